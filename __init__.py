@@ -1,0 +1,1 @@
+"""covary: simulation, planners and policies as processes that share one declared symmetry."""

@@ -1,0 +1,210 @@
+"""The named parts that a state, an action or an observation is made of, and how a group acts on each.
+
+An element g acts on a part by ``x -> A(g) x + b(g)``, followed by wrapping where the part holds an
+angle. Parts whose b is zero and which hold no angle are linear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from .group import Group
+
+
+class Part(Protocol):
+    """What a `Symmetry` needs of a part."""
+
+    @property
+    def linear(self) -> bool:
+        """Whether it acts by a matrix alone."""
+        ...
+
+    def width(self, group: Group) -> int:
+        """Number of coordinates."""
+        ...
+
+    def matrices(self, group: Group) -> np.ndarray:
+        """A(g). (order, width, width)"""
+        ...
+
+    def offsets(self, group: Group) -> np.ndarray:
+        """b(g). (order, width)"""
+        ...
+
+    def angles(self, group: Group) -> np.ndarray:
+        """Which coordinates are angles, wrapped to [-pi, pi). (width,) bool"""
+        ...
+
+
+def _copies(blocks: np.ndarray, count: int) -> np.ndarray:
+    """Block-diagonal matrices of `count` equal blocks. (order, d, d) -> (order, count d, count d)"""
+    return np.stack([np.kron(np.eye(count), block) for block in blocks])
+
+
+def _check_size(size: int) -> None:
+    if size < 1:
+        raise ValueError(f"a part needs at least one entry, not {size}")
+
+
+@dataclass(frozen=True)
+class _Linear:
+    """A part that acts by matrices alone."""
+
+    size: int = 1
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+
+    @property
+    def linear(self) -> bool:
+        return True
+
+    def matrices(self, group: Group) -> np.ndarray:
+        raise NotImplementedError
+
+    def width(self, group: Group) -> int:
+        return self.matrices(group).shape[-1]
+
+    def offsets(self, group: Group) -> np.ndarray:
+        return np.zeros((group.order, self.width(group)))
+
+    def angles(self, group: Group) -> np.ndarray:
+        return np.zeros(self.width(group), bool)
+
+
+@dataclass(frozen=True)
+class Scalar(_Linear):
+    """`size` numbers that no element changes (a gripper opening, a height, a speed)."""
+
+    def matrices(self, group: Group) -> np.ndarray:
+        """Identities. (order, size, size)"""
+        return _copies(np.ones((group.order, 1, 1)), self.size)
+
+
+@dataclass(frozen=True)
+class Pseudoscalar(_Linear):
+    """`size` numbers that keep their value under rotations and change sign under mirrors (a yaw rate)."""
+
+    def matrices(self, group: Group) -> np.ndarray:
+        """The determinant on the diagonal. (order, size, size)"""
+        return _copies(group.sign[:, None, None], self.size)
+
+
+@dataclass(frozen=True)
+class Vector(_Linear):
+    """`size` planar vectors, each (x, y): displacements, velocities, forces, or points about the origin."""
+
+    def matrices(self, group: Group) -> np.ndarray:
+        """The planar matrices, block by block. (order, 2 size, 2 size)"""
+        return _copies(group.plane, self.size)
+
+
+@dataclass(frozen=True)
+class Regular(_Linear):
+    """The regular representation, on channels of `size` numbers each: g moves channel h to channel gh.
+
+    Under a group of order 2 it swaps two alike things; over C_n it shifts n channels in a ring.
+    """
+
+    def matrices(self, group: Group) -> np.ndarray:
+        """Permutation matrices. (order, order size, order size)"""
+        n = group.order
+        permutation = np.zeros((n, n, n))
+        g, h = np.meshgrid(np.arange(n), np.arange(n), indexing="ij")
+        permutation[g, group.product, h] = 1.0
+        return np.stack([np.kron(p, np.eye(self.size)) for p in permutation])
+
+
+@dataclass(frozen=True)
+class Angle:
+    """`size` directions in the plane (rad): shifted by rotations, reflected and shifted by mirrors.
+
+    A *relative* angle between two bodies is no direction: it is a `Pseudoscalar`.
+    """
+
+    size: int = 1
+
+    def __post_init__(self) -> None:
+        _check_size(self.size)
+
+    @property
+    def linear(self) -> bool:
+        return False
+
+    def width(self, group: Group) -> int:
+        return self.size
+
+    def matrices(self, group: Group) -> np.ndarray:
+        """The determinant on the diagonal. (order, size, size)"""
+        return _copies(group.sign[:, None, None], self.size)
+
+    def offsets(self, group: Group) -> np.ndarray:
+        """The turn of each element. (order, size)"""
+        return np.repeat(group.turn[:, None], self.size, axis=1)
+
+    def angles(self, group: Group) -> np.ndarray:
+        """All of them."""
+        return np.ones(self.size, bool)
+
+
+@dataclass(frozen=True)
+class Position:
+    """A point (x, y), moved about `centre` (m)."""
+
+    centre: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def linear(self) -> bool:
+        return self.centre == (0.0, 0.0)
+
+    def width(self, group: Group) -> int:
+        return 2
+
+    def matrices(self, group: Group) -> np.ndarray:
+        """The planar matrices. (order, 2, 2)"""
+        return group.plane
+
+    def offsets(self, group: Group) -> np.ndarray:
+        """What keeps the centre where it is: c - A c. (order, 2)"""
+        centre = np.array(self.centre)
+        return centre - group.plane @ centre
+
+    def angles(self, group: Group) -> np.ndarray:
+        """None."""
+        return np.zeros(2, bool)
+
+
+@dataclass(frozen=True)
+class Pose:
+    """A planar pose (x, y, yaw), moved about `centre` (m); yaw is a direction (rad).
+
+    A mirror sends the pose of a body to the pose of its mirror image, which is the same body only
+    if the body is symmetric about its own x axis (a box, a T, a disc are).
+    """
+
+    centre: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def linear(self) -> bool:
+        return False
+
+    def width(self, group: Group) -> int:
+        return 3
+
+    def matrices(self, group: Group) -> np.ndarray:
+        """Planar matrix and determinant, block diagonal. (order, 3, 3)"""
+        full = np.zeros((group.order, 3, 3))
+        full[:, :2, :2] = group.plane
+        full[:, 2, 2] = group.sign
+        return full
+
+    def offsets(self, group: Group) -> np.ndarray:
+        """What keeps the centre, and the turn. (order, 3)"""
+        return np.concatenate([Position(self.centre).offsets(group), group.turn[:, None]], axis=1)
+
+    def angles(self, group: Group) -> np.ndarray:
+        """The yaw."""
+        return np.array([False, False, True])
