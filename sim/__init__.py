@@ -1,0 +1,1 @@
+"""The world: tasks, dynamics, physics engines, cameras, and the node that simulates."""

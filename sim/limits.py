@@ -1,0 +1,114 @@
+"""What an actuator can do, declared part by part, and the projection onto it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Each coordinate of the part between `low` and `high`."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.high:
+            raise ValueError(f"an interval needs low <= high, got {self.low} .. {self.high}")
+
+    def project(self, u: np.ndarray) -> np.ndarray:
+        """The nearest point of the interval. (..., d)"""
+        return np.clip(u, self.low, self.high)
+
+    def bound(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest value of each coordinate. (width,), (width,)"""
+        return np.full(width, float(self.low)), np.full(width, float(self.high))
+
+
+@dataclass(frozen=True)
+class Box:
+    """Coordinate i of the part between ``low[i]`` and ``high[i]``."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.low) != len(self.high) or any(
+            a > b for a, b in zip(self.low, self.high, strict=True)
+        ):
+            raise ValueError(f"a box needs low <= high entry by entry, got {self.low} .. {self.high}")
+
+    def project(self, u: np.ndarray) -> np.ndarray:
+        """The nearest point of the box. (..., d)"""
+        return np.clip(u, np.array(self.low), np.array(self.high))
+
+    def bound(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest value of each coordinate. (width,), (width,)"""
+        return np.array(self.low, float), np.array(self.high, float)
+
+
+@dataclass(frozen=True)
+class Ball:
+    """The Euclidean norm of the part at most `radius`; the limit that every rotation respects."""
+
+    radius: float
+
+    def __post_init__(self) -> None:
+        if not self.radius > 0:
+            raise ValueError(f"a ball needs a positive radius, got {self.radius}")
+
+    def project(self, u: np.ndarray) -> np.ndarray:
+        """The nearest point of the ball. (..., d)"""
+        norm = np.sqrt(np.sum(u * u, axis=-1, keepdims=True))
+        return u * (self.radius / np.maximum(norm, self.radius))
+
+    def bound(self, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest value of each coordinate. (width,), (width,)"""
+        return np.full(width, -float(self.radius)), np.full(width, float(self.radius))
+
+
+Limit = Interval | Box | Ball
+
+
+@dataclass(frozen=True)
+class Limits:
+    """One limit for each action part.
+
+    Attributes:
+        parts: Part name -> its limit, for every part of the action.
+        slices: Part name -> where it stands in the action vector.
+    """
+
+    parts: Mapping[str, Limit]
+    slices: Mapping[str, slice]
+
+    def __post_init__(self) -> None:
+        if set(self.parts) != set(self.slices):
+            raise ValueError(
+                f"limits are declared for {sorted(self.parts)}, the action has {sorted(self.slices)}"
+            )
+
+    def project(self, u: np.ndarray) -> np.ndarray:
+        """The nearest action within the limits, part by part. (..., m) -> (..., m)"""
+        if len(self.parts) == 1:
+            return next(iter(self.parts.values())).project(u)
+        out = np.empty_like(u)
+        for name, limit in self.parts.items():
+            out[..., self.slices[name]] = limit.project(u[..., self.slices[name]])
+        return out
+
+    def violation(self, u: np.ndarray) -> np.ndarray:
+        """Distance of actions from the limits; 0 inside. (..., m) -> (...)"""
+        return np.sqrt(np.sum((u - self.project(u)) ** 2, axis=-1))
+
+    def bound(self) -> tuple[np.ndarray, np.ndarray]:
+        """The smallest box around the limits. (m,), (m,)"""
+        width = max(s.stop for s in self.slices.values())
+        low, high = np.empty(width), np.empty(width)
+        for name, limit in self.parts.items():
+            here = self.slices[name]
+            low[here], high[here] = limit.bound(here.stop - here.start)
+        return low, high

@@ -1,0 +1,124 @@
+"""`Task`: what is to be done, in which units, at which cost, and under which symmetry."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ..symmetry.declaration import Symmetry
+from .limits import Limits
+
+if TYPE_CHECKING:
+    import gymnasium
+
+
+class Task(ABC):
+    """A control problem: minimise ``sum_t running_cost(x_{t+1}, u_t) + terminal_cost(x_H)``.
+
+    A task knows nothing of planners or of how it is simulated. Its state vector x (n,) includes
+    the goal, so a symmetry moves the goal too. All units are SI, angles in radians in [-pi, pi).
+
+    Attributes:
+        name: Its file's name, e.g. ``"push"``.
+        dt: Control period, s.
+        physics_dt: MuJoCo step, s; `dt` is a whole number of them.
+        time_limit: An episode is given up after this, s.
+        hold: How long success must last, s.
+        symmetry: The one declaration of its symmetry.
+        limits: What the actuators can do, per action part.
+        action_interface: ``"velocity"`` or ``"effort"``: what an action is, in ros2_control's words.
+        state_names: One name a coordinate of x.
+        action_names: One joint name a coordinate of u.
+        goal: Name of the state part that is the goal.
+        mjcf: Path of its MuJoCo model.
+        parameters: Physical parameters of the analytic model. (P,)
+        parameter_names: Their names, with units.
+        kernels: The module that holds the jitted kernels of the analytic model (`NumbaDynamics`
+            says which), or None when there is no such model.
+    """
+
+    name: ClassVar[str]
+    dt: ClassVar[float]
+    physics_dt: ClassVar[float]
+    time_limit: ClassVar[float]
+    hold: ClassVar[float]
+    action_interface: ClassVar[str]
+    state_names: ClassVar[tuple[str, ...]]
+    action_names: ClassVar[tuple[str, ...]]
+    goal: ClassVar[str]
+    mjcf: ClassVar[str]
+    symmetry: Symmetry
+    limits: Limits
+    parameters: np.ndarray = np.zeros(0)
+    parameter_names: ClassVar[tuple[str, ...]] = ()
+    kernels: Any = None
+
+    # What is wanted.
+
+    @abstractmethod
+    def running_cost(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Cost of arriving in x by u. (..., n), (..., m) -> (...)"""
+
+    @abstractmethod
+    def terminal_cost(self, x: np.ndarray) -> np.ndarray:
+        """Cost of ending in x. (..., n) -> (...)"""
+
+    @abstractmethod
+    def success(self, x: np.ndarray) -> np.ndarray:
+        """Whether x is within the task's thresholds of the goal. (..., n) -> (...) bool"""
+
+    @abstractmethod
+    def initial_state(self, rng: np.random.Generator) -> np.ndarray:
+        """A start, goal included, drawn from the task's start distribution. (n,)"""
+
+    def observe(self, x: np.ndarray) -> np.ndarray:
+        """What a policy sees of the state: all of it, unless a task says less. (..., n)"""
+        return x
+
+    def safe_action(self) -> np.ndarray:
+        """What the plant does when nobody tells it what to do: nothing moves. (m,)"""
+        return np.zeros(len(self.action_names))
+
+    # Between the state vector and MuJoCo.
+
+    @abstractmethod
+    def physics_from_state(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """MuJoCo's positions and velocities in state x. (..., n) -> (..., nq), (..., nv)"""
+
+    @abstractmethod
+    def state_from_physics(self, qpos: np.ndarray, qvel: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """The state vector of MuJoCo's positions and velocities. (..., nq), (..., nv), (..., k) -> (..., n)"""
+
+    def ctrl_from_action(self, u: np.ndarray) -> np.ndarray:
+        """MuJoCo's controls for an action. (..., m) -> (..., nu)"""
+        return u
+
+    @abstractmethod
+    def goal_from_pose(self, x: float, y: float, yaw: float) -> np.ndarray:
+        """The goal part that a planar pose (m, m, rad) asks for. (k,)"""
+
+    def with_goal(self, x: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """State x with another goal. (..., n), (k,) -> (..., n)"""
+        moved = np.array(x, float)
+        moved[..., self.symmetry.slices("state")[self.goal]] = goal
+        return moved
+
+    # Gymnasium's view.
+
+    @property
+    def action_space(self) -> gymnasium.spaces.Box:
+        """The smallest box around the limits; the limits themselves are enforced by projection."""
+        from gymnasium.spaces import Box  # here, because a planner process must not pay for it
+
+        low, high = self.limits.bound()
+        return Box(low, high, dtype=np.float64)
+
+    @property
+    def observation_space(self) -> gymnasium.spaces.Box:
+        """Unbounded, one coordinate for each that `observe` gives."""
+        from gymnasium.spaces import Box
+
+        width = self.observe(np.zeros(len(self.state_names))).shape[-1]
+        return Box(-np.inf, np.inf, (width,), dtype=np.float64)
