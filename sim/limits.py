@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..symmetry.declaration import Symmetry
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -112,3 +114,25 @@ class Limits:
             here = self.slices[name]
             low[here], high[here] = limit.bound(here.stop - here.start)
         return low, high
+
+
+def symmetry_clash(limits: Limits, symmetry: Symmetry) -> str | None:
+    """Why projection onto the limits does not commute with the group, in one line, or None if it does.
+
+    Projects a fixed set of actions, inside and outside the limits, under every element.
+    """
+    low, high = limits.bound()
+    rng = np.random.default_rng(0)
+    u = (low + high) / 2 + (high - low) * rng.uniform(-1.5, 1.5, (64, len(low)))
+    tolerance = 1e-9 * (1.0 + np.abs(u).max())
+    for g in symmetry.group.elements:
+        apart = np.abs(limits.project(symmetry.act(g, action=u)) - symmetry.act(g, action=limits.project(u)))
+        if apart.max() > tolerance:
+            worst = int(np.argmax(apart.max(axis=0)))
+            part = next(name for name, s in limits.slices.items() if s.start <= worst < s.stop)
+            return (
+                f"limits of action part {part!r} ({type(limits.parts[part]).__name__}) are not symmetric "
+                f"under {symmetry.group.name}: element {symmetry.group.element_names[g]} breaks them by "
+                f"{apart.max():.2g}; use a Ball, or a smaller group"
+            )
+    return None

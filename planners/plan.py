@@ -1,0 +1,42 @@
+"""`Plan`: what a planner hands over, a sequence of actions with the time it starts at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Actions to be held one after the other.
+
+    Attributes:
+        time: Time of the state it was planned from, s; ``actions[0]`` starts there.
+        dt: How long each action is held, s.
+        actions: The actions, within the limits. (H, m)
+        cost: The lowest cost that the planner saw for a sample of its last iteration.
+    """
+
+    time: float
+    dt: float
+    actions: np.ndarray
+    cost: float
+
+    def action(self, time: float) -> np.ndarray:
+        """The action held at a time (s); before the plan the first, after it the last. (m,)"""
+        step = int(np.floor((time - self.time) / self.dt + 1e-6))
+        return self.actions[min(max(step, 0), len(self.actions) - 1)]
+
+
+class Planner(Protocol):
+    """Anything that plans. All it remembers is in `memory`, on which the group acts."""
+
+    def initial_memory(self, seed: int) -> Any:
+        """What it knows before the first plan."""
+        ...
+
+    def plan(self, state: np.ndarray, time: float, memory: Any) -> tuple[Plan, Any]:
+        """A plan from a state (n,) at a time (s), and the memory for the next call."""
+        ...

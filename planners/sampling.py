@@ -1,0 +1,228 @@
+"""The sampling planner: draw noise, close it under the group, roll out, update; two hooks make an algorithm.
+
+The set of samples of one iteration is ``{mean + A(g) noise_i}`` over all base draws i and all g of
+the group: the *noise* is moved, not the whole action, since only then is the set for (gx, g mean)
+exactly g times the set for (x, mean) once the mean is warm (derived from the single-step result of
+Zhao et al., "Equivariant Action Sampling for Reinforcement Learning and Planning", WAFR 2024).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..sim.dynamics import Dynamics
+from ..sim.limits import symmetry_clash
+from ..symmetry.declaration import Symmetry
+from .plan import Plan
+from .side import one_side
+from .spline import spline
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """All that a sampling planner carries from one plan to the next.
+
+    Attributes:
+        time: Time of the last plan, s.
+        mean: The last plan's actions. (H, m)
+        std: Standard deviation of the noise on each knot, in action units; equal within each
+            block of coordinates that the group mixes, hence invariant. (N, m)
+        seed: Key of all draws.
+        draws: How many plans were drawn; with the seed, the random state.
+    """
+
+    time: float
+    mean: np.ndarray
+    std: np.ndarray
+    seed: int
+    draws: int
+
+    def act(self, symmetry: Symmetry, g: int) -> Memory:
+        """Where element g sends this memory. The random state stays: draws are keyed by it."""
+        return replace(self, mean=symmetry.act(g, action=self.mean))
+
+
+class SamplingPlanner(ABC):
+    """What all sampling planners share; `update` is the algorithm, `sample` its noise.
+
+    Exactness: for every g there is an s that fixes state and memory such that
+    ``plan(gx, g memory) = g s plan(x, memory)``; s is the identity unless the state lies on a mirror
+    or a rotation centre (see `side`).
+
+    Args:
+        dynamics: The model to plan with; its task gives costs, limits and the symmetry.
+        symmetry: ``full``, ``none``, a subgroup's name, or a `Symmetry` with the task's parts.
+        **parameters: Fields of `Parameters`.
+
+    Raises:
+        ValueError: Parameters that do not fit each other, or limits that break the symmetry.
+    """
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """Parameters of every sampling planner."""
+
+        samples: int = 256
+        """Rollouts in each iteration, orbits included."""
+        horizon: int = 30
+        """Control periods looked ahead."""
+        iterations: int = 1
+        """Rounds of sampling and updating in each plan."""
+        knots: int = 6
+        """Noise values along the horizon, joined by the spline."""
+        spline: str = "linear"
+        """How they are joined: zero, linear or cubic."""
+        noise: float = 0.4
+        """Standard deviation of the noise, as a fraction of the largest action."""
+
+    def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
+        self.parameters = self.Parameters(**parameters)
+        self.dynamics = dynamics
+        self.task = dynamics.task
+        self.symmetry = self.task.symmetry.restrict(symmetry) if isinstance(symmetry, str) else symmetry
+        clash = symmetry_clash(self.task.limits, self.symmetry)
+        if clash:
+            raise ValueError(clash)
+        p = self.parameters
+        for name in ("samples", "horizon", "iterations"):
+            if getattr(p, name) < 1:
+                raise ValueError(f"{name}: {getattr(p, name)} must be at least 1")
+        if not (np.isfinite(p.noise) and p.noise > 0):
+            raise ValueError(f"noise: {p.noise} must be a positive number")
+        self.spline = spline(p.spline, p.horizon, p.knots)
+        self.blocks = self.symmetry.blocks("action")
+        self.elements = self.symmetry.distinct_actions()
+        self._orbit = self.symmetry.orbit("action")[list(self.elements)]  # (E, m, m)
+        self._base = p.samples // len(self.elements)
+        if self._base == 0:
+            raise ValueError(
+                f"samples: {p.samples} is less than one orbit of {self.symmetry.group.name} "
+                f"({len(self.elements)} actions); use at least {len(self.elements)}"
+            )
+        width = self._orbit.shape[-1]
+        self.initial_std = np.tile(p.noise * self._scale(), (p.knots, 1))  # (N, m)
+        # Owned buffers, so that nothing large is allocated while planning. They carry nothing over.
+        self._noise = np.zeros((p.samples, p.knots, width))  # (K, N, m)
+        self._actions = np.empty((p.samples, p.horizon, width))  # (K, H, m)
+        self._scratch = np.empty_like(self._actions)
+        self._costs = np.empty((getattr(dynamics, "models", 1), p.samples))  # (M, K)
+
+    # The two hooks.
+
+    def sample(self, memory: Memory, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Base noise on the knots; the planner adds its orbit. (count, N, m)"""
+        return rng.standard_normal((count, *memory.std.shape)) * memory.std
+
+    @abstractmethod
+    def update(
+        self, memory: Memory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray
+    ) -> Memory:
+        """The memory after one iteration, with a new mean (and spread).
+
+        It must treat all samples alike, whatever their order: then it is equivariant.
+
+        Args:
+            memory: Before the iteration.
+            noise: The noise of each sample on the knots. (K, N, m)
+            actions: Its actions, within the limits. (K, H, m)
+            costs: Its cost; finite or +inf, at least one finite. (K,)
+        """
+
+    # The loop.
+
+    def initial_memory(self, seed: int = 0) -> Memory:
+        """A memory of doing nothing."""
+        p = self.parameters
+        mean = np.tile(self.task.limits.project(self.task.safe_action()), (p.horizon, 1))
+        return Memory(-np.inf, mean, self.initial_std, int(seed), 0)
+
+    def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory]:
+        """A plan from `state` at `time`.
+
+        Args:
+            state: The task's state vector, goal included. (n,)
+            time: Its time, s. The last plan is shifted by what has passed since.
+            memory: From `initial_memory` or the last call.
+
+        Returns:
+            The plan, and the memory for the next call.
+
+        Raises:
+            ValueError: The state has another shape, or holds NaN or infinities.
+        """
+        state = np.asarray(state, float)
+        if state.shape != (len(self.task.state_names),):
+            raise ValueError(
+                f"{self.task.name} has {len(self.task.state_names)} state coordinates; got {state.shape}"
+            )
+        if not np.isfinite(state).all():
+            worst = self.task.state_names[int(np.argmin(np.isfinite(state)))]
+            raise ValueError(f"the state is not finite in {worst}")
+        memory = replace(self._shifted(memory, time), std=self.initial_std)
+        fixing = self.symmetry.stabiliser(state=state)
+        rng = np.random.Generator(np.random.Philox(key=[memory.seed, memory.draws]))
+        lowest = np.inf
+        for _ in range(self.parameters.iterations):
+            self._draw(memory, rng)
+            self.dynamics.rollout(state, self._actions, self._costs, None)
+            costs = self._costs.mean(axis=0)  # (K,)
+            costs[~np.isfinite(costs)] = np.inf  # a rollout that blew up is the worst, never NaN
+            lowest = float(costs.min())
+            if lowest == np.inf:
+                break  # nothing to learn from: the shifted plan stands
+            kept = one_side(
+                self.symmetry, fixing, memory.mean, self._actions, costs, (memory.seed, memory.draws)
+            )
+            memory = self.update(memory, self._noise[kept], self._actions[kept], costs[kept])
+        memory = replace(memory, time=float(time), draws=memory.draws + 1)
+        return Plan(float(time), self.task.dt, memory.mean, lowest), memory
+
+    def _draw(self, memory: Memory, rng: np.random.Generator) -> None:
+        """Fill the buffers with the orbit of the base noise and the actions that follow from it.
+
+        Rollouts left over when `samples` is no multiple of the orbit are the mean itself, which
+        every element that matters leaves in place.
+        """
+        base = self.sample(memory, rng, self._base)
+        orbit = len(self.elements)
+        if orbit == 1:
+            self._noise[:] = base
+        else:
+            closed = self._noise[: self._base * orbit].reshape(self._base, orbit, *base.shape[1:])
+            np.einsum("gij,bnj->bgni", self._orbit, base, out=closed)
+        self.spline.expand(self._noise, self._actions, self._scratch)
+        self._actions += memory.mean
+        self._actions[:] = self.task.limits.project(self._actions)
+
+    def _shifted(self, memory: Memory, time: float) -> Memory:
+        """The mean moved ahead by the time that has passed; its last action is repeated.
+
+        Between whole steps it takes the time average, which is what a held action does over one.
+        """
+        if memory.draws == 0:
+            return memory
+        steps = (time - memory.time) / self.task.dt
+        if not 0.0 <= steps < self.parameters.horizon:
+            fresh = self.initial_memory(memory.seed)
+            return replace(fresh, draws=memory.draws)
+        whole = int(np.floor(steps + 1e-6))
+        part = max(steps - whole, 0.0)
+        if part < 1e-6:
+            part = 0.0
+        index = np.minimum(np.arange(self.parameters.horizon) + whole, self.parameters.horizon - 1)
+        after = np.minimum(index + 1, self.parameters.horizon - 1)
+        mean = memory.mean[index]
+        if part:
+            mean = (1.0 - part) * mean + part * memory.mean[after]
+        return replace(memory, mean=mean)
+
+    def _scale(self) -> np.ndarray:
+        """Largest action of each coordinate, made equal within each block. (m,)"""
+        low, high = self.task.limits.bound()
+        scale = np.maximum(np.abs(low), np.abs(high))
+        for block in self.blocks:
+            scale[list(block)] = scale[list(block)].min()
+        return scale
