@@ -1,0 +1,82 @@
+"""The control node: answers every state with the command that the newest plan holds for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..nodes import messages, plugin
+from ..nodes.node import Node
+from ..sim.task import Task
+from ..sim.task_messages import TaskMessageError, command_message, plan_actions
+from .plan_follower import PlanFollower
+
+
+class ControlNode(Node):
+    """Listens to /state and /plan, publishes /command.
+
+    In real time each state is answered at once from the plan at hand. Behind the tick barrier it
+    waits for the plan made from that very state.
+    """
+
+    publishes: ClassVar[dict[str, str]] = {"/command": "sensor_msgs/msg/JointState"}
+    subscribes: ClassVar[dict[str, str]] = {
+        "/state": "covary_msgs/msg/State",
+        "/plan": "trajectory_msgs/msg/JointTrajectory",
+    }
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """Parameters of the control node."""
+
+        task: str
+        """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
+        plan_timeout_ms: float = 150.0
+        """A plan made from a state older than this is refused, and the task's safe action sent."""
+        plan_delay_ms: float = 0.0
+        """A plan takes effect this long after its state: a simulated planning time."""
+
+    def configure(self) -> None:
+        """Load the task and open the topics."""
+        p = self.parameters
+        self.task: Task = plugin.load(p.task, "sim.tasks")()
+        self.follower = PlanFollower(self.task, p.plan_timeout_ms * 1e-3, p.plan_delay_ms * 1e-3)
+        self.episode = -1
+        self.state_time = -1.0
+        self.plan_time = -1.0
+        self.stats.update(commands=0, without_plan=0, refused_plans=0)
+        self.command = self.create_publisher(messages.JointState, "/command")
+        self.create_subscription(messages.State, "/state", self.on_state)
+        self.create_subscription(messages.JointTrajectory, "/plan", self.on_plan)
+
+    def on_state(self, message: messages.State) -> None:
+        """Note the state's time; in real time answer it."""
+        time = messages.seconds(message.header.stamp)
+        if message.episode != self.episode:
+            self.episode = message.episode
+            self.follower.reset(time)
+            self.write_stats()
+        self.state_time = time
+        if self.realtime or self.plan_time == time:
+            self.answer()
+
+    def on_plan(self, message: messages.JointTrajectory) -> None:
+        """Take the plan; behind the barrier answer the state it was made from."""
+        try:
+            time, dt, actions = plan_actions(self.task, message)
+        except TaskMessageError as error:
+            self.log.warning("refused a plan: %s", error)
+            self.stats["refused_plans"] += 1
+            return
+        self.plan_time = time
+        self.follower.offer(time, dt, actions)
+        if not self.realtime and self.state_time == time:
+            self.answer()
+
+    def answer(self) -> None:
+        """Publish the command for the newest state."""
+        action, planned = self.follower.action(self.state_time)
+        self.stats["commands"] += 1
+        self.stats["without_plan"] += not planned
+        self.stats["refused_plans"] = max(self.stats["refused_plans"], self.follower.refused)
+        self.command.publish(command_message(self.task, self.state_time, action))

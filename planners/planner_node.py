@@ -1,0 +1,167 @@
+"""The planner node: answers states with plans, within a budget, and says what it does when late."""
+
+from __future__ import annotations
+
+import time as wall
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..nodes import messages, plugin
+from ..nodes.node import Node
+from ..nodes.parameters import ParameterError, from_dict
+from ..sim.task import Task
+from ..sim.task_messages import plan_message
+
+LATE_POLICIES = ("replay", "hold", "brake")
+
+
+class PlannerNode(Node):
+    """Listens to /state, publishes /plan.
+
+    Only the newest state is planned from. Behind the tick barrier every state is answered and the
+    budget is ignored. In real time a plan that took longer than the budget counts as an overrun and
+    is published as the late policy says; meanwhile control goes on along the plan before.
+    """
+
+    publishes: ClassVar[dict[str, str]] = {"/plan": "trajectory_msgs/msg/JointTrajectory"}
+    subscribes: ClassVar[dict[str, str]] = {"/state": "covary_msgs/msg/State"}
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """Parameters of the planner node."""
+
+        task: str
+        """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
+        planner: dict[str, Any]
+        """The algorithm by its `plugin` name (a file of planners/, or my_file:MyClass) and its parameters."""
+        tuned: dict[str, Any] = field(default_factory=dict)
+        """Parameters that only some algorithms have, by plugin name; a subclass takes its parent's."""
+        symmetry: str = "full"
+        """Which of the task's symmetry to use: full, none, or a subgroup such as C4."""
+        model: str = "numba"
+        """What to plan with: numba (the analytic model) or mujoco (rollouts in MuJoCo)."""
+        friction_scale: float = 0.8
+        """Contact friction of the mujoco model relative to the plant's: a model is never the plant."""
+        seed: int = 0
+        """Key of all draws."""
+        budget_ms: float = 100.0
+        """Real time only: a plan that took longer is late."""
+        late_policy: str = "replay"
+        """Late plans: replay (publish it; control takes up where it should be by now), hold (its action
+        for now, held), or brake (the task's safe action, held)."""
+
+    def configure(self) -> None:
+        """Build model and planner, and plan once so that everything is compiled."""
+        p = self.parameters
+        if p.late_policy not in LATE_POLICIES:
+            raise ParameterError(f"late_policy: {p.late_policy!r} is none of {', '.join(LATE_POLICIES)}")
+        self.task: Task = plugin.load(p.task, "sim.tasks")()
+        self.dynamics = build_dynamics(self.task, p.model, p.friction_scale)
+        self.planner = build_planner(self.dynamics, p.planner, p.tuned, p.symmetry)
+        start = self.task.initial_state(np.random.default_rng(0))
+        warm = self.planner.initial_memory(0)
+        self.planner.plan(start, 0.0, warm)
+        self._count_rollouts()
+        self.episode = -1
+        self.memory: Any = warm
+        self.plan_ms: list[float] = []
+        self.stats.update(plans=0, overruns=0, samples=0, horizon=0, iterations=0, symmetry=p.symmetry)
+        self.stats.update(planner=p.planner["plugin"], plan_ms=None)
+        self.plans = self.create_publisher(messages.JointTrajectory, "/plan")
+        self.create_subscription(messages.State, "/state", self.on_state)
+
+    def on_state(self, message: messages.State) -> None:
+        """Plan from the state and publish."""
+        if message.episode != self.episode:
+            self.episode = message.episode
+            seeds = np.random.SeedSequence([self.parameters.seed, message.episode])
+            self.memory = self.planner.initial_memory(int(seeds.generate_state(1)[0]))
+            self.write_stats()
+        time = messages.seconds(message.header.stamp)
+        before = wall.perf_counter()
+        self._evaluated.clear()
+        try:
+            plan, self.memory = self.planner.plan(message.value, time, self.memory)
+        except ValueError as error:
+            self.log.error("no plan for t=%.3f s: %s", time, error)
+            return
+        taken_ms = (wall.perf_counter() - before) * 1e3
+        self._account(taken_ms)
+        actions = plan.actions
+        if self.realtime and taken_ms > self.parameters.budget_ms:
+            self.stats["overruns"] += 1
+            actions = late_actions(self.task, plan, taken_ms * 1e-3, self.parameters.late_policy)
+        self.plans.publish(plan_message(self.task, time, plan.dt, actions))
+
+    def write_stats(self) -> None:
+        """Write the statistics so far, with the percentiles of the planning time."""
+        if getattr(self, "plan_ms", None):
+            p50, p99 = np.percentile(self.plan_ms, [50, 99])
+            self.stats["plan_ms"] = {"p50": float(p50), "p99": float(p99)}
+        super().write_stats()
+
+    def _account(self, taken_ms: float) -> None:
+        self.plan_ms.append(taken_ms)
+        self.stats["plans"] += 1
+        if self._evaluated:
+            samples, horizon = self._evaluated[0]
+            self.stats.update(samples=samples, horizon=horizon, iterations=len(self._evaluated))
+
+    def _count_rollouts(self) -> None:
+        """Note the samples and steps of every rollout really made, whoever the planner is."""
+        self._evaluated: list[tuple[int, int]] = []
+        rollout = self.dynamics.rollout
+
+        def counted(x0, actions, costs, states):
+            self._evaluated.append((actions.shape[0], actions.shape[1]))
+            rollout(x0, actions, costs, states)
+
+        self.dynamics.rollout = counted
+
+
+def build_dynamics(task: Task, model: str, friction_scale: float):
+    """The planner's own model of the task: never the plant.
+
+    Raises:
+        ParameterError: No such model, or the task has no analytic kernels.
+    """
+    if model == "numba":
+        from ..sim.numba_dynamics import NumbaDynamics  # numba only where it runs
+
+        return NumbaDynamics(task)
+    if model == "mujoco":
+        from ..sim.mujoco_dynamics import MujocoDynamics  # mujoco only where it runs
+
+        return MujocoDynamics(task, friction_scale=friction_scale)
+    raise ParameterError(f"model: {model!r} is none; known: numba, mujoco")
+
+
+def build_planner(dynamics, block: dict[str, Any], tuned: dict[str, Any], symmetry: str):
+    """The planner that a block ``{plugin: name, parameter: value, ...}`` asks for.
+
+    Raises:
+        ParameterError: Unknown plugin or parameter, with the nearest valid word.
+    """
+    if "plugin" not in block:
+        raise ParameterError("planner: needs a plugin, e.g. {plugin: mppi}")
+    cls = plugin.load(block["plugin"], "planners")
+    settings = {}
+    for parent in reversed(cls.__mro__):
+        settings.update(tuned.get(parent.__module__.rpartition(".")[2], {}))
+    settings.update({key: value for key, value in block.items() if key != "plugin"})
+    parameters = from_dict(cls.Parameters, settings, f"planner {block['plugin']}")
+    try:
+        return cls(dynamics, symmetry, **vars(parameters))
+    except ValueError as error:
+        raise ParameterError(f"planner {block['plugin']}: {error}") from error
+
+
+def late_actions(task: Task, plan, late_s: float, policy: str) -> np.ndarray:
+    """What is published of a plan that came `late_s` (s) after its state. (H, m)"""
+    if policy == "hold":
+        return np.tile(plan.action(plan.time + late_s), (len(plan.actions), 1))
+    if policy == "brake":
+        return np.tile(task.safe_action(), (len(plan.actions), 1))
+    return plan.actions

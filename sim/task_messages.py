@@ -1,0 +1,104 @@
+"""Between a task's vectors and ROS messages: state, plan and command, with names and units as ROS has them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..nodes import messages
+from .task import Task
+
+
+class TaskMessageError(ValueError):
+    """A message that does not fit the task."""
+
+
+def header(time: float) -> messages.Header:
+    """A header stamped with a time (s), in the world frame."""
+    return messages.Header(stamp=messages.stamp(time), frame_id="world")
+
+
+def state_message(task: Task, time: float, episode: int, x: np.ndarray) -> messages.State:
+    """The state vector with the name of each coordinate."""
+    return messages.State(
+        header=header(time),
+        episode=episode,
+        name=list(task.state_names),
+        value=np.ascontiguousarray(x, dtype=np.float64),
+    )
+
+
+def plan_message(task: Task, time: float, dt: float, actions: np.ndarray) -> messages.JointTrajectory:
+    """A plan as a trajectory of velocities or efforts; its stamp is that of the state planned from."""
+    empty = np.zeros(0)
+    points = []
+    for step, action in enumerate(actions):
+        nanoseconds = round(step * dt * 1e9)
+        points.append(
+            messages.JointTrajectoryPoint(
+                positions=empty,
+                velocities=action if task.action_interface == "velocity" else empty,
+                accelerations=empty,
+                effort=action if task.action_interface == "effort" else empty,
+                time_from_start=messages.Duration(
+                    sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9
+                ),
+            )
+        )
+    return messages.JointTrajectory(
+        header=header(time), joint_names=list(task.action_names), points=points
+    )
+
+
+def plan_actions(task: Task, message: messages.JointTrajectory) -> tuple[float, float, np.ndarray]:
+    """Stamp (s), time between points (s) and actions (H, m) of a plan.
+
+    Raises:
+        TaskMessageError: Other joints, no points, missing or non-finite values, uneven times.
+    """
+    order = _order(task, message.joint_names)
+    if not message.points:
+        raise TaskMessageError("a plan without points")
+    rows = [p.velocities if task.action_interface == "velocity" else p.effort for p in message.points]
+    if any(len(row) != len(order) for row in rows):
+        raise TaskMessageError(f"a plan point without {len(order)} {task.action_interface} values")
+    actions = np.array(rows)[:, order]
+    if not np.isfinite(actions).all():
+        raise TaskMessageError("a plan that is not finite")
+    times = [p.time_from_start.sec * 10**9 + p.time_from_start.nanosec for p in message.points]
+    period = times[1] - times[0] if len(times) > 1 else round(task.dt * 1e9)
+    if period <= 0 or any(abs(t - k * period) > len(times) for k, t in enumerate(times)):
+        raise TaskMessageError("a plan whose points are not evenly spaced from 0")
+    return messages.seconds(message.header.stamp), period * 1e-9, actions
+
+
+def command_message(task: Task, time: float, action: np.ndarray) -> messages.JointState:
+    """A command to the actuators; its stamp is that of the state it answers."""
+    empty = np.zeros(0)
+    action = np.ascontiguousarray(action, dtype=np.float64)
+    return messages.JointState(
+        header=header(time),
+        name=list(task.action_names),
+        position=empty,
+        velocity=action if task.action_interface == "velocity" else empty,
+        effort=action if task.action_interface == "effort" else empty,
+    )
+
+
+def command_action(task: Task, message: messages.JointState) -> np.ndarray:
+    """The action of a command; its values may be anything, NaN included: the guard judges. (m,)
+
+    Raises:
+        TaskMessageError: Other joints, or values missing.
+    """
+    order = _order(task, message.name)
+    values = message.velocity if task.action_interface == "velocity" else message.effort
+    if len(values) != len(order):
+        raise TaskMessageError(f"a command without {len(order)} {task.action_interface} values")
+    return np.asarray(values, float)[order]
+
+
+def _order(task: Task, names: list[str]) -> list[int]:
+    """Where each of the task's joints stands among `names`."""
+    if sorted(names) != sorted(task.action_names):
+        raise TaskMessageError(f"joints {list(names)}; {task.name} has {list(task.action_names)}")
+    return [list(names).index(name) for name in task.action_names]

@@ -1,0 +1,110 @@
+"""Groups: the axioms, the standard subgroups, and agreement with escnn's matrices."""
+
+import numpy as np
+import pytest
+from covary.symmetry.group import GroupError, dihedral, group
+
+NAMES = ["trivial", "C2", "C3", "C4", "C8", "C16", "D2", "D3", "D4", "D5", "D8", "reflection", "swap"]
+NAMES += ["SO2_12", "O2_6"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_axioms(name):
+    g = group(name)
+    p = g.product
+    n = g.order
+    assert (p[0] == np.arange(n)).all() and (p[:, 0] == np.arange(n)).all()
+    assert (p[np.arange(n), g.inverse] == 0).all() and (p[g.inverse, np.arange(n)] == 0).all()
+    assert (p[p][:, :, :] == p[np.arange(n)[:, None, None], p[None]]).all()  # (gh)k = g(hk)
+    assert (np.sort(p, axis=1) == np.arange(n)).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_plane_is_a_homomorphism_of_orthogonal_matrices(name):
+    g = group(name)
+    for a in g.elements:
+        np.testing.assert_allclose(g.plane[a] @ g.plane[a].T, np.eye(2), atol=1e-15)
+        for b in g.elements:
+            np.testing.assert_allclose(g.plane[a] @ g.plane[b], g.plane[g.product[a, b]], atol=1e-15)
+            turn = g.sign[a] * g.turn[b] + g.turn[a] - g.turn[g.product[a, b]]
+            assert abs(np.exp(1j * turn) - 1) < 1e-14
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_generators_generate(name):
+    g = group(name)
+    reached = {0}
+    for _ in range(g.order):
+        reached |= {int(g.product[a, b]) for a in g.generators for b in reached}
+    assert reached == set(g.elements)
+
+
+def test_quarter_turns_are_exact():
+    assert set(np.unique(group("D4").plane)) == {-1.0, 0.0, 1.0}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_named_subgroup_restricts(name):
+    g = group(name)
+    for sub in g.subgroup_names():
+        elements = g.subgroup(sub)
+        small = g.restricted(elements, sub)
+        same = group(sub)
+        assert small.order == same.order
+        np.testing.assert_allclose(small.plane, same.plane, atol=1e-14)
+        assert (small.product == same.product).all()
+
+
+@pytest.mark.parametrize(
+    ("parent", "wrong", "hint"),
+    [("D4", "C3", "C4"), ("C4", "D4", "C2"), ("D4", "swap", "C4"), ("swap", "C2", "swap")],
+)
+def test_a_missing_subgroup_names_those_that_exist(parent, wrong, hint):
+    with pytest.raises(GroupError, match=hint):
+        group(parent).subgroup(wrong)
+
+
+@pytest.mark.parametrize(("word", "near"), [("reflexion", "reflection"), ("Q8", "known"), ("C0", "turns")])
+def test_an_unknown_group_names_the_nearest(word, near):
+    with pytest.raises(GroupError, match=near):
+        group(word)
+
+
+def test_a_set_that_is_no_group_is_refused():
+    with pytest.raises(GroupError, match="closed"):
+        dihedral(4).restricted((0, 1), "half")
+
+
+@pytest.mark.parametrize("n", [3, 4, 8])
+def test_matrices_agree_with_escnn(n):
+    import covary.symmetry.escnn_compat  # noqa: F401  supplies the one function escnn lacks
+    from escnn.group import dihedral_group
+
+    theirs = dihedral_group(n)
+    ours = dihedral(n)
+    for k in range(n):
+        for flip in (0, 1):
+            element = theirs.element((flip, k))
+            np.testing.assert_allclose(
+                theirs.irrep(1, 1)(element), ours.plane[k + n * flip], atol=1e-12
+            )
+            np.testing.assert_allclose(theirs.irrep(1, 0)(element), ours.sign[k + n * flip], atol=1e-12)
+            regular = theirs.regular_representation(element)
+            assert regular.shape == (2 * n, 2 * n)
+
+
+@pytest.mark.parametrize("n", [3, 4, 8])
+def test_regular_representation_agrees_with_escnn(n):
+    import covary.symmetry.escnn_compat  # noqa: F401
+    from covary.symmetry.part import Regular
+    from escnn.group import dihedral_group
+
+    theirs = dihedral_group(n)
+    position = {(0, k): k for k in range(n)} | {(1, k): n + k for k in range(n)}
+    order = [position[e.value if isinstance(e.value, tuple) else (0, e.value)] for e in theirs.elements]
+    ours = Regular().matrices(dihedral(n))
+    for element in theirs.elements:
+        g = position[element.value]
+        np.testing.assert_allclose(
+            theirs.regular_representation(element), ours[g][np.ix_(order, order)], atol=1e-12
+        )
