@@ -1,0 +1,56 @@
+# What a person types here. Every path is relative, so the checkout may lie in a folder with spaces.
+
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -P -m pytest
+COVARY := $(PYTHON) -P -m covary.commands.main
+INSTALL := $(PYTHON) -m pip install --quiet --constraint constraints.txt
+
+# Kept in .venv/stamp: the hash of all that pins what is installed, and the place it is installed for.
+STAMP = $$(cat constraints.txt setup.py pyproject.toml Makefile | cksum) $$(pwd)
+
+.PHONY: setup install demo test test-all check bench results
+
+# Brings .venv up to date, in place, where it is missing, its pins changed or the checkout moved.
+setup:
+	@test "$$(cat .venv/stamp 2>/dev/null)" = "$(STAMP)" || $(MAKE) --no-print-directory install
+
+install:
+	@test -x $(PYTHON) || for python in python3.11 python3.12 python3; do \
+	    $$python -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
+	        2>/dev/null && { echo "setup: making .venv with $$($$python --version)"; \
+	        $$python -m venv .venv; break; }; done
+	@test -x $(PYTHON) || { echo "setup: needs Python 3.11 or 3.12 with its venv module"; exit 1; }
+	@echo "setup: installing what constraints.txt pins (about two minutes the first time)"
+	@$(INSTALL) setuptools
+	@$(INSTALL) --no-build-isolation --editable '.[learn,test]'
+	@# escnn declares packages that do not build on NumPy 2: docs/decisions/0006.
+	@$(INSTALL) --no-deps escnn
+	@$(INSTALL) --only-binary=:all: pybullet >/dev/null 2>&1 || \
+	    echo "setup: no wheel of pybullet for this platform; what needs it is skipped"
+	@# A folder in which the checkout is called covary, for pyright (pyproject.toml, extraPaths).
+	@mkdir -p .venv/link && ln -sfn ../.. .venv/link/covary
+	@printf '%s\n' "$(STAMP)" > .venv/stamp
+	@echo "setup: done"
+
+demo: setup
+	@$(COVARY) launch push.yaml episodes:=10 seed:=0 realtime:=false record:=true
+
+test: setup
+	@$(PYTEST)
+
+test-all: setup
+	@$(PYTEST) -m ''
+
+check: setup
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m pyright
+	@$(PYTEST)
+
+# Every file prints one JSON object; docs/results.md says what the keys mean.
+bench: setup
+	@for file in benchmarks/*.py; do echo "$$file"; $(PYTHON) -P "$$file" || exit 1; done
+
+# The long figures of docs/results.md: 50 held-out seeds of every task.
+results: setup
+	@$(COVARY) launch push.yaml episodes:=50 seed:=1000 realtime:=false record:=false
