@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..symmetry.declaration import Symmetry
+from ..symmetry.part import Pose
 from .limits import Limits
 
 if TYPE_CHECKING:
@@ -104,6 +105,15 @@ class Task(ABC):
         moved = np.array(x, float)
         moved[..., self.symmetry.slices("state")[self.goal]] = goal
         return moved
+
+    def frames(self, x: np.ndarray) -> dict[str, tuple[float, float, float]]:
+        """Planar frames to publish on /tf: name -> x (m), y (m), yaw (rad). By default all poses. (n,)"""
+        found = {}
+        for name, here in self.symmetry.slices("state").items():
+            if isinstance(self.symmetry.state[name], Pose):
+                px, py, yaw = x[here]
+                found[name] = (float(px), float(py), float(yaw))
+        return found
 
     # Gymnasium's view.
 

@@ -1,0 +1,371 @@
+"""The sim node: the plant and its clock, the last guard before the actuators, and the judge of episodes."""
+
+from __future__ import annotations
+
+import hashlib
+import time as wall
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from ..nodes import messages, plugin
+from ..nodes.node import Node
+from .guard import PlantGuard
+from .plant import MujocoPlant
+from .task import Task
+from .task_messages import TaskMessageError, command_action, header, state_message
+
+PHYSICS_EVERY = 100
+"""A full physics state is published at the first tick of an episode and every so many ticks."""
+
+ANSWERS = {"/plan": "JointTrajectory", "/command": "JointState"}
+"""Message types of the topics by which nodes answer a tick."""
+
+
+class SimNode(Node):
+    """Runs episodes of a task in MuJoCo; publishes what sensors see, obeys /command, judges success.
+
+    In real time the plant is stepped by the wall clock and takes up the newest valid command at
+    every physics tick. Behind the tick barrier time stands still until the command for the newest
+    state has come. Time runs on over episodes and never goes back.
+    """
+
+    publishes: ClassVar[dict[str, str]] = {
+        "/clock": "rosgraph_msgs/msg/Clock",
+        "/state": "covary_msgs/msg/State",
+        "/joint_states": "sensor_msgs/msg/JointState",
+        "/tf": "tf2_msgs/msg/TFMessage",
+        "/applied": "covary_msgs/msg/Applied",
+        "/physics": "covary_msgs/msg/PhysicsState",
+        "/episode": "covary_msgs/msg/Episode",
+    }
+    subscribes: ClassVar[dict[str, str]] = {
+        "/command": "sensor_msgs/msg/JointState",
+        "/goal": "geometry_msgs/msg/PoseStamped",
+    }
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """Parameters of the sim node."""
+
+        task: str
+        """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
+        seed: int = 0
+        """With the episode's number, the key of its start."""
+        episodes: int = 1
+        """How many episodes to run before the node ends."""
+        command_deadline_ms: float = 100.0
+        """Without a valid command for this long (plant time) the plant does the task's safe action."""
+        tick_timeout_s: float = 10.0
+        """Tick barrier only: the run is aborted when a node has not answered for this long (wall)."""
+        path: dict[str, str] = field(default_factory=lambda: {"planner": "/plan", "control": "/command"})
+        """Tick barrier only: the nodes from sensor to command, and the topic by which each answers."""
+        camera: bool = False
+        """Publish the top-view camera (needs a GL library: see covary doctor)."""
+        camera_hz: float = 10.0
+        """Rate of the camera, simulated time."""
+
+    def configure(self) -> None:
+        """Load the task, compile the model, open the topics."""
+        p = self.parameters
+        self.task: Task = plugin.load(p.task, "sim.tasks")()
+        self.plant = MujocoPlant(self.task)
+        self.ticks_per_period = round(self.task.dt / self.task.physics_dt)
+        deadline = round(p.command_deadline_ms * 1e-3 / self.task.physics_dt)
+        self.guard = PlantGuard(self.task, deadline)
+        model = Path(self.task.mjcf).read_text()
+        self.model, self.model_sha256 = model, hashlib.sha256(model.encode()).hexdigest()
+        self.stats.update(task=p.task, seed=p.seed, episodes=[], sensor_to_command_ms=None, rejected=0)
+        self.stats.update(late_ticks=0)
+        for topic, name in self.publishes.items():
+            attribute = "publish_" + topic.strip("/")
+            setattr(self, attribute, self.create_publisher(messages.message_class(name), topic).publish)
+        self.create_subscription(messages.JointState, "/command", self.on_command)
+        self.create_subscription(messages.PoseStamped, "/goal", self.on_goal)
+        self.create_service(messages.Trigger, "/stop", self.on_stop)
+        self.create_service(messages.Trigger, "/reset", self.on_reset)
+        self.camera = None
+        if p.camera:
+            from .camera_publisher import CameraPublisher  # GL only where it is asked for
+
+            self.camera = CameraPublisher(self, self.plant, p.camera_hz)
+        self.latencies_ms: list[float] = []
+        self.index = -1
+        self.tick = 0  # physics ticks since the node's start: simulated time
+        self.running = False
+
+    def activate(self) -> None:
+        """Start the first episode, and the clock that drives it."""
+        if self.realtime:
+            self.create_timer(self.task.physics_dt, self.on_physics_timer)
+        else:
+            self.answered: dict[str, float] = {}
+            for topic in self.parameters.path.values():
+                if topic != "/command":
+                    kind = getattr(messages, ANSWERS[topic])
+                    self.create_subscription(kind, topic, lambda m, t=topic: self.note(t, m))
+            self.create_timer(max(self.parameters.tick_timeout_s / 4, 0.05), self.check_barrier)
+        self.begin_episode()
+
+    # Time.
+
+    @property
+    def time(self) -> float:
+        """Simulated time, s."""
+        return self.tick * self.task.physics_dt
+
+    def begin_episode(self) -> None:
+        """Reset the plant to the episode's start and say so."""
+        self.index += 1
+        rng = np.random.default_rng([self.parameters.seed, self.index])
+        self.plant.reset(self.task.initial_state(rng))
+        self.guard.reset()
+        self.first_tick = self.tick
+        self.held = 0
+        self.cost = 0.0
+        self.applied: tuple | None = None
+        self.running = True
+        self.publish_clock(messages.Clock(clock=messages.stamp(self.time)))
+        self.publish_episode(self.episode_message(phase=messages.Episode.START, model=self.model))
+        self.publish_physics_state()
+        self.sense()
+
+    def sense(self) -> None:
+        """Publish what the sensors see now."""
+        time = self.time
+        x = self.plant.state()
+        self.sensed_at = time
+        self.sensed_wall = wall.perf_counter()
+        self.publish_clock(messages.Clock(clock=messages.stamp(time)))
+        self.publish_joint_states(self.joint_message(time))
+        self.publish_tf(self.tf_message(time, x))
+        if self.camera is not None:
+            self.camera.publish(time)
+        self.publish_state(state_message(self.task, time, self.index, x))
+
+    def step(self) -> None:
+        """One physics tick with whatever the guard lets through."""
+        local = self.tick - self.first_tick
+        action, status = self.guard.action(local)
+        self.stats["late_ticks"] += status == messages.Applied.LATE
+        now = (status, tuple(action))
+        if now != self.applied:
+            self.applied = now
+            self.publish_applied(
+                messages.Applied(
+                    header=header(self.time),
+                    tick=local,
+                    action=np.array(action),
+                    status=int(status),
+                    command_stamp=messages.stamp(self.guard.command_time),
+                )
+            )
+        self.plant.apply(action)
+        self.plant.step()
+        self.last_action = action
+        self.tick += 1
+        if (self.tick - self.first_tick) % PHYSICS_EVERY == 0:
+            self.publish_physics_state()
+
+    def end_of_period(self) -> None:
+        """Judge the state at the end of a control period; sense again or end the episode."""
+        x = self.plant.state()
+        self.cost += float(self.task.running_cost(x, self.last_action))
+        self.held = self.held + 1 if bool(self.task.success(x)) else 0
+        elapsed = (self.tick - self.first_tick) * self.task.physics_dt
+        # Success must hold over a span of time: n periods are spanned by n + 1 good states.
+        if self.held * self.task.dt > self.task.hold + 1e-9:
+            self.end_episode(success=True)
+        elif elapsed >= self.task.time_limit - 1e-9:
+            self.end_episode(success=False)
+        else:
+            self.sense()
+
+    def end_episode(self, success: bool, aborted: bool = False) -> None:
+        """Close the episode; begin the next or end the node."""
+        self.running = False
+        self.publish_physics_state()
+        duration = (self.tick - self.first_tick) * self.task.physics_dt
+        self.publish_episode(
+            self.episode_message(
+                phase=messages.Episode.END, success=success, aborted=aborted, duration=duration
+            )
+        )
+        self.stats["episodes"].append(
+            {
+                "index": self.index,
+                "seed": self.parameters.seed,
+                "success": success,
+                "aborted": aborted,
+                "cost": self.cost,
+                "duration": duration,
+            }
+        )
+        self.write_stats()
+        if aborted:
+            return
+        self.tick += self.ticks_per_period  # a gap, so that stamps tell episodes apart
+        if self.index + 1 < self.parameters.episodes:
+            self.begin_episode()
+        else:
+            self.finish("all episodes done")
+
+    # Real time.
+
+    def on_physics_timer(self) -> None:
+        """One physics tick of wall time has passed."""
+        if not self.running:
+            return
+        self.step()
+        if (self.tick - self.first_tick) % self.ticks_per_period == 0:
+            self.end_of_period()
+
+    # The tick barrier.
+
+    def note(self, topic: str, message) -> None:
+        """Remember which state a node has answered last."""
+        self.answered[topic] = messages.seconds(message.header.stamp)
+
+    def check_barrier(self) -> None:
+        """Abort the run when a node has not answered for too long."""
+        if not self.running or wall.perf_counter() - self.sensed_wall < self.parameters.tick_timeout_s:
+            return
+        silent = self.unanswered()
+        self.abort(f"{silent} did not answer t={self.sensed_at:.3f} s within the tick timeout")
+
+    def unanswered(self) -> str:
+        """Name the first node of the path that has not answered the newest state."""
+        for node, topic in self.parameters.path.items():
+            if topic == "/command" or self.answered.get(topic) != self.sensed_at:
+                return f"node {node} ({topic})"
+        return "no node"
+
+    def abort(self, reason: str) -> None:
+        """End the episode as aborted, and the node as failed."""
+        self.log.error("run aborted: %s", reason)
+        self.stats["aborted"] = reason
+        self.end_episode(success=False, aborted=True)
+        self.finish(reason, failed=True)
+
+    # What comes in.
+
+    def on_command(self, message: messages.JointState) -> None:
+        """Offer the command to the guard; behind the barrier it also moves time on."""
+        time = messages.seconds(message.header.stamp)
+        if not self.running or time < self.first_tick * self.task.physics_dt - 1e-9:
+            return  # of an earlier episode
+        try:
+            action = command_action(self.task, message)
+        except TaskMessageError as error:
+            self.log.warning("refused a command: %s", error)
+            self.stats["rejected"] += 1
+            return
+        stamp_tick = round(time / self.task.physics_dt) - self.first_tick
+        if not self.guard.offer(action, stamp_tick, self.tick - self.first_tick, time):
+            self.stats["rejected"] += 1
+        if time != self.sensed_at:
+            return
+        if self.realtime:
+            self.latencies_ms.append((wall.perf_counter() - self.sensed_wall) * 1e3)
+        else:
+            for _ in range(self.ticks_per_period):
+                self.step()
+            self.end_of_period()
+
+    def on_goal(self, message: messages.PoseStamped) -> None:
+        """Take a new goal; the next state carries it."""
+        position, q = message.pose.position, message.pose.orientation
+        yaw = np.arctan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y * q.y + q.z * q.z))
+        goal = self.task.goal_from_pose(position.x, position.y, float(yaw))
+        if not np.isfinite(goal).all():
+            self.log.warning("refused a goal that is not finite")
+            return
+        self.plant.set_goal(goal)
+
+    def on_stop(self, request):
+        """Latch the safe action until /reset."""
+        self.guard.stop()
+        return messages.Trigger.Response(success=True, message="stopped; /reset lets it move again")
+
+    def on_reset(self, request):
+        """Let commands through again."""
+        self.guard.clear_stop()
+        return messages.Trigger.Response(success=True, message="commands are obeyed again")
+
+    # What goes out.
+
+    def publish_physics_state(self) -> None:
+        """Publish all that MuJoCo needs to go on from here."""
+        self.publish_physics(
+            messages.PhysicsState(
+                header=header(self.time),
+                tick=self.tick - self.first_tick,
+                state=self.plant.physics_state(),
+            )
+        )
+
+    def joint_message(self, time: float) -> messages.JointState:
+        """Positions and velocities of the actuated joints."""
+        position, velocity = self.plant.joints()
+        return messages.JointState(
+            header=header(time),
+            name=list(self.task.action_names),
+            position=position,
+            velocity=velocity,
+            effort=np.zeros(0),
+        )
+
+    def tf_message(self, time: float, x: np.ndarray) -> messages.TFMessage:
+        """Where the task's frames are, in the world frame."""
+        transforms = []
+        for name, (px, py, yaw) in self.task.frames(x).items():
+            rotation = messages.Quaternion(x=0.0, y=0.0, z=np.sin(yaw / 2), w=np.cos(yaw / 2))
+            translation = messages.Vector3(x=float(px), y=float(py), z=0.0)
+            transforms.append(
+                messages.TransformStamped(
+                    header=header(time),
+                    child_frame_id=name,
+                    transform=messages.Transform(translation=translation, rotation=rotation),
+                )
+            )
+        return messages.TFMessage(transforms=transforms)
+
+    def episode_message(
+        self,
+        phase: int,
+        success: bool = False,
+        aborted: bool = False,
+        duration: float = 0.0,
+        model: str = "",
+    ) -> messages.Episode:
+        """Start or end of the running episode."""
+        return messages.Episode(
+            header=header(self.time),
+            index=self.index,
+            seed=self.parameters.seed,
+            task=self.parameters.task,
+            phase=phase,
+            success=success,
+            aborted=aborted,
+            cost=self.cost,
+            duration=duration,
+            model=model,
+            model_sha256=self.model_sha256,
+        )
+
+    def write_stats(self) -> None:
+        """Write the statistics so far, with the percentiles of the sensor-to-command time."""
+        if getattr(self, "latencies_ms", None):
+            p50, p99 = np.percentile(self.latencies_ms, [50, 99])
+            self.stats["sensor_to_command_ms"] = {"p50": float(p50), "p99": float(p99)}
+        super().write_stats()
+
+    def shutdown(self) -> None:
+        """End a running episode as aborted."""
+        if self.running:
+            self.end_episode(success=False, aborted=True)
+        if self.camera is not None:
+            self.camera.close()
+        super().shutdown()
