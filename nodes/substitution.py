@@ -1,0 +1,308 @@
+r"""Substitutions of ROS 2 launch files, ``$(var name)`` and the like; none of them runs code.
+
+``$(var NAME)``, ``$(env NAME [default])``, ``$(dirname)``, ``$(find-pkg-share PACKAGE)``,
+``$(not A)``, ``$(and A B)``, ``$(or A B)``, ``$(equals A B)``. They nest, an argument may be quoted,
+``\$`` is a dollar.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+from .yaml_loader import Element, dump, nearest, parse_value, scalar
+
+_DEEPEST = 50
+
+
+class SubstitutionError(ValueError):
+    """A substitution is malformed or has no value; whoever holds the line number says where."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """The value of an ``arg`` or a ``let``: as typed, and as text for use inside other text."""
+
+    text: str
+    value: Any
+
+    @classmethod
+    def of(cls, value: Any) -> "Variable":
+        """A variable from a plain value."""
+        return cls(as_text(value), value)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What substitutions can see at one place of a launch file.
+
+    Attributes:
+        folder: Folder of the launch file, for ``$(dirname)``.
+        variables: Arguments and lets so far.
+        environment: Environment of the processes to start.
+    """
+
+    folder: Path
+    variables: dict[str, Variable] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def inner(self, folder: Path | None = None) -> "Scope":
+        """A copy whose changes stay inside."""
+        return replace(
+            self,
+            folder=folder or self.folder,
+            variables=dict(self.variables),
+            environment=dict(self.environment),
+        )
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One ``$(name argument ...)``; an argument is a sequence of texts and calls."""
+
+    name: str
+    arguments: tuple[tuple["str | _Call", ...], ...]
+
+
+def as_text(value: Any) -> str:
+    """A value as it would stand in a launch file."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_flow(k)}: {_flow(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return dump(value).removesuffix("\n").removesuffix("\n...")
+
+
+def _flow(value: Any) -> str:
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'" if _must_quote(value) else value
+    return "null" if value is None else as_text(value)
+
+
+def _must_quote(text: str) -> bool:
+    return not text.replace("_", "").replace("/", "").isalnum() or not isinstance(scalar(text), str)
+
+
+def substitute(text: str, scope: Scope) -> str:
+    r"""Text with every substitution replaced and ``\$`` made a dollar.
+
+    Raises:
+        SubstitutionError: Unknown substitution, unset variable, unbalanced bracket.
+    """
+    if "$" not in text:
+        return text
+    return _text(parse(text), scope)
+
+
+def evaluate(element: Element, scope: Scope) -> Any:
+    """The value of an element after substitution, typed by the core schema.
+
+    A quoted string without substitutions stays a string; text that is one ``$(var ...)`` and
+    nothing else keeps that variable's type.
+
+    Raises:
+        InputError: With the element's place.
+    """
+    if isinstance(element.value, dict):
+        return {key: evaluate(item, scope) for key, item in element.value.items()}
+    if isinstance(element.value, list):
+        return [evaluate(item, scope) for item in element.value]
+    text = element.text or ""
+    if "$" not in text:
+        return element.value
+    try:
+        parts = parse(text)
+        if len(parts) == 1 and isinstance(parts[0], _Call) and parts[0].name == "var":
+            return _variable(parts[0], scope).value
+        if not any(isinstance(part, _Call) for part in parts):
+            return "".join(map(str, parts))
+        replaced = _text(parts, scope)
+    except SubstitutionError as error:
+        raise element.error(str(error)) from None
+    return parse_value(replaced, element.file, element.line)
+
+
+def evaluate_text(element: Element, scope: Scope) -> str:
+    """The text of a scalar element after substitution.
+
+    Raises:
+        InputError: With the element's place.
+    """
+    if isinstance(element.value, dict | list):
+        raise element.error(f"expected one word or text, not {element.kind}")
+    try:
+        return substitute(element.text or "", scope)
+    except SubstitutionError as error:
+        raise element.error(str(error)) from None
+
+
+def boolean(text: str) -> bool:
+    """True or false as ROS 2 launch reads conditions: ``true``, ``1``, ``false``, ``0``, any case.
+
+    Raises:
+        SubstitutionError: Anything else, empty text included.
+    """
+    word = text.strip().lower()
+    if word not in ("true", "1", "false", "0"):
+        raise SubstitutionError(f"'{text}' is neither true nor false (true, 1, false or 0)")
+    return word in ("true", "1")
+
+
+def parse(text: str) -> tuple["str | _Call", ...]:
+    """Splits text into plain text and substitutions.
+
+    Raises:
+        SubstitutionError: Unbalanced bracket or quote, or an unknown name.
+    """
+    parts, position = _parse_until(text, 0, "", 0)
+    assert position == len(text)
+    return parts
+
+
+def _parse_until(text: str, position: int, stop: str, depth: int) -> tuple[tuple, int]:
+    """Text and calls from `position` to the first of the characters in `stop`, or to the end."""
+    parts: list[str | _Call] = []
+    plain: list[str] = []
+    while position < len(text) and text[position] not in stop:
+        escaped = text[position : position + 2]
+        if escaped == "$(":
+            if plain:
+                parts.append("".join(plain))
+                plain = []
+            call, position = _parse_call(text, position, depth + 1)
+            parts.append(call)
+        elif escaped == "\\$" or (stop and escaped in ("\\\\", "\\'", '\\"', "\\)")):
+            plain.append(escaped[1])
+            position += 2
+        else:
+            plain.append(text[position])
+            position += 1
+    if plain:
+        parts.append("".join(plain))
+    return tuple(parts), position
+
+
+def _parse_call(text: str, start: int, depth: int) -> tuple[_Call, int]:
+    shown = text[start : start + 40]
+    if depth > _DEEPEST:
+        raise SubstitutionError(f"substitutions nest more than {_DEEPEST} deep")
+    position = start + 2
+    arguments: list[tuple] = []
+    while True:
+        while text[position : position + 1].isspace():
+            position += 1
+        here = text[position : position + 1]
+        if not here:
+            raise SubstitutionError(f"'{shown}' lacks its ')'")
+        if here == ")":
+            break
+        if here in "'\"":
+            argument, position = _parse_until(text, position + 1, here, depth)
+            if position >= len(text):
+                raise SubstitutionError(f"'{shown}' lacks its closing quote")
+            position += 1
+        else:
+            argument, position = _parse_until(text, position, " \t\n)", depth)
+        arguments.append(argument)
+    if not arguments or len(arguments[0]) != 1 or not isinstance(arguments[0][0], str):
+        raise SubstitutionError(f"'{shown}' names no substitution")
+    name = arguments[0][0]
+    given = len(arguments) - 1
+    if name in ("eval", "command"):
+        raise SubstitutionError(f"$({name}) is not supported: a launch file runs no code")
+    if name not in _KNOWN:
+        raise SubstitutionError(f"unknown substitution '$({name})'{nearest(name, _KNOWN)}")
+    least, most, usage, _ = _KNOWN[name]
+    if not least <= given <= most:
+        raise SubstitutionError(f"$({name}) takes {usage}, not {given} arguments")
+    return _Call(name, tuple(arguments[1:])), position + 1
+
+
+def _text(parts: tuple, scope: Scope) -> str:
+    return "".join(part if isinstance(part, str) else _run(part, scope) for part in parts)
+
+
+def _run(call: _Call, scope: Scope) -> str:
+    return _KNOWN[call.name][3](call, scope)
+
+
+def _arguments(call: _Call, scope: Scope) -> list[str]:
+    return [_text(argument, scope) for argument in call.arguments]
+
+
+def _variable(call: _Call, scope: Scope) -> Variable:
+    (name,) = _arguments(call, scope)
+    if name not in scope.variables:
+        hint = nearest(name, scope.variables) or "; declare it with an 'arg' or a 'let' above"
+        raise SubstitutionError(f"no variable '{name}' here{hint}")
+    return scope.variables[name]
+
+
+def _env(call: _Call, scope: Scope) -> str:
+    name, *default = _arguments(call, scope)
+    if name in scope.environment:
+        return scope.environment[name]
+    if not default:
+        raise SubstitutionError(f"environment variable {name} is not set and has no default")
+    return default[0]
+
+
+def find_package(name: str) -> Path:
+    """Folder of an importable package, found without importing it.
+
+    Raises:
+        SubstitutionError: There is none of that name.
+    """
+    if name == __name__.split(".")[0]:
+        return Path(__file__).resolve().parent.parent
+    if not name.isidentifier():
+        raise SubstitutionError(f"'{name}' is not the name of a Python package")
+    found = PathFinder.find_spec(name, [*sys.path, os.getcwd()])
+    folders = list(found.submodule_search_locations or ()) if found else []
+    if not folders:
+        raise SubstitutionError(f"no package '{name}'{nearest(name, ['covary'])}")
+    return Path(folders[0]).resolve()
+
+
+def _equals(call: _Call, scope: Scope) -> str:
+    a, b = _arguments(call, scope)
+    if a == b:
+        return "true"
+    try:
+        x, y = scalar(a.strip()), scalar(b.strip())
+    except ValueError:
+        return "false"
+    numbers = isinstance(x, int | float) and isinstance(y, int | float)
+    return _word(numbers and isinstance(x, bool) == isinstance(y, bool) and x == y)
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _logic(rule: Callable[[list[bool]], bool]) -> Callable[[_Call, Scope], str]:
+    return lambda call, scope: _word(rule([boolean(a) for a in _arguments(call, scope)]))
+
+
+_KNOWN: Mapping[str, tuple[int, int, str, Callable[[_Call, Scope], str]]] = {
+    "var": (1, 1, "the name of an argument", lambda call, scope: _variable(call, scope).text),
+    "env": (1, 2, "a name and perhaps a default", _env),
+    "dirname": (0, 0, "nothing", lambda call, scope: str(scope.folder)),
+    "find-pkg-share": (
+        1,
+        1,
+        "the name of a package",
+        lambda call, scope: str(find_package(*_arguments(call, scope))),
+    ),
+    "not": (1, 1, "one condition", _logic(lambda a: not a[0])),
+    "and": (2, 2, "two conditions", _logic(all)),
+    "or": (2, 2, "two conditions", _logic(any)),
+    "equals": (2, 2, "two values", _equals),
+}
