@@ -1,0 +1,170 @@
+"""The law of every planner: plan(gx, g memory) = g s plan(x, memory), for every task, group and spline."""
+
+import importlib
+import inspect
+import pkgutil
+
+import covary.planners
+import covary.sim.tasks
+import numpy as np
+import pytest
+from covary.planners.sampling import SamplingPlanner
+from covary.sim.numba_dynamics import NumbaDynamics
+from covary.sim.task import Task
+
+EXACT = 1e-9
+
+
+def found(package, kind):
+    classes = []
+    for module in pkgutil.iter_modules(package.__path__):
+        loaded = importlib.import_module(f"{package.__name__}.{module.name}")
+        for _, cls in inspect.getmembers(loaded, inspect.isclass):
+            if cls.__module__ == loaded.__name__ and issubclass(cls, kind) and not inspect.isabstract(cls):
+                classes.append(cls)
+    return classes
+
+
+TASKS = found(covary.sim.tasks, Task)
+PLANNERS = found(covary.planners, SamplingPlanner)
+WORLDS = {cls: NumbaDynamics(cls()) for cls in TASKS}
+
+
+def test_the_walk_finds_them():
+    assert {t.__name__ for t in TASKS} >= {"PointMass", "Reacher", "Push"}
+    assert {p.__name__ for p in PLANNERS} >= {"MPPI", "CEM"}
+
+
+def make(planner, task, symmetry, **more):
+    settings = {"samples": 96, "horizon": 16, "knots": 5, "iterations": 2, **more}
+    return planner(WORLDS[task], symmetry, **settings)
+
+
+def subgroups(task):
+    return ["full", *[n for n in task().symmetry.group.subgroup_names() if n not in ("trivial", "C16")]]
+
+
+CASES = [(t, p, s) for t in TASKS for p in PLANNERS for s in subgroups(t)]
+
+
+@pytest.mark.parametrize(("task_class", "planner_class", "group_name"), CASES)
+def test_generic_states(task_class, planner_class, group_name, record_property):
+    """Warm-started over several ticks; a point where the model itself switches contact is counted."""
+    task = task_class()
+    rng = np.random.default_rng(11)
+    compared = switched = 0
+    for kind in ("zero", "linear", "cubic"):
+        planner = make(planner_class, task_class, group_name, spline=kind)
+        s = planner.symmetry
+        x = task.initial_state(rng)
+        memory = planner.initial_memory(int(rng.integers(1000)))
+        moved = {g: memory.act(s, g) for g in s.group.generators}
+        for tick in range(3):
+            plan, memory = planner.plan(x, tick * task.dt, memory)
+            for g in s.group.generators:
+                there, moved[g] = planner.plan(s.act(g, state=x), tick * task.dt, moved[g])
+                error = np.abs(there.actions - s.act(g, action=plan.actions)).max()
+                compared += 1
+                if error > EXACT:
+                    assert switches(planner, x, g), f"error {error:.2g} with no switch to blame"
+                    switched += 1
+                    moved[g] = memory.act(s, g)
+            x = WORLDS[task_class].next_state(x, plan.actions[0])
+    record_property("compared", compared)
+    record_property("at_a_switch", switched)
+    assert switched <= 0.02 * compared + 1
+
+
+def switches(planner, x, g):
+    """Whether some rollout differs under g by more than rounding: it sits on a contact switch or a tie."""
+    s = planner.symmetry
+    actions = planner._actions.copy()  # those of the last call, already moved by g
+    there, here = planner._costs.copy(), planner._costs.copy()
+    inverse = int(s.group.inverse[g])
+    planner.dynamics.rollout(s.act(g, state=x), actions, there, None)
+    planner.dynamics.rollout(x, s.act(inverse, action=actions), here, None)
+    ordered = np.sort(here[0])
+    tied = np.diff(ordered).min() < 1e-9
+    return tied or np.abs(there - here).max() > 1e-9 * (1 + np.abs(here).max())
+
+
+def fixed_state(task, mirror, rng):
+    """A state that a mirror leaves where it is, built part by part from a random one."""
+    s = task.symmetry
+    x = task.initial_state(rng)
+    acting = s._action_on("state")
+    average = 0.5 * (x + x @ acting.matrices[mirror].T + acting.offsets[mirror])
+    half_turn = 0.5 * s.group.turn[mirror]
+    angle = np.where(rng.random(len(x)) < 0.5, half_turn, half_turn - np.pi)
+    out = np.where(acting.angles, (angle + np.pi) % (2 * np.pi) - np.pi, average)
+    assert mirror in s.stabiliser(state=out)
+    return out
+
+
+@pytest.mark.parametrize("task_class", TASKS)
+@pytest.mark.parametrize("planner_class", PLANNERS)
+@pytest.mark.parametrize("kind", ["zero", "linear", "cubic"])
+def test_states_on_every_mirror_line(task_class, planner_class, kind):
+    """There the plan is exact up to an element that fixes the state, and has a side."""
+    task = task_class()
+    planner = make(planner_class, task_class, "full", spline=kind)
+    s = planner.symmetry
+    mirrors = [g for g in s.group.elements if s.group.sign[g] < 0]
+    rng = np.random.default_rng(3)
+    for mirror in mirrors:
+        x = fixed_state(task, mirror, rng)
+        memory = planner.initial_memory(int(rng.integers(1000)))
+        plan, _ = planner.plan(x, 0.0, memory)
+        fixing = s.stabiliser(state=x)
+        assert np.abs(s.act(mirror, action=plan.actions) - plan.actions).max() > 1e-6
+        for g in s.group.elements:
+            there, _ = planner.plan(s.act(g, state=x), 0.0, memory.act(s, g))
+            apart = [
+                np.abs(there.actions - s.act(g, action=s.act(k, action=plan.actions))).max()
+                for k in fixing
+            ]
+            assert min(apart) < EXACT
+
+
+@pytest.mark.parametrize("task_class", TASKS)
+@pytest.mark.parametrize("planner_class", PLANNERS)
+def test_both_sides_occur(task_class, planner_class):
+    """Over 200 seeds, two-sided binomial p > .01: between 82 and 118 of 200."""
+    task = task_class()
+    planner = make(planner_class, task_class, "full", samples=64, iterations=1)
+    s = planner.symmetry
+    mirror = s.group.order // 2
+    x = fixed_state(task, mirror, np.random.default_rng(4))
+    matrix = s.orbit("action")[mirror]
+    values, vectors = np.linalg.eigh(matrix)
+    lateral = vectors[:, np.argmin(values)]
+    left = 0
+    for seed in range(200):
+        plan, _ = planner.plan(x, 0.0, planner.initial_memory(seed))
+        side = float((plan.actions @ lateral).sum())
+        assert abs(side) > 1e-9
+        left += side > 0
+    assert 82 <= left <= 118
+
+
+@pytest.mark.parametrize("planner_class", PLANNERS)
+def test_the_side_is_kept_from_tick_to_tick(planner_class):
+    """A point mass straight before its obstacle goes round it on one side."""
+    task_class = next(t for t in TASKS if t.__name__ == "PointMass")
+    task = task_class()
+    planner = make(planner_class, task_class, "full", samples=256, horizon=30, iterations=3)
+    here = task.symmetry.slices("state")
+    names = list(here)
+    for seed in range(8):
+        x = np.zeros(len(task.state_names))
+        x[here[names[0]]] = [-0.5, 0.0]
+        x[here[task.goal]] = [0.5, 0.0]
+        memory = planner.initial_memory(seed)
+        sides = []
+        for tick in range(60):
+            plan, memory = planner.plan(x, tick * task.dt, memory)
+            x = WORLDS[task_class].next_state(x, plan.actions[0])
+            y = x[here[names[0]]][1]
+            if abs(y) > 0.02:
+                sides.append(np.sign(y))
+        assert sides and len(set(sides)) == 1
