@@ -1,0 +1,103 @@
+"""`covary info BAG|RUN_FOLDER`: what a recording, or every recording of a run, holds."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ..nodes.bag import BagError
+from ..nodes.reader import Bag
+
+_SHOWN = ("task", "seed", "episode", "success", "aborted", "cost", "duration", "model_sha256",
+          "launch", "git_revision", "covary_version", "mujoco_version", "recovered")  # fmt: skip
+
+
+def info(
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="BAG|RUN_FOLDER", help="Bag folder, .mcap file, or run folder."),
+    ],
+) -> None:
+    """Show what a recording holds: topics, rates, task, seed, result, model."""
+    console = Console(highlight=False)
+    try:
+        if is_run_folder(path):
+            console.print(run_table(path))
+        else:
+            bag = Bag(path)
+            console.print(facts_table(bag))
+            console.print(topic_table(bag))
+    except (BagError, OSError) as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(str(error), markup=False)
+        raise typer.Exit(2) from error
+
+
+def is_run_folder(path: Path) -> bool:
+    """Whether a folder holds bags (itself, or in its `bags/`) rather than being one."""
+    return path.is_dir() and not any(path.glob("*.mcap")) and bool(bag_folders(path))
+
+
+def bag_folders(path: Path) -> list[Path]:
+    """The bags of a run folder, open ones included, in order of their names."""
+    root = path / "bags" if (path / "bags").is_dir() else path
+    return sorted({file.parent for file in root.glob("*/*.mcap")})
+
+
+def run_table(path: Path) -> Table:
+    """One line per bag of a run."""
+    table = Table(title=escape(str(path)), title_justify="left")
+    for name in ("bag", "task", "seed", "result", "duration", "messages"):
+        table.add_column(name, justify="right" if name in ("duration", "messages") else "left")
+    for folder in bag_folders(path):
+        try:
+            bag = Bag(folder)
+        except BagError:
+            table.add_row(folder.name, "", "", "never closed: covary recover", "", "")
+            continue
+        table.add_row(
+            folder.name,
+            bag.metadata.get("task", ""),
+            bag.metadata.get("seed", ""),
+            result(bag.metadata),
+            f"{(bag.end_ns - bag.start_ns) * 1e-9:.2f} s",
+            str(sum(bag.counts.values())),
+        )
+    return table
+
+
+def result(metadata: dict[str, str]) -> str:
+    """One word for how an episode ended."""
+    if metadata.get("aborted") == "true":
+        return "aborted"
+    return {"true": "success", "false": "failure"}.get(metadata.get("success", ""), "")
+
+
+def facts_table(bag: Bag) -> Table:
+    """Episode, result, model and where it came from."""
+    table = Table(title=escape(str(bag.path)), title_justify="left", show_header=False)
+    for name in _SHOWN:
+        if bag.metadata.get(name):
+            table.add_row(name, escape(bag.metadata[name]))
+    table.add_row("recorded", f"{(bag.end_ns - bag.start_ns) * 1e-9:.3f} s of simulated time")
+    return table
+
+
+def topic_table(bag: Bag) -> Table:
+    """One line per topic: type, count, mean rate."""
+    table = Table()
+    for name in ("topic", "type", "messages", "Hz"):
+        table.add_column(name, justify="left" if name in ("topic", "type") else "right")
+    span: dict[str, list[int]] = {}
+    for message in bag.messages():
+        first_last = span.setdefault(message.topic, [message.log_ns, message.log_ns])
+        first_last[1] = message.log_ns
+    for topic in sorted(bag.types):
+        count = bag.counts[topic]
+        first, last = span.get(topic, (0, 0))
+        # Of a topic that spoke once, or always at one instant, there is no rate.
+        rate = f"{(count - 1) * 1e9 / (last - first):.1f}" if last > first else "-"
+        table.add_row(topic, bag.types[topic], str(count), rate)
+    return table

@@ -1,0 +1,39 @@
+"""`covary recover BAG`: mends a bag whose recorder was killed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ..nodes import bag
+
+
+def recover(
+    path: Annotated[Path, typer.Argument(metavar="BAG", help="Bag folder or .mcap file.")],
+) -> None:
+    """Mend a bag whose recorder was killed, into a new folder beside it.
+
+    Only what was written whole is taken; the original stays as it is.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        result = bag.recover(path)
+    except (bag.BagError, OSError) as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(str(error), markup=False)
+        raise typer.Exit(2) from error
+    if result.whole:
+        console.print(f"{path} is whole, nothing to mend", markup=False)
+        return
+    total = sum(result.counts.values())
+    width = max(map(len, result.counts), default=0)
+    for topic, count in sorted(result.counts.items()):
+        console.print(f"  {topic:<{width}}  {count}", markup=False)
+    lost = f"; {result.lost_bytes} bytes of an unfinished record left out"
+    damaged = f"; {result.damaged} damaged records left out"
+    console.print(
+        f"{total} messages saved in {result.path}"
+        + (lost if result.lost_bytes else "")
+        + (damaged if result.damaged else ""),
+        markup=False,
+    )

@@ -1,0 +1,445 @@
+"""A recording on disk: a rosbag2 folder with an MCAP file, written by chunks, mended after a kill.
+
+While it is written the folder is called `NAME.open`; a clean close writes `metadata.yaml` and
+renames it to `NAME`, so a folder without the suffix is always whole. The MCAP follows the `ros2`
+profile (schemas `ros2msg`, payloads CDR), so `mcap`, `rosbags`, `ros2 bag` and Foxglove open it.
+"""
+
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import chain
+from pathlib import Path
+
+import yaml
+from mcap.data_stream import ReadDataStream
+from mcap.opcode import Opcode
+from mcap.reader import make_reader
+from mcap.records import Attachment, Channel, Chunk, Message, Metadata, Schema
+from mcap.stream_reader import breakup_chunk
+from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
+
+METADATA_NAME = "covary"
+"""Name of our MCAP metadata records; of several in one file the later one wins, key by key."""
+
+_FOREVER = {"sec": 9223372036, "nsec": 854775807}
+QOS = [
+    {
+        "history": "keep_last",
+        "depth": 10,
+        "reliability": "reliable",
+        "durability": "volatile",
+        "deadline": _FOREVER.copy(),
+        "lifespan": _FOREVER.copy(),
+        "liveliness": "automatic",
+        "liveliness_lease_duration": _FOREVER.copy(),
+        "avoid_ros_namespace_conventions": False,
+    }
+]
+"""ROS 2's default profile, in the form of metadata version 9 (what `ros2 bag play` offers)."""
+
+_RECORD_HEAD = 9  # opcode byte and uint64 length
+_MESSAGE_HEAD = _RECORD_HEAD + 22  # channel, sequence, log time, publish time
+_COMPRESSION = {
+    "none": CompressionType.NONE,
+    "lz4": CompressionType.LZ4,
+    "zstd": CompressionType.ZSTD,
+}
+
+
+class BagError(Exception):
+    """A bag cannot be opened, read or mended; the text is one line made for people."""
+
+
+def describe(type_name: str) -> tuple[str, str]:
+    """Definition text of a known message type, nested types included, and its RIHS01 hash."""
+    from . import messages
+
+    return messages.definition(type_name), messages.type_hash(type_name)
+
+
+@dataclass
+class _Topic:
+    """What the writer keeps about one topic."""
+
+    channel: int
+    type_name: str
+    type_hash: str
+    count: int = 0
+
+
+class BagWriter:
+    """Writes one bag; every finished chunk is handed to the operating system at once.
+
+    A kill loses at most the open chunk, which is closed when the next message would take it past
+    `chunk_bytes` or when its log times span `chunk_s`. Both limits follow the messages, not a wall
+    clock, so two lockstep runs write the same file byte for byte; a recorder that runs in real time
+    also calls `flush` on its timer.
+
+    Args:
+        folder: Where the closed bag will stand; `folder.open` is what exists until then.
+        metadata: Text to text, in the file's first record so that a kill keeps it.
+        types: Type name to (definition text, RIHS01 hash).
+        chunk_bytes: Limit of a chunk; only a single larger message goes past it.
+        chunk_s: Longest log time a chunk may span, seconds.
+        compression: `none`, `lz4` or `zstd`, per chunk.
+
+    Raises:
+        FileExistsError: The bag exists, open or closed.
+        OSError: The disk refuses.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        metadata: Mapping[str, str] | None = None,
+        *,
+        types: Callable[[str], tuple[str, str]] = describe,
+        chunk_bytes: int = 256 * 1024,
+        chunk_s: float = 0.5,
+        compression: str = "none",
+    ):
+        self.path = Path(folder)
+        self.open_path = self.path.with_name(self.path.name + ".open")
+        if self.path.exists():
+            raise FileExistsError(f"{self.path} exists already")
+        self.open_path.mkdir(parents=True)
+        self.metadata: dict[str, str] = {}
+        self.messages = 0
+        self._types = types
+        self._chunk_bytes = int(chunk_bytes)
+        self._chunk_ns = round(chunk_s * 1e9)
+        self._topics: dict[str, _Topic] = {}
+        self._schemas: dict[str, int] = {}
+        self._pending = 0  # bytes in the open chunk
+        self._chunk_start = 0
+        self._start, self._end = 2**63 - 1, 0
+        self._stream = open(self.open_path / f"{self.path.name}_0.mcap", "xb", buffering=1 << 16)
+        # Chunks are closed here, before a message that would overfill one, so mcap's own
+        # limit (checked after the message) is set out of reach.
+        self._writer = Writer(
+            self._stream, chunk_size=1 << 40, compression=_COMPRESSION[compression]
+        )
+        self._writer.start("ros2", "covary")
+        self.annotate(metadata or {})
+
+    def annotate(self, metadata: Mapping[str, str]) -> None:
+        """Add or replace metadata; it is on disk when this returns, and again at the close."""
+        self.metadata.update(metadata)
+        self._writer.add_metadata(METADATA_NAME, dict(self.metadata))
+        self.flush()
+
+    def attach(self, name: str, media_type: str, data: bytes, time_ns: int = 0) -> None:
+        """Put a file inside the file, e.g. the model that was simulated."""
+        self._writer.add_attachment(time_ns, time_ns, name, media_type, data)
+        self.flush()
+
+    def write(
+        self,
+        topic: str,
+        type_name: str,
+        payload: bytes,
+        log_ns: int,
+        publish_ns: int,
+        sequence: int = 0,
+    ) -> None:
+        """Append one CDR message.
+
+        Raises:
+            BagError: The topic already carries another type.
+            OSError: The disk refuses.
+        """
+        size = _MESSAGE_HEAD + len(payload)
+        if self._pending and (
+            self._pending + size > self._chunk_bytes
+            or abs(log_ns - self._chunk_start) >= self._chunk_ns
+        ):
+            self.flush()
+        known = self._topics.get(topic) or self._add_topic(topic, type_name)
+        if known.type_name != type_name:
+            raise BagError(f"{topic} carries {known.type_name}, a message of {type_name} came")
+        if not self._pending:
+            self._chunk_start = log_ns
+        self._writer.add_message(known.channel, log_ns, payload, publish_ns, sequence & 0xFFFFFFFF)
+        self._pending += size
+        known.count += 1
+        self.messages += 1
+        self._start, self._end = min(self._start, log_ns), max(self._end, log_ns)
+
+    def _add_topic(self, topic: str, type_name: str) -> _Topic:
+        definition, type_hash = self._types(type_name)
+        if type_name not in self._schemas:
+            self._schemas[type_name] = self._writer.register_schema(
+                type_name, "ros2msg", definition.encode()
+            )
+        qos = yaml.dump(QOS, sort_keys=False, Dumper=_PlainDumper)
+        channel = self._writer.register_channel(
+            topic,
+            "cdr",
+            self._schemas[type_name],
+            {"offered_qos_profiles": qos, "topic_type_hash": type_hash},
+        )
+        return self._topics.setdefault(topic, _Topic(channel, type_name, type_hash))
+
+    def flush(self) -> None:
+        """Close the open chunk and give all that was written to the operating system."""
+        self._writer.flush()
+        self._pending = 0
+
+    def close(self, metadata: Mapping[str, str] | None = None) -> Path:
+        """Write index and `metadata.yaml`, rename the folder, and return its final path."""
+        self.flush()
+        self.annotate(metadata or {})
+        information = self._information()
+        text = yaml.dump(information, sort_keys=False, Dumper=_PlainDumper)
+        self._writer.add_metadata("rosbag2", {"serialized_metadata": text})
+        self._writer.finish()
+        self._stream.close()
+        (self.open_path / "metadata.yaml").write_text(
+            yaml.dump(
+                {"rosbag2_bagfile_information": information}, sort_keys=False, Dumper=_PlainDumper
+            ),
+            encoding="utf-8",
+        )
+        os.rename(self.open_path, self.path)
+        return self.path
+
+    def abandon(self) -> None:
+        """Let go of the file after the disk refused; what stands there is for `recover`."""
+        # The buffer still holds what could not be written, so an ordinary close would fail again.
+        self._stream.raw.close()
+
+    def _information(self) -> dict:
+        start = self._start if self.messages else 0
+        span = {"nanoseconds": max(0, self._end - start)}
+        file_name = f"{self.path.name}_0.mcap"
+        return {
+            "version": 9,
+            "storage_identifier": "mcap",
+            "duration": span,
+            "starting_time": {"nanoseconds_since_epoch": start},
+            "message_count": self.messages,
+            "topics_with_message_count": [
+                {
+                    "topic_metadata": {
+                        "name": name,
+                        "type": topic.type_name,
+                        "serialization_format": "cdr",
+                        "offered_qos_profiles": QOS,
+                        "type_description_hash": topic.type_hash,
+                    },
+                    "message_count": topic.count,
+                }
+                for name, topic in self._topics.items()
+            ],
+            "compression_format": "",
+            "compression_mode": "",
+            "relative_file_paths": [file_name],
+            "files": [
+                {
+                    "path": file_name,
+                    "starting_time": {"nanoseconds_since_epoch": start},
+                    "duration": span,
+                    "message_count": self.messages,
+                }
+            ],
+            "custom_data": self.metadata,
+            "ros_distro": "covary",
+        }
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Block YAML without anchors: rosbag2's reader needs no `&id001`."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
+def free_folder(folder: Path) -> Path:
+    """`folder`, or `folder_1`, `folder_2`, ... whichever neither a closed nor an open bag has."""
+    number, candidate = 0, folder
+    while candidate.exists() or candidate.with_name(candidate.name + ".open").exists():
+        number += 1
+        candidate = folder.with_name(f"{folder.name}_{number}")
+    return candidate
+
+
+def bag_file(path: Path) -> Path:
+    """The MCAP file of a bag given as folder or file.
+
+    Raises:
+        BagError: There is no such file, or several, or it is empty or no MCAP.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BagError(f"{path}: no such file or folder")
+    if path.is_dir():
+        files = sorted(path.glob("*.mcap"))
+        if len(files) != 1:
+            raise BagError(f"{path}: not a bag ({len(files)} .mcap files in it, one is needed)")
+        path = files[0]
+    with open(path, "rb") as stream:
+        magic = stream.read(len(MCAP0_MAGIC))
+    if not magic:
+        raise BagError(f"{path}: empty file, nothing was ever written to it")
+    if magic != MCAP0_MAGIC:
+        raise BagError(f"{path}: not a bag (it does not begin as an MCAP file)")
+    return path
+
+
+def is_whole(path: Path) -> bool:
+    """Whether the bag's MCAP was closed: footer, index and end mark are there and agree."""
+    with open(bag_file(path), "rb") as stream:
+        try:
+            return make_reader(stream, validate_crcs=True).get_summary() is not None
+        except Exception:  # mcap raises half a dozen types on a cut file; all mean the same
+            return False
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What `recover` did."""
+
+    path: Path
+    """The mended bag, or the bag itself where nothing was to mend."""
+    counts: dict[str, int]
+    """Messages per topic."""
+    lost_bytes: int = 0
+    """Bytes at the end of the file that belong to no whole record."""
+    damaged: int = 0
+    """Whole-looking records whose checksum or content was wrong and which were left out."""
+    whole: bool = False
+    """The bag was whole, so nothing was written."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """The mended bag's metadata."""
+
+
+def recover(path: Path) -> Recovery:
+    """Mend a bag whose writer was killed, into a new folder `NAME_recovered` beside it.
+
+    Only records that are complete are taken, and chunks only if their checksum holds, so nothing
+    appears that was not written. The original stays as it is.
+
+    Raises:
+        BagError: No bag, or not one complete chunk in it.
+    """
+    path = Path(path)
+    source = bag_file(path)
+    if is_whole(source) and (path.is_file() or (path / "metadata.yaml").exists()):
+        with open(source, "rb") as stream:
+            summary = make_reader(stream).get_summary()
+        counts = {
+            channel.topic: summary.statistics.channel_message_counts.get(key, 0)
+            for key, channel in summary.channels.items()
+        }
+        return Recovery(path, counts, whole=True)
+    scan = _Scan(source)
+    messages = scan.messages()
+    first = next(messages, None)
+    if first is None:
+        raise BagError(f"{source}: no complete chunk in it, nothing to recover")
+    name = re.sub(r"\.open$", "", path.name if path.is_dir() else path.stem)
+    writer = BagWriter(free_folder(path.with_name(f"{name}_recovered")), types=scan.types)
+    # Attachments and metadata stand before the first chunk in our own files.
+    for attachment in scan.attachments:
+        writer.attach(
+            attachment.name, attachment.media_type, attachment.data, attachment.create_time
+        )
+    taken = len(scan.attachments)
+    counts: dict[str, int] = {}
+    for topic, type_name, message in chain([first], messages):
+        writer.write(
+            topic, type_name, message.data, message.log_time, message.publish_time, message.sequence
+        )
+        counts[topic] = counts.get(topic, 0) + 1
+    for attachment in scan.attachments[taken:]:
+        writer.attach(
+            attachment.name, attachment.media_type, attachment.data, attachment.create_time
+        )
+    metadata = {**scan.metadata, "recovered": "true"}
+    folder = writer.close(metadata)
+    return Recovery(folder, counts, scan.lost_bytes, scan.damaged, metadata=metadata)
+
+
+class _Scan:
+    """Goes through an MCAP file record by record without its index."""
+
+    def __init__(self, source: Path):
+        self.metadata: dict[str, str] = {}
+        self.attachments: list[Attachment] = []
+        self.lost_bytes = 0
+        self.damaged = 0
+        self._source = source
+        self._schemas: dict[int, Schema] = {}
+        self._channels: dict[int, Channel] = {}
+
+    def types(self, type_name: str) -> tuple[str, str]:
+        """Definition and hash of a type, from the records met so far."""
+        schema = next(s for s in self._schemas.values() if s.name == type_name)
+        hashes = [
+            channel.metadata.get("topic_type_hash", "")
+            for channel in self._channels.values()
+            if channel.schema_id == schema.id
+        ]
+        return schema.data.decode(), hashes[0] if hashes else ""
+
+    def messages(self) -> Iterator[tuple[str, str, Message]]:
+        """Every (topic, type name, message) of an intact record, in file order."""
+        for opcode, body in self._records():
+            try:
+                records = self._open(opcode, body)
+            except Exception:  # a broken record makes mcap, struct, zstd or utf-8 complain
+                self.damaged += 1
+                continue
+            for record in records:
+                if isinstance(record, Schema):
+                    self._schemas[record.id] = record
+                elif isinstance(record, Channel):
+                    self._channels[record.id] = record
+                elif isinstance(record, Message):
+                    channel = self._channels.get(record.channel_id)
+                    if channel is None:  # announced in a damaged chunk
+                        self.damaged += 1
+                        continue
+                    yield channel.topic, self._schemas[channel.schema_id].name, record
+
+    def _open(self, opcode: int, body: bytes) -> list:
+        stream = ReadDataStream(BytesIO(body))
+        if opcode == Opcode.CHUNK:
+            return breakup_chunk(Chunk.read(stream), validate_crc=True)
+        if opcode == Opcode.SCHEMA:
+            return [Schema.read(stream)]
+        if opcode == Opcode.CHANNEL:
+            return [Channel.read(stream)]
+        if opcode == Opcode.MESSAGE:
+            return [Message.read(stream, len(body))]
+        if opcode == Opcode.METADATA:
+            record = Metadata.read(stream)
+            if record.name == METADATA_NAME:
+                self.metadata.update(record.metadata)
+        if opcode == Opcode.ATTACHMENT:
+            if zlib.crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
+                raise ValueError("checksum")
+            self.attachments.append(Attachment.read(stream))
+        return []
+
+    def _records(self) -> Iterator[tuple[int, bytes]]:
+        """Opcode and body of every record that is there to its last byte, up to the data's end."""
+        # mcap's own StreamReader hands out short records as if they were whole, so lengths are
+        # held against the file here.
+        size = self._source.stat().st_size
+        with open(self._source, "rb") as stream:
+            position = stream.seek(len(MCAP0_MAGIC))
+            while position + _RECORD_HEAD <= size:
+                head = stream.read(_RECORD_HEAD)
+                length = int.from_bytes(head[1:], "little")
+                if position + _RECORD_HEAD + length > size:
+                    break
+                if head[0] == Opcode.DATA_END:
+                    return
+                yield head[0], stream.read(length)
+                position += _RECORD_HEAD + length
+        self.lost_bytes = size - position
