@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ..nodes import bag
+from ..nodes import recovery
+from ..nodes.bag import BagError
 
 
 def recover(
@@ -18,8 +19,8 @@ def recover(
     """
     console = Console(soft_wrap=True, highlight=False)
     try:
-        result = bag.recover(path)
-    except (bag.BagError, OSError) as error:
+        result = recovery.recover(path)
+    except (BagError, OSError) as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(str(error), markup=False)
         raise typer.Exit(2) from error
     if result.whole:

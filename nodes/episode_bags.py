@@ -12,6 +12,8 @@ from .bag import BagWriter, describe, free_folder
 
 EPISODE = "covary_msgs/msg/Episode"
 STATE = "covary_msgs/msg/State"
+CLOCK = "rosgraph_msgs/msg/Clock"
+_AHEAD = 10_000_000_000  # ns; a message may be this far ahead of the newest /clock
 _HELD_BYTES = 64 * 1024 * 1024  # most that may wait for a START that never comes
 _UINT64 = 2**64 - 1
 
@@ -105,7 +107,7 @@ class EpisodeBags:
         self._previous: _Bag | None = None
         self._held: deque[tuple] = deque()
         self._held_bytes = 0
-        self._time = 0  # newest /clock, ns
+        self._time: int | None = None  # newest /clock, ns
 
     def add(
         self, topic: str, type_name: str, payload: bytes, publish_ns: int, sequence: int = 0
@@ -113,8 +115,10 @@ class EpisodeBags:
         """Record one message.
 
         Its log time is the simulated time at which it came: the newest `/clock` seen, or its own
-        stamp where that is later (a message can overtake its tick's /clock). Without a `/clock` it
-        is the stamp, and for a message with neither the publisher's time.
+        stamp where that is later (a message can overtake its tick's /clock). Before any `/clock` it
+        is the stamp, and for a message with neither the publisher's time. A stamp that cannot be
+        simulated time (zero, older than the bags at hand, 10 s ahead of the clock: somebody's
+        /goal with a wall clock's stamp) counts as none.
         """
         if self.failed:
             self.outside += 1
@@ -122,9 +126,12 @@ class EpisodeBags:
         if type_name not in self._stamp:
             self._stamp[type_name] = stamp_reader(type_name, self._types(type_name)[0])
         stamp = self._stamp[type_name](payload)
-        if type_name == "rosgraph_msgs/msg/Clock":
+        if type_name == CLOCK:
             self._time = stamp
-        log_ns = max(self._time, stamp if stamp is not None else 0) or publish_ns
+        elif type_name != EPISODE and not self._plausible(stamp):
+            stamp = None
+        known = [t for t in (self._time, stamp) if t is not None]
+        log_ns = max(known) if known else publish_ns
         # Times are unsigned on disk; a negative stamp is a bug elsewhere and must not end the bag.
         log_ns, publish_ns = (min(max(0, t), _UINT64) for t in (log_ns, publish_ns))
         item = (topic, type_name, payload, log_ns, publish_ns, sequence)
@@ -135,6 +142,13 @@ class EpisodeBags:
                 self._place(item, log_ns if stamp is None else stamp)
         except OSError as error:
             self._fail(error)
+
+    def _plausible(self, stamp: int | None) -> bool:
+        if stamp is None or self._time is None:
+            return stamp is not None
+        oldest = self._previous or self._current
+        start = oldest.start if oldest else 0
+        return stamp != 0 and start <= stamp <= self._time + _AHEAD
 
     def _place(self, item: tuple, stamp: int) -> None:
         bag = self._current

@@ -1,6 +1,5 @@
 """Bags: what other tools read of them, when chunks reach the disk, and what a kill leaves."""
 
-import errno
 import hashlib
 import os
 import random
@@ -18,9 +17,9 @@ from mcap_ros2.decoder import DecoderFactory
 from rosbags.highlevel import AnyReader
 
 from covary.nodes import messages
-from covary.nodes.bag import BagError, BagWriter, free_folder, is_whole, recover
-from covary.nodes.episode_bags import EpisodeBags
+from covary.nodes.bag import BagError, BagWriter, free_folder, is_whole
 from covary.nodes.reader import Bag
+from covary.nodes.recovery import recover
 
 JOINT_STATE = "sensor_msgs/msg/JointState"
 MODEL = '<mujoco model="tiny"/>'
@@ -46,10 +45,6 @@ def state(t: float, episode: int = 0) -> bytes:
     return messages.serialize(
         messages.State(header=header(t), episode=episode, name=["x"], value=np.array([t]))
     )
-
-
-def clock(t: float) -> bytes:
-    return messages.serialize(messages.Clock(clock=messages.stamp(t)))
 
 
 def episode(t: float, index: int, phase: int, success: bool = False) -> bytes:
@@ -79,10 +74,6 @@ def write_bag(folder: Path, count: int = 100, **options) -> Path:
         writer.write("/state", "covary_msgs/msg/State", state(k * 0.01), ns, ns, k)
         writer.write("/joint_states", JOINT_STATE, joint_state(k * 0.01), ns, ns, k)
     return writer.close({"success": "true"})
-
-
-def sorter(folder: Path, **options) -> EpisodeBags:
-    return EpisodeBags(folder, {"launch": "a.yaml"}, decode=messages.deserialize, **options)
 
 
 def stamps(path: Path, topic: str = "/joint_states") -> list[float]:
@@ -293,104 +284,6 @@ def test_a_killed_writer_loses_less_than_one_chunk(tmp_path, trial):
     # What was reported as written, less than one chunk; up to 100 more may have been written since.
     assert len(sequence) > written - per_chunk
     assert all(m.payload == payload for m in Bag(result.path).messages())
-
-
-# One bag per episode.
-
-
-def test_each_episode_has_its_bag_and_the_stamps_decide(tmp_path):
-    bags = sorter(tmp_path)
-    bags.add("/joint_states", JOINT_STATE, joint_state(0.0), 0)  # waits for its START
-    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.0, 0, 0), 0)
-    for k in range(5):
-        bags.add("/clock", "rosgraph_msgs/msg/Clock", clock(k * 0.1), 0)
-        bags.add("/joint_states", JOINT_STATE, joint_state(k * 0.1 + 0.01), 0)
-    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.5, 0, 1, success=True), 0)
-    bags.add("/joint_states", JOINT_STATE, joint_state(0.45), 0)  # late, but of episode 0
-    bags.add("/joint_states", JOINT_STATE, joint_state(0.7), 0)  # early, of episode 1
-    bags.add("/state", "covary_msgs/msg/State", state(0.5, episode=0), 0)
-    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.6, 1, 0), 0)
-    bags.add("/joint_states", JOINT_STATE, joint_state(0.8), 0)
-    bags.close()
-    assert [p.name for p in bags.bags] == ["episode_000", "episode_001"]
-    assert stamps(bags.bags[0]) == [0.0, 0.01, 0.11, 0.21, 0.31, 0.41, 0.45]
-    assert stamps(bags.bags[0], "/state") == [0.5]
-    assert stamps(bags.bags[1]) == [0.7, 0.8]
-    first, second = (Bag(p) for p in bags.bags)
-    assert first.metadata | {"model_sha256": ""} == {
-        "launch": "a.yaml", "task": "point_mass", "seed": "100", "episode": "0", "success": "true",
-        "aborted": "false", "cost": "1.5", "duration": "0.5", "model_sha256": "",
-    }  # fmt: skip
-    assert first.model == MODEL
-    assert second.metadata["aborted"] == "true" and second.metadata["success"] == "false"
-    assert bags.outside == 0
-    assert bags.messages == sum(first.counts.values()) + sum(second.counts.values())
-
-
-def test_log_time_is_simulated_time(tmp_path):
-    bags = sorter(tmp_path)
-    bags.add("/episode", "covary_msgs/msg/Episode", episode(1.0, 0, 0), 77)
-    bags.add("/clock", "rosgraph_msgs/msg/Clock", clock(2.0), 78)
-    bags.add("/joint_states", JOINT_STATE, joint_state(1.5), 79)
-    bags.add("/joint_states", JOINT_STATE, joint_state(2.5), 80)
-    bags.close()
-    times = [(m.log_ns / 1e9, m.publish_ns) for m in Bag(bags.bags[0]).messages()]
-    assert times == [(1.0, 77), (2.0, 78), (2.0, 79), (2.5, 80)]
-
-
-def test_with_a_grace_the_bag_closes_by_itself_and_two_can_be_open(tmp_path):
-    now = [0.0]
-    bags = sorter(tmp_path, grace_s=0.2, now=lambda: now[0])
-    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.0, 0, 0), 0)
-    bags.add("/episode", "covary_msgs/msg/Episode", episode(1.0, 0, 1), 0)
-    bags.add("/episode", "covary_msgs/msg/Episode", episode(1.1, 1, 0), 0)
-    bags.add("/joint_states", JOINT_STATE, joint_state(0.9), 0)
-    bags.tick()
-    assert bags.bags == []
-    now[0] = 0.3
-    bags.tick()
-    assert [p.name for p in bags.bags] == ["episode_000"]
-    assert stamps(bags.bags[0]) == [0.9]
-    bags.add("/joint_states", JOINT_STATE, joint_state(0.95), 0)
-    assert bags.outside == 1
-    assert (tmp_path / "episode_001.open").exists()
-    bags.close()
-
-
-def test_a_sim_that_starts_over_leaves_an_aborted_bag(tmp_path):
-    bags = sorter(tmp_path, grace_s=0.2)
-    bags.add("/episode", "covary_msgs/msg/Episode", episode(5.0, 0, 0), 0)
-    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.0, 0, 0), 0)
-    bags.add("/joint_states", JOINT_STATE, joint_state(0.1), 0)
-    bags.close()
-    assert [p.name for p in bags.bags] == ["episode_000", "episode_000_1"]
-    assert Bag(bags.bags[0]).metadata["aborted"] == "true"
-    assert stamps(bags.bags[1]) == [0.1]
-
-
-def test_a_full_disk_stops_recording_with_one_line_and_the_rest_is_saved(tmp_path, monkeypatch):
-    lines = []
-    bags = sorter(tmp_path, log=lines.append, chunk_bytes=4096)
-    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.0, 0, 0), 0)
-    real = BagWriter.flush
-
-    def flush(writer):
-        if writer.messages > 500:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(writer)
-
-    monkeypatch.setattr(BagWriter, "flush", flush)
-    for k in range(1000):
-        bags.add("/joint_states", JOINT_STATE, joint_state(k * 0.001), 0, k)
-    bags.tick(), bags.flush(), bags.close()
-    assert (
-        len(lines) == 1 and "No space left on device" in lines[0] and "covary recover" in lines[0]
-    )
-    assert bags.failed == "No space left on device" and bags.bags == []
-    monkeypatch.setattr(BagWriter, "flush", real)
-    saved = recover(tmp_path / "episode_000.open")
-    assert saved.counts["/joint_states"] > 450
-    assert saved.metadata["aborted"] == "true"
 
 
 def test_a_device_that_is_really_full(tmp_path):

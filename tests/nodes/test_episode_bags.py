@@ -1,0 +1,195 @@
+"""One bag per episode: which message goes where, when bags close, and what a full disk does."""
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from covary.nodes import messages
+from covary.nodes.bag import BagWriter
+from covary.nodes.episode_bags import EpisodeBags
+from covary.nodes.reader import Bag
+from covary.nodes.recovery import recover
+
+JOINT_STATE = "sensor_msgs/msg/JointState"
+MODEL = '<mujoco model="tiny"/>'
+
+
+def header(t: float) -> messages.Header:
+    return messages.Header(stamp=messages.stamp(t), frame_id="world")
+
+
+def joint_state(t: float, size: int = 2) -> bytes:
+    return messages.serialize(
+        messages.JointState(
+            header=header(t),
+            name=["x", "y"],
+            position=np.arange(size) + t,
+            velocity=np.zeros(0),
+            effort=np.zeros(0),
+        )
+    )
+
+
+def state(t: float, episode: int = 0) -> bytes:
+    return messages.serialize(
+        messages.State(header=header(t), episode=episode, name=["x"], value=np.array([t]))
+    )
+
+
+def clock(t: float) -> bytes:
+    return messages.serialize(messages.Clock(clock=messages.stamp(t)))
+
+
+def episode(t: float, index: int, phase: int, success: bool = False) -> bytes:
+    return messages.serialize(
+        messages.Episode(
+            header=header(t),
+            index=index,
+            seed=100 + index,
+            task="point_mass",
+            phase=phase,
+            success=success,
+            aborted=False,
+            cost=1.5,
+            duration=t,
+            model=MODEL if phase == 0 else "",
+            model_sha256=hashlib.sha256(MODEL.encode()).hexdigest(),
+        )
+    )
+
+
+def sorter(folder: Path, **options) -> EpisodeBags:
+    return EpisodeBags(folder, {"launch": "a.yaml"}, decode=messages.deserialize, **options)
+
+
+def stamps(path: Path, topic: str = "/joint_states") -> list[float]:
+    bag = Bag(path)
+    return [
+        round(messages.seconds(bag.decode(m).header.stamp), 6)
+        for m in bag.messages()
+        if m.topic == topic
+    ]
+
+
+def test_each_episode_has_its_bag_and_the_stamps_decide(tmp_path):
+    bags = sorter(tmp_path)
+    bags.add("/joint_states", JOINT_STATE, joint_state(0.0), 0)  # waits for its START
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.0, 0, 0), 0)
+    for k in range(5):
+        bags.add("/clock", "rosgraph_msgs/msg/Clock", clock(k * 0.1), 0)
+        bags.add("/joint_states", JOINT_STATE, joint_state(k * 0.1 + 0.01), 0)
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.5, 0, 1, success=True), 0)
+    bags.add("/joint_states", JOINT_STATE, joint_state(0.45), 0)  # late, but of episode 0
+    bags.add("/joint_states", JOINT_STATE, joint_state(0.7), 0)  # early, of episode 1
+    bags.add("/state", "covary_msgs/msg/State", state(0.5, episode=0), 0)
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.6, 1, 0), 0)
+    bags.add("/joint_states", JOINT_STATE, joint_state(0.8), 0)
+    bags.close()
+    assert [p.name for p in bags.bags] == ["episode_000", "episode_001"]
+    assert stamps(bags.bags[0]) == [0.0, 0.01, 0.11, 0.21, 0.31, 0.41, 0.45]
+    assert stamps(bags.bags[0], "/state") == [0.5]
+    assert stamps(bags.bags[1]) == [0.7, 0.8]
+    first, second = (Bag(p) for p in bags.bags)
+    assert first.metadata | {"model_sha256": ""} == {
+        "launch": "a.yaml", "task": "point_mass", "seed": "100", "episode": "0", "success": "true",
+        "aborted": "false", "cost": "1.5", "duration": "0.5", "model_sha256": "",
+    }  # fmt: skip
+    assert first.model == MODEL
+    assert second.metadata["aborted"] == "true" and second.metadata["success"] == "false"
+    assert bags.outside == 0
+    assert bags.messages == sum(first.counts.values()) + sum(second.counts.values())
+
+
+def test_log_time_is_simulated_time(tmp_path):
+    bags = sorter(tmp_path)
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(1.0, 0, 0), 77)
+    bags.add("/clock", "rosgraph_msgs/msg/Clock", clock(2.0), 78)
+    bags.add("/joint_states", JOINT_STATE, joint_state(1.5), 79)
+    bags.add("/joint_states", JOINT_STATE, joint_state(2.5), 80)
+    bags.close()
+    times = [(m.log_ns / 1e9, m.publish_ns) for m in Bag(bags.bags[0]).messages()]
+    assert times == [(1.0, 77), (2.0, 78), (2.0, 79), (2.5, 80)]
+
+
+def test_with_a_grace_the_bag_closes_by_itself_and_two_can_be_open(tmp_path):
+    now = [0.0]
+    bags = sorter(tmp_path, grace_s=0.2, now=lambda: now[0])
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.0, 0, 0), 0)
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(1.0, 0, 1), 0)
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(1.1, 1, 0), 0)
+    bags.add("/joint_states", JOINT_STATE, joint_state(0.9), 0)
+    bags.tick()
+    assert bags.bags == []
+    now[0] = 0.3
+    bags.tick()
+    assert [p.name for p in bags.bags] == ["episode_000"]
+    assert stamps(bags.bags[0]) == [0.9]
+    bags.add("/joint_states", JOINT_STATE, joint_state(0.95), 0)
+    assert bags.outside == 1
+    assert (tmp_path / "episode_001.open").exists()
+    bags.close()
+
+
+def test_a_sim_that_starts_over_leaves_an_aborted_bag(tmp_path):
+    bags = sorter(tmp_path, grace_s=0.2)
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(5.0, 0, 0), 0)
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.0, 0, 0), 0)
+    bags.add("/joint_states", JOINT_STATE, joint_state(0.1), 0)
+    bags.close()
+    assert [p.name for p in bags.bags] == ["episode_000", "episode_000_1"]
+    assert Bag(bags.bags[0]).metadata["aborted"] == "true"
+    assert stamps(bags.bags[1]) == [0.1]
+
+
+def test_a_full_disk_stops_recording_with_one_line_and_the_rest_is_saved(tmp_path, monkeypatch):
+    lines = []
+    bags = sorter(tmp_path, log=lines.append, chunk_bytes=4096)
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.0, 0, 0), 0)
+    real = BagWriter.flush
+
+    def flush(writer):
+        if writer.messages > 500:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(writer)
+
+    monkeypatch.setattr(BagWriter, "flush", flush)
+    for k in range(1000):
+        bags.add("/joint_states", JOINT_STATE, joint_state(k * 0.001), 0, k)
+    bags.tick(), bags.flush(), bags.close()
+    assert (
+        len(lines) == 1 and "No space left on device" in lines[0] and "covary recover" in lines[0]
+    )
+    assert bags.failed == "No space left on device" and bags.bags == []
+    monkeypatch.setattr(BagWriter, "flush", real)
+    saved = recover(tmp_path / "episode_000.open")
+    assert saved.counts["/joint_states"] > 450
+    assert saved.metadata["aborted"] == "true"
+
+
+@pytest.mark.parametrize("stamp", [0.0, 1.7e9, 0.5])
+def test_a_stamp_that_is_no_simulated_time_counts_as_none(tmp_path, stamp):
+    bags = sorter(tmp_path)
+    for index, t in enumerate((1.0, 2.0, 3.0)):
+        bags.add("/episode", "covary_msgs/msg/Episode", episode(t, index, 0), 0)
+        bags.add("/clock", "rosgraph_msgs/msg/Clock", clock(t), 0)
+        bags.add("/episode", "covary_msgs/msg/Episode", episode(t + 0.5, index, 1), 0)
+    bags.add("/clock", "rosgraph_msgs/msg/Clock", clock(3.2), 0)
+    bags.add("/joint_states", JOINT_STATE, joint_state(stamp), 0)
+    bags.close()
+    (message,) = (m for m in Bag(bags.bags[2]).messages() if m.topic == "/joint_states")
+    assert message.log_ns == 3_200_000_000
+
+
+def test_the_first_tick_at_time_zero_has_log_time_zero(tmp_path):
+    bags = sorter(tmp_path)
+    wall = 1_700_000_000_000_000_000
+    bags.add("/clock", "rosgraph_msgs/msg/Clock", clock(0.0), wall)
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.0, 0, 0), wall)
+    bags.add("/joint_states", JOINT_STATE, joint_state(0.0), wall)
+    bags.close()
+    assert [m.log_ns for m in Bag(bags.bags[0]).messages()] == [0, 0, 0]
+    assert Bag(bags.bags[0]).counts["/clock"] == 1
