@@ -49,7 +49,7 @@ check: setup
 
 # Every file prints one JSON object; docs/results.md says what the keys mean.
 bench: setup
-	@for file in benchmarks/*.py; do echo "$$file"; $(PYTHON) -P "$$file" || exit 1; done
+	@for file in benchmarks/*.py; do $(PYTHON) -P "$$file" || exit 1; done
 
 # The long figures of docs/results.md: 50 held-out seeds of every task.
 results: setup

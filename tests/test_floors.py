@@ -28,7 +28,13 @@ MAY_IMPORT = {
 HEAVY = {"torch", "escnn", "stable_baselines3", "onnxruntime"}
 """What no file of these rooms imports when it is itself imported: a planner must not pay for it."""
 
-STATE_LAUNCH = ("nodes/run.py", "*/*_node.py", "nodes/recorder.py", "planners/*.py", "sim/tasks/*.py")
+STATE_LAUNCH = (
+    "nodes/run.py",
+    "*/*_node.py",
+    "nodes/recorder.py",
+    "planners/*.py",
+    "sim/tasks/*.py",
+)
 """What the processes of a state-based launch import, as patterns of files."""
 
 FORBIDDEN_NAMES = {"utils", "util", "common", "core", "base", "helpers", "helper", "misc"}
