@@ -1,7 +1,7 @@
 r"""Substitutions of ROS 2 launch files, ``$(var name)`` and the like; none of them runs code.
 
 ``$(var NAME)``, ``$(env NAME [default])``, ``$(dirname)``, ``$(find-pkg-share PACKAGE)``,
-``$(not A)``, ``$(and A B)``, ``$(or A B)``, ``$(equals A B)``. They nest, an argument may be quoted,
+``$(not A)``, ``$(and A B)``, ``$(or A B)``, ``$(equals A B)``. They nest, arguments may be quoted,
 ``\$`` is a dollar.
 """
 

@@ -1,0 +1,204 @@
+"""What a launch file resolves to: plain descriptions of arguments and processes, and their text."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .substitution import as_text
+from .yaml_loader import InputError, dump
+
+RESERVED_NAMES = ("bags", "endpoint", "launcher", "spec", "summary", "versions")
+"""Names of the run folder's own files, which no node may take."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One declared argument of a launch file.
+
+    Attributes:
+        name: Its name.
+        default: Its default as text, None when it must be given.
+        description: What it is, for people.
+        choices: The only values it may have, empty for any.
+        line: Line of its declaration.
+    """
+
+    name: str
+    default: str | None
+    description: str
+    choices: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True)
+class NodeDescription:
+    """One process to start, every substitution done.
+
+    Attributes:
+        name: Node name, without its namespace.
+        executable: ``sim_node`` (a file of ours), ``my_package.my_file:MyNode``, or empty.
+        command: Words of an ``executable`` entry; empty for a node.
+        namespace: ``""`` or ``/left/arm``.
+        parameters: Its parameters, nested as plain dicts.
+        remaps: Topic -> topic.
+        environment: What is set beside the launcher's own environment.
+        respawn: Whether to start it again after it died.
+        respawn_delay: Wait before the first respawn, s; it doubles from one to the next.
+        respawn_max_retries: Respawns at most; -1 for any number.
+        shutdown_on_exit: Whether its end ends the launch.
+        sigterm_timeout: From SIGINT to SIGTERM at shutdown, s.
+        sigkill_timeout: From SIGTERM to SIGKILL, s.
+        delay: Start this long after the others (``timer``), s.
+        required: Whether its failure is the launch's failure.
+        heartbeat_timeout: Silence after which it counts as stuck and is killed, s; 0 for never.
+        start_timeout: Time it may take to configure, s.
+        file: Launch file that holds it.
+        line: Line of its entry.
+    """
+
+    name: str
+    executable: str = ""
+    command: tuple[str, ...] = ()
+    namespace: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    remaps: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    respawn: bool = False
+    respawn_delay: float = 0.5
+    respawn_max_retries: int = -1
+    shutdown_on_exit: bool = False
+    sigterm_timeout: float = 5.0
+    sigkill_timeout: float = 5.0
+    delay: float = 0.0
+    required: bool = True
+    heartbeat_timeout: float = 4.0
+    start_timeout: float = 300.0
+    file: str = ""
+    line: int = 0
+
+    @property
+    def full_name(self) -> str:
+        """Namespace and name, ``/left/sim``."""
+        return f"{self.namespace}/{self.name}"
+
+    def error(self, message: str) -> InputError:
+        """An error at this node's entry in its launch file."""
+        return InputError(message, self.file, self.line)
+
+
+@dataclass(frozen=True)
+class LaunchDescription:
+    """A launch file with its arguments' values put in.
+
+    Attributes:
+        file: The launch file.
+        arguments: What it declares, in order.
+        values: The declared arguments' values.
+        nodes: What to start, in order.
+        logs: (level, text) of its ``log`` entries.
+    """
+
+    file: Path
+    arguments: tuple[Argument, ...] = ()
+    values: dict[str, Any] = field(default_factory=dict)
+    nodes: tuple[NodeDescription, ...] = ()
+    logs: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def realtime(self) -> bool:
+        """Whether the clock runs (the launch argument ``realtime``; true without one)."""
+        value = self.values.get("realtime", True)
+        if not isinstance(value, bool):
+            raise InputError(f"realtime:={as_text(value)}: must be true or false", "command line")
+        return value
+
+    @property
+    def domain(self) -> int | None:
+        """The domain to join on purpose (the launch argument ``domain``), or None to draw one."""
+        value = self.values.get("domain")
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            message = f"domain:={as_text(value)}: must be a whole number >= 0"
+            raise InputError(message, "command line")
+        return value
+
+
+_DEFAULTS = NodeDescription(name="")
+_PROCESS_KEYS = {
+    "respawn": "respawn",
+    "respawn_delay": "respawn_delay",
+    "respawn_max_retries": "respawn_max_retries",
+    "sigterm_timeout": "sigterm_timeout",
+    "sigkill_timeout": "sigkill_timeout",
+    "x-required": "required",
+    "x-heartbeat_timeout": "heartbeat_timeout",
+    "x-start_timeout": "start_timeout",
+}
+
+
+def to_yaml(launch: LaunchDescription) -> str:
+    """A launch file with nothing left to resolve: launching it does the same again."""
+    entries: list[dict] = [
+        {"arg": {"name": name, "default": _escape(value)}} for name, value in launch.values.items()
+    ]
+    entries += [_entry(node) for node in launch.nodes]
+    return "# Resolved from " + str(launch.file) + "\n" + dump({"launch": entries})
+
+
+def _entry(node: NodeDescription) -> dict:
+    body: dict[str, Any] = {}
+    if node.executable:
+        body |= {"pkg": "covary"} if ":" not in node.executable else {}
+        body["exec"] = node.executable
+    else:
+        body["cmd"] = _escape(" ".join(map(shlex.quote, node.command)))
+    body["name"] = node.name
+    if node.namespace:
+        body["namespace"] = node.namespace
+    if node.parameters:
+        body["param"] = [{"name": k, "value": _escape(v)} for k, v in node.parameters.items()]
+    if node.remaps:
+        body["remap"] = [{"from": a, "to": b} for a, b in node.remaps.items()]
+    if node.environment:
+        body["env"] = [{"name": k, "value": _escape(v)} for k, v in node.environment.items()]
+    for key, attribute in _PROCESS_KEYS.items():
+        if getattr(node, attribute) != getattr(_DEFAULTS, attribute):
+            body[key] = getattr(node, attribute)
+    if node.shutdown_on_exit:
+        body["on_exit"] = "shutdown"
+    entry = {"node" if node.executable else "executable": body}
+    return {"timer": {"period": node.delay, "children": [entry]}} if node.delay else entry
+
+
+def _escape(value: Any) -> Any:
+    """A value whose dollars mean dollars when it is read again."""
+    if isinstance(value, str):
+        return re.sub(r"\$(?=\()", r"\\$", value)
+    if isinstance(value, dict):
+        return {key: _escape(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escape(item) for item in value]
+    return value
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Two nested dicts as one; where both have a value the one above wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = merge(old, value) if both else value
+    return merged
+
+
+def leaves(parameters: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted name, value) of every parameter, as ROS 2 names nested ones."""
+    for key, value in parameters.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
