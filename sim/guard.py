@@ -1,0 +1,85 @@
+"""`PlantGuard`: the last check before the actuators; it counts the plant's own ticks, not the wall's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .task import Task
+
+# The values of covary_msgs/msg/Applied.status.
+OK, NO_COMMAND, LATE, REJECTED, STOPPED = range(5)
+
+
+class PlantGuard:
+    """Lets through the newest valid command; gives the task's safe action when there is none.
+
+    A command is valid if it is finite, newer than the one before, and not from the future. One
+    beyond the limits is projected onto them. One older than the deadline has run out.
+
+    Args:
+        task: Whose limits and safe action hold.
+        deadline_ticks: Physics ticks from the stamp of a command to its end.
+    """
+
+    def __init__(self, task: Task, deadline_ticks: int) -> None:
+        if deadline_ticks < 1:
+            raise ValueError("the command deadline must be at least one physics tick")
+        self.task = task
+        self.deadline_ticks = deadline_ticks
+        self.stopped = False
+        self.rejected = 0
+        self.limited = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all commands (a new episode). A stop stays."""
+        self._action: np.ndarray | None = None
+        self._stamp = -1
+        self._status = NO_COMMAND
+        self.command_time = 0.0
+
+    def offer(self, action: np.ndarray, stamp_tick: int, tick: int, time: float = 0.0) -> bool:
+        """Take a command stamped at a tick of this episode.
+
+        Args:
+            action: (m,)
+            stamp_tick: Tick of the sensor data that the command answers.
+            tick: The plant's tick now.
+            time: The stamp in seconds, for the record.
+
+        Returns:
+            Whether it was taken. One that is not finite is refused and ends the one before: a
+            controller that sends NaN is not to be trusted with its last word either.
+        """
+        if not np.isfinite(action).all():
+            self.rejected += 1
+            self._action, self._status = None, REJECTED
+            return False
+        if stamp_tick <= self._stamp or stamp_tick > tick:
+            self.rejected += 1
+            return False
+        within = self.task.limits.project(action)
+        self.limited += bool(np.abs(within - action).max() > 1e-9)
+        self._action, self._stamp, self._status = within, stamp_tick, OK
+        self.command_time = time
+        return True
+
+    def action(self, tick: int) -> tuple[np.ndarray, int]:
+        """What the actuators do in a tick, and why (OK, NO_COMMAND, LATE, REJECTED, STOPPED). (m,)"""
+        if self.stopped:
+            return self.task.safe_action(), STOPPED
+        if self._action is None:
+            return self.task.safe_action(), self._status
+        if tick - self._stamp >= self.deadline_ticks:
+            return self.task.safe_action(), LATE
+        return self._action, OK
+
+    def stop(self) -> None:
+        """Latch the safe action, whatever is commanded."""
+        self.stopped = True
+
+    def clear_stop(self) -> None:
+        """Obey commands again: those that come from now on."""
+        if self.stopped:
+            self.stopped = False
+            self._action, self._status = None, NO_COMMAND
