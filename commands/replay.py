@@ -1,0 +1,232 @@
+"""`covary replay BAG`: runs a recorded episode's physics again and compares it bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from ..nodes.bag import BagError
+from ..nodes.reader import Recording, read
+
+if TYPE_CHECKING:
+    from ..sim.plant import MujocoPlant
+    from ..sim.task import Task
+
+
+class ReplayError(Exception):
+    """The bag cannot be replayed; the text is one line made for people."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first value that came out otherwise."""
+
+    tick: int
+    """Physics tick within the episode."""
+    topic: str
+    """Topic that had recorded it."""
+    coordinate: str
+    """Which value."""
+    recorded: float
+    """What the bag says."""
+    replayed: float
+    """What came out now."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a replay found."""
+
+    ticks: int
+    """Physics ticks that were run and agree."""
+    compared: int
+    """Recorded messages that were compared."""
+    difference: Difference | None
+    """The first difference, None when there is none."""
+    notes: tuple[str, ...] = ()
+    """What is not as it was when the bag was written (versions, model file)."""
+
+
+def replay(
+    path: Annotated[Path, typer.Argument(metavar="BAG", help="Bag folder or .mcap file.")],
+) -> None:
+    """Restore a recorded episode's physics, apply its actions again, compare every record.
+
+    Exit code 0 when all is identical to the last bit, 1 when something differs, 2 when the bag
+    cannot be replayed.
+    """
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    try:
+        verdict = verify(path)
+    except (BagError, ReplayError, OSError) as error:
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(str(error))
+        raise typer.Exit(2) from error
+    for note in verdict.notes:
+        console.print(f"note: {note}")
+    if verdict.difference is None:
+        console.print(f"identical over {verdict.ticks} ticks ({verdict.compared} records compared)")
+        return
+    d = verdict.difference
+    console.print(
+        f"differs first at tick {d.tick}: {d.topic} {d.coordinate} recorded {d.recorded!r}, "
+        f"replayed {d.replayed!r} ({d.replayed - d.recorded:+.3g})"
+    )
+    raise typer.Exit(1)
+
+
+def verify(path: Path) -> Verdict:
+    """Replay a bag and compare it with what it recorded.
+
+    Raises:
+        BagError: The bag cannot be read.
+        ReplayError: It lacks what a replay needs, or its task cannot be loaded.
+    """
+    recording = read(path, ["/physics", "/applied", "/state", "/joint_states"])
+    for topic in ("/physics", "/applied"):
+        if topic not in recording.topics:
+            raise ReplayError(f"{path}: no {topic} in it, which a replay starts from")
+    notes = _version_notes(recording)
+    task = _task(recording)
+    plant, model_notes = _plant(task, recording)
+    return _run(recording, task, plant, tuple(notes + model_notes))
+
+
+def _version_notes(recording: Recording) -> list[str]:
+    now = importlib.metadata.version("mujoco")
+    then = recording.metadata.get("mujoco_version", now)
+    return [f"recorded with mujoco {then}, this is {now}"] if then != now else []
+
+
+def _task(recording: Recording) -> Task:
+    from ..nodes import plugin
+
+    name = recording.metadata.get("task")
+    if not name:
+        raise ReplayError(f"{recording.path}: does not say which task it is of")
+    try:
+        return plugin.load(name, "sim.tasks")()
+    except Exception as error:  # an outsider's module may raise anything while it is imported
+        raise ReplayError(
+            f"{recording.path}: its task {name!r} cannot be loaded: {error}"
+        ) from error
+
+
+def _plant(task: Task, recording: Recording) -> tuple[MujocoPlant, list[str]]:
+    """A plant with the model that was simulated, and what is to be said about it."""
+    from ..sim.plant import MujocoPlant
+
+    stated = recording.metadata.get("model_sha256")
+    if recording.model is None:
+        raise ReplayError(f"{recording.path}: no model in it")
+    if hashlib.sha256(recording.model.encode()).hexdigest() != stated:
+        raise ReplayError(f"{recording.path}: the model in it does not have the hash it states")
+    if hashlib.sha256(Path(task.mjcf).read_bytes()).hexdigest() == stated:
+        return MujocoPlant(task), []
+    note = f"the installed model of {task.name} is another one by now; the bag's own is used"
+    try:
+        return MujocoPlant(task, model=recording.model), [note]
+    except (ValueError, KeyError) as error:
+        raise ReplayError(f"{recording.path}: its model does not load: {error}") from error
+
+
+def _run(recording: Recording, task: Task, plant: MujocoPlant, notes: tuple[str, ...]) -> Verdict:
+    physics, applied = recording.topics["/physics"], recording.topics["/applied"]
+    first = int(physics["tick"][0])
+    start_ns = int(physics["header.stamp"][0]) - round(first * task.physics_dt * 1e9)
+    actions = {int(t): u for t, u in zip(applied["tick"], applied["action"], strict=True)}
+    records = _by_tick(recording, task, start_ns)
+    goal = task.symmetry.slices("state")[task.goal]
+    try:
+        plant.restore(np.array(physics["state"][0]))
+    except ValueError as error:
+        raise ReplayError(f"{recording.path}: {error}") from error
+    compared, last = 0, max(records)
+    for tick in range(first, last + 1):
+        for topic, row in records.get(tick, ()):
+            fields = recording.topics[topic].fields
+            if topic == "/state":
+                plant.set_goal(fields["value"][row][goal])
+            for names, recorded, replayed in _pairs(topic, row, fields, task, plant):
+                if recorded.shape != replayed.shape:
+                    raise ReplayError(
+                        f"{recording.path}: {topic} has {recorded.size} values at tick {tick}, "
+                        f"the task now gives {replayed.size}"
+                    )
+                # Bits, not values: -0.0 is not 0.0 here, and a NaN equals itself.
+                same = _bits(recorded) == _bits(replayed)
+                if not same.all():
+                    k = int(np.argmin(same))
+                    values = float(recorded[k]), float(replayed[k])
+                    return Verdict(
+                        tick - first, compared, Difference(tick, topic, names(k), *values), notes
+                    )
+            compared += 1
+        if tick in actions:
+            plant.apply(actions[tick])
+        if tick < last:
+            plant.step()
+    return Verdict(last - first, compared, None, notes)
+
+
+def _by_tick(recording: Recording, task: Task, start_ns: int) -> dict[int, list[tuple[str, int]]]:
+    """Which recorded rows belong to which physics tick, `/state` first as it brings the goal."""
+    records: dict[int, list[tuple[str, int]]] = {}
+    for topic in ("/state", "/physics", "/joint_states"):
+        if topic not in recording.topics:
+            continue
+        fields = recording.topics[topic].fields
+        for row, stamp in enumerate(fields["header.stamp"]):
+            tick = round((int(stamp) - start_ns) / (task.physics_dt * 1e9))
+            if topic == "/physics":
+                tick = int(fields["tick"][row])
+            records.setdefault(tick, []).append((topic, row))
+    return records
+
+
+def _pairs(topic: str, row: int, fields: dict, task: Task, plant: MujocoPlant) -> Iterator[tuple]:
+    """(name of value k, recorded values, replayed values) of one recorded message."""
+    if topic == "/physics":
+        yield lambda k: physics_name(plant.model, k), fields["state"][row], plant.physics_state()
+    elif topic == "/state":
+        yield lambda k: task.state_names[k], fields["value"][row], plant.state()
+    else:
+        for part, now in zip(("position", "velocity"), plant.joints(), strict=True):
+            yield lambda k, p=part: f"{p} of {task.action_names[k]}", fields[part][row], now
+
+
+def _bits(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, dtype=np.float64).view(np.uint64)
+
+
+def physics_name(model, index: int) -> str:
+    """Name of one number of MuJoCo's integration state, e.g. `qpos[3] (joint box)`.
+
+    Args:
+        model: The `mujoco.MjModel`.
+        index: Its place in the state vector of `mjSTATE_INTEGRATION`.
+    """
+    import mujoco
+
+    kinds = mujoco.mjtState
+    for bit in range(int(kinds.mjNSTATE)):
+        if not int(kinds.mjSTATE_INTEGRATION) >> bit & 1:
+            continue
+        size = mujoco.mj_stateSize(model, 1 << bit)
+        if index >= size:
+            index -= size
+            continue
+        name = kinds(1 << bit).name.removeprefix("mjSTATE_").lower()
+        addresses = {"qpos": model.jnt_qposadr, "qvel": model.jnt_dofadr}.get(name)
+        if addresses is None:
+            return f"{name}[{index}]"
+        joint = int(np.searchsorted(addresses, index, side="right")) - 1
+        return f"{name}[{index}] (joint {model.joint(joint).name or joint})"
+    raise IndexError("beyond the integration state")

@@ -1,0 +1,138 @@
+"""`covary replay`: the same physics comes out again, and where it does not the place is named."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from covary.commands.replay import replay, verify
+from covary.nodes import messages
+from covary.nodes.bag import BagWriter
+from covary.sim.plant import MujocoPlant
+from covary.sim.tasks.push import Push
+
+TICKS, PERIOD = 400, 10
+
+
+def run(*arguments):
+    app = typer.Typer()
+    app.command()(replay)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def header(t: float) -> messages.Header:
+    return messages.Header(stamp=messages.stamp(t), frame_id="world")
+
+
+def record(
+    folder, *, first_tick=1000, model=None, task=None, change=lambda topic, tick, message: None
+):
+    """What the sim node publishes in a push episode, in a bag; `change` may spoil a message."""
+    push = Push()
+    text = model or Path(push.mjcf).read_text()
+    plant = MujocoPlant(push, model=model)
+    x = np.array([-0.12, 0.01, 0.0, 0.0, 0.3, 0.2, 0.1, 1.0])
+    plant.reset(x)
+    writer = BagWriter(
+        folder,
+        {"task": task or "push", "model_sha256": hashlib.sha256(text.encode()).hexdigest()},
+    )
+    writer.attach("model.xml", "application/xml", text.encode())
+
+    def publish(topic, tick, message):
+        change(topic, tick, message)
+        ns = round((first_tick + tick) * push.physics_dt * 1e9)
+        writer.write(topic, message.__msgtype__, messages.serialize(message), ns, ns)
+
+    for tick in range(TICKS + 1):
+        head = header((first_tick + tick) * push.physics_dt)
+        if tick == 200:
+            plant.set_goal(np.array([0.3, 0.0, -1.0]))
+        if tick % 100 == 0:
+            state = plant.physics_state()
+            publish("/physics", tick, messages.PhysicsState(header=head, tick=tick, state=state))
+        if tick % PERIOD == 0:
+            position, velocity = plant.joints()
+            joints = messages.JointState(
+                header=head,
+                name=list(push.action_names),
+                position=position,
+                velocity=velocity,
+                effort=np.zeros(0),
+            )
+            publish("/joint_states", tick, joints)
+            value = plant.state()
+            names = list(push.state_names)
+            publish("/state", tick, messages.State(header=head, episode=0, name=names, value=value))
+            action = np.array([0.2, 0.03 * np.sin(tick)])
+            applied = messages.Applied(
+                header=head, tick=tick, action=action.copy(), status=0, command_stamp=head.stamp
+            )
+            publish("/applied", tick, applied)
+            plant.apply(action)
+        plant.step()
+    assert np.hypot(*(plant.state()[2:4] - x[2:4])) > 0.05  # the box was pushed
+    return writer.close()
+
+
+def test_a_replay_is_identical_to_the_last_bit(tmp_path):
+    path = record(tmp_path / "bag")
+    verdict = verify(path)
+    assert verdict.difference is None and verdict.ticks == TICKS and verdict.notes == ()
+    assert verdict.compared == 5 + 2 * (TICKS // PERIOD + 1)
+    result = run(path)
+    assert result.exit_code == 0 and f"identical over {TICKS} ticks" in result.output
+
+
+def test_another_action_is_found_at_the_next_record(tmp_path):
+    def change(topic, tick, message):
+        if topic == "/applied" and tick == 130:
+            message.action[0] += 1e-12
+
+    difference = verify(record(tmp_path / "bag", change=change)).difference
+    assert difference.tick == 140 and difference.topic in ("/state", "/joint_states")
+    assert abs(difference.replayed - difference.recorded) < 1e-9
+    result = run(tmp_path / "bag")
+    assert result.exit_code == 1 and "differs first at tick 140" in result.output
+
+
+def test_a_flipped_bit_is_named_with_both_values(tmp_path):
+    def change(topic, tick, message):
+        if topic == "/physics" and tick == 300:
+            message.state[3] = np.nextafter(message.state[3], 9.0)
+
+    difference = verify(record(tmp_path / "bag", change=change)).difference
+    assert (difference.tick, difference.topic) == (300, "/physics")
+    assert difference.coordinate == "qpos[2] (joint box)"
+    assert difference.recorded == np.nextafter(difference.replayed, 9.0)
+
+
+def test_a_minus_zero_is_not_a_zero(tmp_path):
+    def change(topic, tick, message):
+        if topic == "/physics" and tick == 100:
+            zeros = np.flatnonzero(message.state == 0.0)
+            message.state[zeros[0]] *= -1.0
+
+    assert verify(record(tmp_path / "bag", change=change)).difference.tick == 100
+
+
+def test_a_model_changed_since_is_said_and_the_recorded_one_is_used(tmp_path):
+    text = Path(Push().mjcf).read_text()
+    heavier = text.replace('mass="0.5"', 'mass="0.6"')
+    assert heavier != text
+    verdict = verify(record(tmp_path / "bag", model=heavier))
+    assert verdict.difference is None and "another one" in verdict.notes[0]
+
+
+@pytest.mark.parametrize("task, words", [("no_such_task", "cannot be loaded"), ("push", None)])
+def test_what_cannot_be_replayed_exits_with_2(tmp_path, task, words):
+    if words:
+        path = record(tmp_path / "bag", task=task)
+    else:
+        path, words = tmp_path / "none", "no such file"
+    result = run(path)
+    assert result.exit_code == 2 and words in result.output
+    assert len(result.output.strip().splitlines()) == 1
