@@ -1,0 +1,185 @@
+"""One supervised process: its own process group, its log file, its respawns and its way down."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from enum import Enum
+from pathlib import Path
+
+from .description import NodeDescription
+from .run_folder import node_folder
+
+LEASH = Path(__file__).with_name("leash.py")
+THREADS = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
+)
+"""Set to 1 in every process unless the launch file sets them: threads are a parameter here."""
+LONGEST_BACK_OFF = 30.0
+"""Wait before a respawn at most, s."""
+
+
+class Phase(Enum):
+    """Where a process stands."""
+
+    WAITING = "waiting"
+    """Not running; to be started at `Child.due`."""
+    STARTING = "starting"
+    """Running, not configured yet."""
+    CONFIGURED = "configured"
+    """Configured, waiting for the others."""
+    ACTIVE = "active"
+    ENDED = "ended"
+    """Over, and not to be started again."""
+
+
+class Child:
+    """One process of a launch.
+
+    Args:
+        node: What it is.
+        folder: The run folder.
+        command: Words to run.
+
+    Attributes:
+        phase: Where it stands.
+        due: `time.monotonic` at which it is to be started.
+        started: When it was started.
+        heard: When its last heartbeat came (or when it was activated).
+        respawns: How often it has been started again.
+        exit_code: Of its last end; negative for a signal.
+        told: Whether it has been asked to end, so that its end is no failure.
+    """
+
+    def __init__(self, node: NodeDescription, folder: Path, command: list[str]) -> None:
+        self.node = node
+        self.command = command
+        self.phase = Phase.WAITING
+        self.due = time.monotonic() + node.delay
+        self.started = 0.0
+        self.heard = 0.0
+        self.respawns = 0
+        self.exit_code: int | None = None
+        self.told = False
+        self.stuck = False
+        self.log = node_folder(folder, node) / f"{node.name}.log"
+        self._process: subprocess.Popen | None = None
+        self._signalled: tuple[signal.Signals, float] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id, 0 before the first start."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Starts the process, in a group of its own so that a terminal's Ctrl-C passes it by."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONUNBUFFERED": "1"}
+        environment |= self.node.environment
+        leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid())]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*leash, *self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                process_group=0,
+            )
+        self.phase = Phase.STARTING
+        self.started = time.monotonic()
+        self.stuck = False
+        self._signalled = None
+
+    def poll(self) -> int | None:
+        """Its exit code when it has just ended, None while it runs (or was seen ended before)."""
+        if self._process is None or self.phase in (Phase.WAITING, Phase.ENDED):
+            return None
+        code = self._process.poll()
+        if code is not None:
+            self.exit_code = code
+            self._kill_group(signal.SIGKILL)  # what it may have left behind
+            self.phase = Phase.ENDED
+        return code
+
+    def respawn_later(self) -> float:
+        """Plans another start; every wait is twice the one before.
+
+        Returns:
+            The wait, s.
+        """
+        wait = min(self.node.respawn_delay * 2**self.respawns, LONGEST_BACK_OFF)
+        self.respawns += 1
+        self.due = time.monotonic() + wait
+        self.phase = Phase.WAITING
+        return wait
+
+    @property
+    def may_respawn(self) -> bool:
+        """Whether its launch entry allows one more start."""
+        most = self.node.respawn_max_retries
+        return self.node.respawn and (most < 0 or self.respawns < most)
+
+    def descend(self, hurry: bool = False) -> None:
+        """Takes the next due step of SIGINT, SIGTERM, SIGKILL; call it again until it has ended.
+
+        Args:
+            hurry: Go one step further at once.
+        """
+        if not self.running:
+            return
+        self.told = True
+        now = time.monotonic()
+        if self._signalled is None:
+            self._signal(signal.SIGINT, now)
+            return
+        last, since = self._signalled
+        if last == signal.SIGINT and (hurry or now - since >= self.node.sigterm_timeout):
+            self._signal(signal.SIGTERM, now)
+        elif last == signal.SIGTERM and (hurry or now - since >= self.node.sigkill_timeout):
+            self._signal(signal.SIGKILL, now)
+
+    def kill(self) -> None:
+        """Ends it at once (a stuck process hears nothing else)."""
+        self._kill_group(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals, now: float) -> None:
+        self._signalled = (number, now)
+        # SIGCONT first: a stopped process would keep the signal waiting.
+        self._kill_group(signal.SIGCONT)
+        self._kill_group(number)
+
+    def _kill_group(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        try:
+            os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def last_lines(self, count: int = 6) -> list[str]:
+        """The end of its log."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - 4096))
+                text = file.read().decode("utf-8", "replace")
+        except OSError:
+            return []
+        return [line for line in text.splitlines() if line.strip()][-count:]
+
+
+def in_words(code: int) -> str:
+    """An exit code for people: ``exit code 1``, ``killed by SIGSEGV``."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"
