@@ -1,0 +1,104 @@
+"""`covary`: imports the one command that is asked for, so that `covary --help` is fast.
+
+`commands/NAME.py` holds a function NAME (or, for a command with parts, a typer `app`).
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import typer
+
+from ..nodes.yaml_loader import InputError, nearest
+
+COMMANDS = {
+    "launch": "Start what a launch file describes, and supervise it to its end.",
+    "check": "Check a launch file and everything it names without starting anything.",
+    "graph": "Show the nodes and topics of a launch file as a table and as mermaid text.",
+    "topic": "List, print or measure the topics of a running launch.",
+    "info": "Show what a recording holds.",
+    "replay": "Do a recording again and name the first difference.",
+    "recover": "Mend a recording whose recorder was killed.",
+    "doctor": "Show what is installed, what is missing, and what to type.",
+}
+"""The commands and what `covary --help` says of each."""
+
+
+def main() -> None:
+    """Runs the command line; the entry point of the `covary` script."""
+    _own_path_last()
+    words = sys.argv[1:]
+    name = next((word for word in words if not word.startswith("-")), None)
+    if name is not None and name not in COMMANDS:
+        hint = nearest(name, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
+        _fail(f"no command '{name}'{hint}")
+    try:
+        build(name)()
+    except InputError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `covary graph push | head` is nobody's mistake
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def build(wanted: str | None) -> typer.Typer:
+    """The application with one command real and the others there by name and summary."""
+    app = typer.Typer(
+        name="covary",
+        help="Simulation, planners and policies as processes that share one declared symmetry.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_version)
+    for name, summary in COMMANDS.items():
+        if name != wanted:
+            app.command(name, help=summary)(_absent)
+            continue
+        module = import_module(f".{name}", __package__)
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name, help=summary)
+        else:
+            app.command(name)(getattr(module, name))
+    return app
+
+
+def _absent() -> None:
+    """Stands for a command that was not asked for."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"covary {version('covary')}")
+        raise typer.Exit()
+
+
+def _version(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Show the version."
+    ),
+) -> None:
+    pass
+
+
+def _own_path_last() -> None:
+    """Puts the working folder on the module path, so an outsider's `my_file:MyClass` is found.
+
+    Last, so that no file of the user's hides a module of Python's or of ours.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+
+
+def _fail(message: str) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
