@@ -1,0 +1,191 @@
+"""The bus: one interface for messages within a process (`LocalBus`) and between processes (`ZenohBus`)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from .wire import Attachment
+
+
+class BusError(RuntimeError):
+    """A service nobody serves, or a bus that cannot be joined."""
+
+
+class Publisher(Protocol):
+    """One end of a topic."""
+
+    def put(self, payload: bytes) -> None:
+        """Send CDR bytes. Never blocks: what cannot be sent is dropped."""
+        ...
+
+
+class Subscription:
+    """The other end: keeps the newest messages until they are taken.
+
+    Args:
+        type_name: Type of the messages.
+        topic: The topic.
+        depth: How many of the newest to keep; 0 keeps all.
+
+    Attributes:
+        dropped: Messages that made room for newer ones before they were taken.
+        deliver: Called by the one who drives a local graph when a message waits.
+    """
+
+    def __init__(self, type_name: str, topic: str, depth: int) -> None:
+        self.type_name = type_name
+        self.topic = topic
+        self.dropped = 0
+        self.deliver: Callable[[], None] | None = None
+        self._waiting: deque[tuple[bytes, Attachment]] = deque(maxlen=depth or None)
+
+    def push(self, payload: bytes, attachment: Attachment) -> None:
+        """Put a message in; the bus does."""
+        if len(self._waiting) == self._waiting.maxlen:
+            self.dropped += 1
+        self._waiting.append((payload, attachment))
+
+    def take(self) -> tuple[bytes, Attachment] | None:
+        """The oldest message that is kept, or None."""
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
+
+    def waiting(self) -> bool:
+        """Whether a message is there."""
+        return bool(self._waiting)
+
+
+class Bus(Protocol):
+    """What a node needs to talk to others. Topics and services are full names, ``/state``."""
+
+    def publisher(self, type_name: str, topic: str, depth: int = 1) -> Publisher:
+        """Open a topic for sending."""
+        ...
+
+    def subscribe(self, type_name: str, topic: str, depth: int = 1) -> Subscription:
+        """Open a topic for receiving."""
+        ...
+
+    def service(self, type_name: str, name: str, answer: Callable[[bytes], bytes]) -> None:
+        """Serve requests; `answer` is called in the thread that calls `serve` (here: the node's)."""
+        ...
+
+    def call(self, type_name: str, name: str, request: bytes, timeout_s: float = 1.0) -> bytes:
+        """Ask a service.
+
+        Raises:
+            BusError: Nobody serves it, or no answer came in time.
+        """
+        ...
+
+    def announce(self) -> None:
+        """Say that the node is there, with all its ends open."""
+        ...
+
+    def sees(self, nodes: list[str]) -> bool:
+        """Whether all these nodes have announced themselves, and their ends can be reached."""
+        ...
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Block until something has come in, or `wake` was called, or the time is up."""
+        ...
+
+    def wake(self) -> None:
+        """End a `wait`, from a signal handler or another thread."""
+        ...
+
+    def serve(self) -> None:
+        """Answer the requests that have come in."""
+        ...
+
+    def close(self) -> None:
+        """Leave."""
+        ...
+
+
+class LocalGraph:
+    """Topics and services of one process, delivered first in first out: the same run, the same order."""
+
+    def __init__(self) -> None:
+        self.subscriptions: dict[str, list[Subscription]] = {}
+        self.services: dict[str, Callable[[bytes], bytes]] = {}
+        self.time_ns = 0
+        self._pending: deque[Subscription] = deque()
+
+    def send(self, topic: str, payload: bytes, attachment: Attachment) -> None:
+        """Queue a message for everyone who listens, in the order in which they began to."""
+        for subscription in self.subscriptions.get(topic, ()):
+            subscription.push(payload, attachment)
+            self._pending.append(subscription)
+
+    def step(self) -> bool:
+        """Deliver the oldest waiting message; False if there is none."""
+        if not self._pending:
+            return False
+        subscription = self._pending.popleft()
+        if subscription.deliver is not None and subscription.waiting():
+            subscription.deliver()
+        return True
+
+
+class _LocalPublisher:
+    def __init__(self, graph: LocalGraph, topic: str, gid: bytes) -> None:
+        self._graph, self._topic, self._gid, self._sequence = graph, topic, gid, 0
+
+    def put(self, payload: bytes) -> None:
+        self._sequence += 1
+        attachment = Attachment(self._sequence, self._graph.time_ns, self._gid)
+        self._graph.send(self._topic, payload, attachment)
+
+
+class LocalBus:
+    """A node's place in a `LocalGraph`; messages are CDR bytes here too, so recordings are the same."""
+
+    def __init__(self, graph: LocalGraph, node_name: str) -> None:
+        self.graph = graph
+        self.node_name = node_name
+
+    def publisher(self, type_name: str, topic: str, depth: int = 1) -> Publisher:
+        """Open a topic for sending; its gid follows from the names of node and topic."""
+        gid = hashlib.sha256(f"{self.node_name} {topic}".encode()).digest()[:16]
+        return _LocalPublisher(self.graph, topic, gid)
+
+    def subscribe(self, type_name: str, topic: str, depth: int = 1) -> Subscription:
+        """Open a topic for receiving."""
+        subscription = Subscription(type_name, topic, depth)
+        self.graph.subscriptions.setdefault(topic, []).append(subscription)
+        return subscription
+
+    def service(self, type_name: str, name: str, answer: Callable[[bytes], bytes]) -> None:
+        """Serve requests, each within the call that makes it."""
+        self.graph.services[name] = answer
+
+    def call(self, type_name: str, name: str, request: bytes, timeout_s: float = 1.0) -> bytes:
+        """Ask a service of this process."""
+        if name not in self.graph.services:
+            raise BusError(f"nobody serves {name}")
+        return self.graph.services[name](request)
+
+    def announce(self) -> None:
+        """Nothing to do: all ends are open at once."""
+
+    def sees(self, nodes: list[str]) -> bool:
+        """Always."""
+        return True
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Return at once: whoever drives the graph delivers."""
+
+    def wake(self) -> None:
+        """Nothing to wake."""
+
+    def serve(self) -> None:
+        """Nothing to do: calls are answered as they are made."""
+
+    def close(self) -> None:
+        """Nothing to close."""

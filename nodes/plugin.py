@@ -1,0 +1,88 @@
+"""Plugins by name: a short name is a file in a room, ``my_package.my_file:MyClass`` is an outsider's."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = __package__.rpartition(".")[0]
+ROOMS = ("sim", "perception", "planners", "control", "nodes")
+"""The rooms that may hold nodes."""
+
+
+class PluginError(ValueError):
+    """A plugin that cannot be found or imported; one line that names the nearest."""
+
+
+def load(spec: str, room: str) -> Any:
+    """The class that a name stands for.
+
+    Args:
+        spec: ``mppi`` (the class MPPI in the file mppi.py of the room), or ``module.path:Class``.
+        room: Where short names are looked up, e.g. ``planners`` or ``sim.tasks``.
+
+    Raises:
+        PluginError: No such file, module or class, or it cannot be imported.
+    """
+    if ":" in spec:
+        module_name, _, class_name = spec.partition(":")
+        module = _imported(module_name, spec)
+        if not hasattr(module, class_name):
+            classes = [n for n, v in vars(module).items() if inspect.isclass(v)]
+            raise PluginError(
+                f"{spec!r}: {module_name} has no class {class_name!r}{_near(class_name, classes)}"
+            )
+        return getattr(module, class_name)
+    known = names(room)
+    if spec not in known:
+        raise PluginError(
+            f"no {room.replace('.', '/')} file is called {spec!r}{_near(spec, known)} "
+            "(an outsider's is written my_file:MyClass)"
+        )
+    module = _imported(f"{PACKAGE}.{room}.{spec}", spec)
+    wanted = spec.replace("_", "").lower()
+    for name, value in vars(module).items():
+        if inspect.isclass(value) and name.lower() == wanted and value.__module__ == module.__name__:
+            return value
+    raise PluginError(f"{room.replace('.', '/')}/{spec}.py has no class of that name")
+
+
+def names(room: str) -> list[str]:
+    """The short names of a room."""
+    folder = ROOT.joinpath(*room.split("."))
+    return sorted(m.name for m in pkgutil.iter_modules([str(folder)]))
+
+
+def load_node(executable: str) -> Any:
+    """The node class that a launch file's ``exec`` names: a file of any room, or an outsider's.
+
+    Raises:
+        PluginError: As `load`.
+    """
+    if ":" in executable:
+        return load(executable, "nodes")
+    found = {name: room for room in ROOMS for name in names(room) if name.endswith("_node")}
+    if executable not in found:
+        raise PluginError(
+            f"no node is called {executable!r}{_near(executable, list(found))} "
+            "(an outsider's is written my_file:MyNode)"
+        )
+    return load(executable, found[executable])
+
+
+def _imported(module_name: str, spec: str) -> Any:
+    try:
+        return importlib.import_module(module_name)
+    except Exception as error:  # an outsider's file may fail in any way
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PluginError(f"{spec!r} cannot be imported ({reason})") from error
+
+
+def _near(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"

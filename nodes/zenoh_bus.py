@@ -1,0 +1,220 @@
+"""`ZenohBus`: messages between processes over eclipse-zenoh, in rmw_zenoh's convention."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import zenoh
+
+from .bus import BusError, Subscription
+from .messages import MessageError
+from .wire import Attachment, Token, endpoint_token, key, node_token, parse_token
+
+LEASE_MS = 2000
+"""A peer that is silent for this long is gone."""
+
+
+def session_config(connect: list[str], listen: list[str]) -> zenoh.Config:
+    """A peer that knows only these endpoints: gossip on, multicast off."""
+    config = zenoh.Config()
+    for path, value in {
+        "mode": "peer",
+        "connect/endpoints": connect,
+        "listen/endpoints": listen,
+        "scouting/multicast/enabled": False,
+        "scouting/gossip/enabled": True,
+        "timestamping/enabled": True,
+        "transport/link/tx/lease": LEASE_MS,
+    }.items():
+        config.insert_json5(path, json.dumps(value))
+    return config
+
+
+class _ZenohPublisher:
+    def __init__(self, publisher: zenoh.Publisher) -> None:
+        self._publisher = publisher
+        self._gid = uuid.uuid4().bytes
+        self._sequence = 0
+
+    def put(self, payload: bytes) -> None:
+        self._sequence += 1
+        attachment = Attachment(self._sequence, time.time_ns(), self._gid)
+        self._publisher.put(payload, attachment=attachment.pack())
+
+
+class ZenohBus:
+    """A node's session. Callbacks of zenoh's threads only put bytes away and wake the node's loop.
+
+    Args:
+        node_name: Name of the node, for the graph.
+        endpoint: Where the launch can be joined, ``tcp/127.0.0.1:PORT``; None to wait to be found.
+        domain: ROS domain.
+        namespace: Namespace of the node, for the graph.
+        listen: Where to listen; None takes a free port of the loopback interface.
+
+    Raises:
+        BusError: The endpoint cannot be reached.
+    """
+
+    def __init__(
+        self,
+        node_name: str,
+        endpoint: str | None,
+        domain: int,
+        namespace: str = "",
+        listen: str | None = None,
+    ) -> None:
+        self.node_name, self.domain, self.namespace = node_name, domain, namespace
+        config = session_config([endpoint] if endpoint else [], [listen or "tcp/127.0.0.1:0"])
+        try:
+            self.session = zenoh.open(config)
+        except zenoh.ZError as error:
+            raise BusError(f"cannot join {endpoint}: {str(error).splitlines()[0]}") from None
+        self._zid = str(self.session.zid())
+        self._event = threading.Event()
+        self._requests: deque[tuple[Callable[[bytes], bytes], Any]] = deque()
+        self._kept: list[Any] = []  # what zenoh would undeclare if it were collected
+        self._nodes: set[str] = set()
+        self._entities = 0
+        watch = self.session.liveliness().declare_subscriber(
+            f"@ros2_lv/{domain}/*/*/*/NN/**", self._on_node, history=True
+        )
+        self._kept.append(watch)
+
+    def _on_node(self, sample: zenoh.Sample) -> None:
+        token = parse_token(str(sample.key_expr))
+        if token is not None:
+            here = f"{token.namespace}/{token.node}"
+            if sample.kind == zenoh.SampleKind.PUT:
+                self._nodes.add(here)
+            else:
+                self._nodes.discard(here)
+            self._event.set()
+
+    def _token(self, kind: str, topic: str, type_name: str, depth: int = 1) -> None:
+        self._entities += 1
+        text = endpoint_token(
+            self.domain,
+            self._zid,
+            self._entities,
+            kind,
+            self.namespace,
+            self.node_name,
+            topic,
+            type_name,
+            depth,
+        )
+        self._kept.append(self.session.liveliness().declare_token(text))
+
+    def publisher(self, type_name: str, topic: str, depth: int = 1) -> _ZenohPublisher:
+        """Open a topic for sending: dropped rather than blocked, and not held back to fill a batch."""
+        publisher = self.session.declare_publisher(
+            key(self.domain, topic, type_name),
+            congestion_control=zenoh.CongestionControl.DROP,
+            priority=zenoh.Priority.REAL_TIME,
+            express=True,
+        )
+        self._kept.append(publisher)
+        self._token("MP", topic, type_name, depth)
+        return _ZenohPublisher(publisher)
+
+    def subscribe(self, type_name: str, topic: str, depth: int = 1) -> Subscription:
+        """Open a topic for receiving."""
+        subscription = Subscription(type_name, topic, depth)
+
+        def stash(sample: zenoh.Sample) -> None:
+            try:
+                raw = sample.attachment.to_bytes() if sample.attachment is not None else b""
+                subscription.push(sample.payload.to_bytes(), Attachment.unpack(raw))
+            except MessageError:
+                return  # not of this convention
+            self._event.set()
+
+        self._kept.append(
+            self.session.declare_subscriber(key(self.domain, topic, type_name), stash)
+        )
+        self._token("MS", topic, type_name, depth)
+        return subscription
+
+    def service(self, type_name: str, name: str, answer: Callable[[bytes], bytes]) -> None:
+        """Serve requests, in the thread that calls `serve`."""
+
+        def stash(query: zenoh.Query) -> None:
+            self._requests.append((answer, query))
+            self._event.set()
+
+        where = key(self.domain, name, type_name)
+        self._kept.append(self.session.declare_queryable(where, stash, complete=True))
+        self._token("SS", name, type_name)
+
+    def call(self, type_name: str, name: str, request: bytes, timeout_s: float = 1.0) -> bytes:
+        """Ask a service.
+
+        Raises:
+            BusError: Nobody serves it, or no answer came in time. Zero replies are an error.
+        """
+        attachment = Attachment(1, time.time_ns(), uuid.uuid4().bytes).pack()
+        replies = self.session.get(
+            key(self.domain, name, type_name),
+            payload=request,
+            attachment=attachment,
+            timeout=timeout_s,
+        )
+        for reply in replies:
+            if reply.ok is not None:
+                return reply.ok.payload.to_bytes()
+            raise BusError(f"{name}: {reply.err.payload.to_string()}")
+        raise BusError(f"nobody serves {name}, or no answer within {timeout_s} s")
+
+    def announce(self) -> None:
+        """Declare the node's token. Whoever sees it also sees every end declared before."""
+        text = node_token(self.domain, self._zid, self.namespace, self.node_name)
+        self._kept.append(self.session.liveliness().declare_token(text))
+
+    def sees(self, nodes: list[str]) -> bool:
+        """Whether these nodes (``namespace/name``) have announced themselves."""
+        return set(nodes) <= self._nodes
+
+    def nodes(self) -> set[str]:
+        """The nodes that are there now, as ``namespace/name``."""
+        return set(self._nodes)
+
+    def graph(self) -> list[Token]:
+        """Every node and every end of a topic or service in this domain."""
+        replies = self.session.liveliness().get(f"@ros2_lv/{self.domain}/**", timeout=1.0)
+        tokens = (parse_token(str(r.ok.key_expr)) for r in replies if r.ok is not None)
+        return sorted(t for t in tokens if t is not None)
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Block until something has come in, or `wake` was called, or the time is up."""
+        self._event.wait(timeout_s)
+        self._event.clear()
+
+    def wake(self) -> None:
+        """End a `wait`."""
+        self._event.set()
+
+    def serve(self) -> None:
+        """Answer the requests that have come in."""
+        while self._requests:
+            answer, query = self._requests.popleft()
+            with query:
+                try:
+                    raw = query.payload.to_bytes() if query.payload is not None else b""
+                    reply = answer(raw)
+                except MessageError as error:
+                    query.reply_err(str(error))
+                else:
+                    attachment = query.attachment
+                    query.reply(query.key_expr, reply, attachment=attachment)
+
+    def close(self) -> None:
+        """Leave. Without this a process with a subscription never ends."""
+        self._kept.clear()
+        self.session.close()
