@@ -168,7 +168,7 @@ def _renamed(field: dict, old: str, new: str) -> dict:
 # REP-2016's numbers of the plain types; +48 an array, +96 a bounded, +144 an unbounded sequence.
 _TYPE_IDS = {
     "int8": 2, "uint8": 3, "int16": 4, "uint16": 5, "int32": 6, "uint32": 7, "int64": 8, "uint64": 9,
-    "float32": 10, "float64": 11, "bool": 15, "byte": 16, "octet": 16, "char": 13, "string": 17,
+    "float32": 10, "float64": 11, "bool": 15, "byte": 16, "octet": 16, "char": 3, "string": 17,
 }  # fmt: skip
 
 

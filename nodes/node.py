@@ -1,0 +1,357 @@
+"""`Node`: a thin shell around a plain object; it knows topics, timers and its own life, and computes nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from . import messages
+from .bus import Bus, Subscription
+from .clock import Clock, SimClock, WallClock
+
+HEARTBEAT_S = 0.25
+"""Period of the heartbeat that the loop of a real-time node publishes on /diagnostics, s."""
+
+
+@dataclass(frozen=True)
+class NoParameters:
+    """Parameters of a node that has none."""
+
+
+@dataclass
+class _Timer:
+    period: float
+    callback: Callable[[], None]
+    wall: bool
+    due: float
+
+
+class Publisher:
+    """Sends messages of one type on one topic."""
+
+    def __init__(self, bus: Bus, message_class: Any, topic: str, depth: int) -> None:
+        self.topic = topic
+        self._type = message_class.__msgtype__
+        self._publisher = bus.publisher(self._type, topic, depth)
+
+    def publish(self, message: Any) -> None:
+        """Send a message; it is copied into bytes at once."""
+        if message.__msgtype__ != self._type:
+            raise TypeError(f"{self.topic} carries {self._type}, not {message.__msgtype__}")
+        self._publisher.put(messages.serialize(message))
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a node's own names become names on the bus."""
+
+    namespace: str = ""
+    remaps: dict[str, str] = field(default_factory=dict)
+
+    def resolve(self, name: str) -> str:
+        """The full name of a topic or service: namespaced unless it starts with /, then remapped."""
+        full = name if name.startswith("/") else f"{self.namespace}/{name}"
+        return self.remaps.get(name, self.remaps.get(full, full))
+
+
+class Node:
+    """What all nodes share. Subclasses say what they do in `configure` and in callbacks.
+
+    Everything happens in one thread, one callback after the other. A subscription keeps the newest
+    message only, unless it asks for more.
+
+    Args:
+        name: Its name in the graph.
+        bus: Its place on the bus.
+        clock: Wall clock in real time, else simulated.
+        parameters: An instance of the class's `Parameters`.
+        run_folder: Where it may write; None writes nothing.
+        realtime: Whether the wall clock drives; else simulated time waits for every node.
+        naming: Namespace and remaps.
+
+    Attributes:
+        stats: What it counts; written to ``<run_folder>/<name>.json``.
+        finished: Set when the node wants to end by itself.
+        failed: Set when that end is a failure.
+    """
+
+    publishes: ClassVar[dict[str, str]] = {}
+    subscribes: ClassVar[dict[str, str]] = {}
+    Parameters: ClassVar[type] = NoParameters
+
+    def __init__(
+        self,
+        name: str,
+        bus: Bus,
+        clock: Clock | None = None,
+        parameters: Any = None,
+        run_folder: Path | None = None,
+        realtime: bool = True,
+        naming: Naming | None = None,
+    ) -> None:
+        self.name = name
+        self.bus = bus
+        self.clock: Clock = clock or (WallClock() if realtime else SimClock())
+        self.parameters = parameters if parameters is not None else self.Parameters()
+        self.run_folder = run_folder
+        self.realtime = realtime
+        self.naming = naming or Naming()
+        self.log = logging.getLogger(f"covary.{name}")
+        self.stats: dict[str, Any] = {}
+        self.finished: str | None = None
+        self.failed = False
+        self.active = False
+        self._handlers: list[tuple[Subscription, Callable[[], None]]] = []
+        self._timers: list[_Timer] = []
+
+    # What a node is built from.
+
+    def create_publisher(self, message_class: Any, topic: str, depth: int = 1) -> Publisher:
+        """A publisher of messages of a class on a topic."""
+        return Publisher(self.bus, message_class, self.naming.resolve(topic), depth)
+
+    def create_subscription(
+        self, message_class: Any, topic: str, callback: Callable[[Any], None], depth: int = 1
+    ) -> Subscription:
+        """Call back with each message of a topic, of which the newest `depth` are kept (0: all)."""
+        type_name = message_class.__msgtype__
+
+        def handle(payload: bytes, attachment: Any) -> None:
+            try:
+                message = messages.deserialize(payload, type_name)
+            except messages.MessageError as error:
+                self.log.warning("%s: %s", topic, error)
+                self.stats["malformed"] = self.stats.get("malformed", 0) + 1
+                return
+            callback(message)
+
+        return self.create_raw_subscription(type_name, topic, handle, depth)
+
+    def create_raw_subscription(
+        self, type_name: str, topic: str, callback: Callable[[bytes, Any], None], depth: int = 1
+    ) -> Subscription:
+        """As `create_subscription`, but with a message's bytes and attachment as they came."""
+        subscription = self.bus.subscribe(type_name, self.naming.resolve(topic), depth)
+
+        def deliver() -> None:
+            taken = subscription.take()
+            if taken is not None and self.active:
+                callback(*taken)
+
+        subscription.deliver = deliver
+        self._handlers.append((subscription, deliver))
+        return subscription
+
+    def create_service(self, service: Any, name: str, callback: Callable[[Any], Any]) -> None:
+        """Answer requests of a service such as ``messages.Trigger`` with what `callback` returns."""
+        request_type = service.Request.__msgtype__
+
+        def answer(raw: bytes) -> bytes:
+            return messages.serialize(callback(messages.deserialize(raw, request_type)))
+
+        self.bus.service(service.__srvtype__, self.naming.resolve(name), answer)
+
+    def create_timer(self, period_s: float, callback: Callable[[], None], wall: bool = False) -> None:
+        """Call back every `period_s` seconds of the node's clock; periods missed are counted, not made up.
+
+        Args:
+            period_s: Period, s.
+            callback: What to call.
+            wall: Go by the wall clock even in simulated time (for watching over other nodes). In
+                lockstep such timers never run.
+        """
+        if period_s <= 0:
+            raise ValueError(f"a timer needs a positive period, not {period_s}")
+        wall = wall or self.realtime
+        now = time.monotonic() if wall else self.clock.now()
+        self._timers.append(_Timer(period_s, callback, wall, now + period_s))
+        if not wall and not any(s.topic == "/clock" for s, _ in self._handlers):
+            self.create_subscription(messages.Clock, "/clock", self._on_clock)
+
+    # A node's life.
+
+    def configure(self) -> None:
+        """Do all slow work and open all topics. Nothing is received before `activate`."""
+
+    def activate(self) -> None:
+        """Begin."""
+
+    def shutdown(self) -> None:
+        """Let go of what was opened. Called once, whatever happened."""
+
+    def finish(self, reason: str, failed: bool = False) -> None:
+        """End the node after the present callback."""
+        self.finished = reason
+        self.failed = failed
+        self.log.info("finished: %s", reason)
+
+    def start(self) -> None:
+        """Make the node active and call `activate`."""
+        self.active = True
+        now = time.monotonic()
+        for timer in self._timers:
+            timer.due = (now if timer.wall else self.clock.now()) + timer.period
+        self.activate()
+
+    def write_stats(self) -> None:
+        """Write `stats` to the run folder, whole or not at all."""
+        if self.run_folder is None:
+            return
+        for package in ("torch", "escnn"):
+            self.stats[f"imported_{package}"] = package in sys.modules
+        path = self.run_folder / f"{self.name}.json"
+        half = path.with_suffix(".json.part")
+        half.write_text(json.dumps(self.stats, indent=1))
+        os.replace(half, path)
+
+    # Its loop.
+
+    def run_due_timers(self, wall: bool) -> None:
+        """Run each timer that is due, once, counting the periods that were missed."""
+        for timer in self._timers:
+            if timer.wall != wall:
+                continue
+            now = time.monotonic() if wall else self.clock.now()
+            if now < timer.due:
+                continue
+            missed = int((now - timer.due) / timer.period)
+            if missed and wall:
+                self.stats["overruns"] = self.stats.get("overruns", 0) + missed
+            timer.due += (missed + 1) * timer.period
+            timer.callback()
+            if self.finished:
+                return
+
+    def deliver_waiting(self) -> None:
+        """Hand every message that waits to its callback."""
+        for subscription, deliver in self._handlers:
+            while subscription.waiting() and not self.finished:
+                deliver()
+
+    def next_due(self) -> float | None:
+        """When the next wall timer is due (`time.monotonic`), or None."""
+        return min((t.due for t in self._timers if t.wall), default=None)
+
+    def _on_clock(self, message: Any) -> None:
+        if isinstance(self.clock, SimClock):
+            self.clock.set(messages.seconds(message.clock))
+        self.run_due_timers(wall=False)
+
+
+class _Life:
+    """A node's lifecycle as others see it: lifecycle_msgs services, heartbeats, signals."""
+
+    def __init__(self, node: Node, peers: list[str]) -> None:
+        self.node = node
+        self.peers = peers
+        self.stopping = False
+        self.state = 1  # lifecycle_msgs/State: 1 unconfigured, 2 inactive, 3 active
+        self.beat_due = 0.0
+
+    def open(self) -> None:
+        node = self.node
+        node.create_service(messages.GetState, f"/{node.name}/get_state", self.on_get_state)
+        node.create_service(messages.ChangeState, f"/{node.name}/change_state", self.on_change_state)
+        if node.realtime:
+            self.heartbeat = node.create_publisher(messages.DiagnosticArray, "/diagnostics")
+        node.bus.announce()
+
+    def stop(self, *_: Any) -> None:
+        self.stopping = True
+        self.node.bus.wake()
+
+    def on_get_state(self, request: Any) -> Any:
+        ready = self.state > 1 or self.node.bus.sees(self.peers)
+        if ready and self.state == 1:
+            self.state = 2
+        label = {1: "unconfigured", 2: "inactive", 3: "active"}[self.state]
+        current = messages.LifecycleState(id=self.state, label=label)
+        return messages.GetState.Response(current_state=current)
+
+    def on_change_state(self, request: Any) -> Any:
+        activate = int(request.transition.id) == 3  # lifecycle_msgs/Transition: ACTIVATE
+        if activate and self.state == 2:
+            self.state = 3
+        elif int(request.transition.id) in (5, 6, 7):  # SHUTDOWN, from whatever state
+            self.stop()
+        return messages.ChangeState.Response(success=self.state == 3)
+
+    def beat(self, now: float) -> None:
+        if not self.node.realtime or now < self.beat_due:
+            return
+        self.beat_due = now + HEARTBEAT_S
+        values = [
+            messages.KeyValue(key=key, value=str(value))
+            for key, value in self.node.stats.items()
+            if isinstance(value, int | float)
+        ]
+        status = messages.DiagnosticStatus(
+            level=0, name=self.node.name, message="", hardware_id="", values=values
+        )
+        stamp = messages.stamp(time.time())
+        header = messages.Header(stamp=stamp, frame_id="")
+        self.heartbeat.publish(messages.DiagnosticArray(header=header, status=[status]))
+
+    def wait(self) -> None:
+        now = time.monotonic()
+        due = [d for d in (self.node.next_due() if self.node.active else None,) if d is not None]
+        if self.node.realtime:
+            due.append(self.beat_due)
+        timeout = min(0.2, *(d - now for d in due)) if due else 0.2
+        if timeout > 0:
+            self.node.bus.wait(timeout)
+
+
+def run(node: Node, peers: list[str] | None = None) -> int:
+    """Live a node's life in this process: configure, wait to be activated, work, shut down.
+
+    Args:
+        node: The node.
+        peers: Nodes (``namespace/name``) that must be reachable before it calls itself configured.
+
+    Returns:
+        The exit code: 0, or 1 if it failed.
+    """
+    life = _Life(node, peers or [])
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, life.stop)
+    try:
+        node.configure()
+        node.log.info("configured")
+        life.open()
+        while not (life.stopping or node.finished):
+            life.wait()
+            node.bus.serve()
+            if life.state == 3 and not node.active:
+                node.log.info("active")
+                node.start()
+            if node.active:
+                node.deliver_waiting()
+                node.run_due_timers(wall=True)
+            life.beat(time.monotonic())
+    except Exception:
+        node.failed = True
+        node.log.exception("failed")
+    finally:
+        _close(node)
+    return int(node.failed)
+
+
+def _close(node: Node) -> None:
+    """Shut a node down so that nothing it does can keep the process alive."""
+    try:
+        node.shutdown()
+        node.write_stats()
+    except Exception:
+        node.failed = True
+        node.log.exception("failed while shutting down")
+    finally:
+        node.bus.close()
