@@ -19,7 +19,7 @@ from ..task import Task
 HALF_X, HALF_Y, RADIUS = 0.08, 0.05, 0.02
 # Root of the mean squared distance of the box's corners from its centre, m.
 CORNER = math.hypot(HALF_X, HALF_Y)
-# Greatest moment over greatest force of a box that stands on its four corners, m. Their limit surface
+# Greatest moment over greatest force of a box on its four corners, m. Their limit surface
 # is no ellipsoid; this is the one nearest to it (least squares over the directions of motion).
 TURNING = 0.905 * CORNER
 HEIGHT = 0.023926667906002792  # of the box's centre where its four contacts carry it, m
@@ -98,7 +98,7 @@ class Push(Task):
         self.kernels = sys.modules[__name__]
 
     def running_cost(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """How far the box is from the goal and the pusher from the box. (..., 8), (..., 2) -> (...)."""
+        """Pose error of the box and its gap to the pusher. (..., 8), (..., 2) -> (...)."""
         shape = np.broadcast_shapes(x.shape[:-1], u.shape[:-1])
         flat_x = np.ascontiguousarray(np.broadcast_to(x, (*shape, 8)), float).reshape(-1, 8)
         flat_u = np.ascontiguousarray(np.broadcast_to(u, (*shape, 2)), float).reshape(-1, 2)
@@ -240,8 +240,6 @@ def moved_box(lx, ly, dx, dy, p):
     if into > depth:  # contact began on the way
         dx, dy = dx * (depth / into), dy * (depth / into)
     else:  # what earlier substeps left is cleared along the normal
-        if into <= 0.0:
-            dx, dy, into = 0.0, 0.0, 0.0
         dx, dy = dx + nx * (depth - into), dy + ny * (depth - into)
     # Limit surface |f|^2 + (m / ratio)^2 = 1: the box moves along its normal (f, m / ratio^2).
     # With the moment m = s.f, s = (-ry, rx), the point of contact moves by (I + s s' / ratio^2) f.
