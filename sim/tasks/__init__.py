@@ -1,0 +1,1 @@
+"""The tasks, one class a file: point_mass, reacher, push."""
