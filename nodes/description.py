@@ -119,7 +119,7 @@ class LaunchDescription:
     def domain(self) -> int | None:
         """The domain to join on purpose (the launch argument ``domain``), or None to draw one."""
         value = self.values.get("domain")
-        if value is None:
+        if value is None or value == "":
             return None
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             message = f"domain:={as_text(value)}: must be a whole number >= 0"

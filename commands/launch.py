@@ -1,0 +1,153 @@
+"""`covary launch FILE [name:=value ...]`: starts what a launch file describes, sees it through."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..nodes.child import THREADS
+from ..nodes.description import Argument, LaunchDescription
+from ..nodes.launch_file import arguments, find, read_assignments, resolve
+from ..nodes.progress import RunProgress
+from ..nodes.run_folder import Outcome, create, episodes_wanted, summarise, write_json
+from ..nodes.yaml_loader import InputError
+
+
+def launch(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Launch file, or a name of ours such as push.")
+    ],
+    values: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME:=VALUE]...", help="Its arguments.")
+    ] = None,
+    show_args: Annotated[
+        bool, typer.Option("--show-args", help="Show the file's arguments and stop.")
+    ] = False,
+    lockstep: Annotated[
+        bool, typer.Option("--lockstep", help="One process, simulated time, bit-reproducible.")
+    ] = False,
+    summary: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write summary.json there too.")
+    ] = None,
+) -> None:
+    """Start what a launch file describes, and supervise it to its end.
+
+    Exit code 0: done; 1: a node failed or an episode was aborted; 2: bad input; 130: Ctrl-C.
+    """
+    path = find(file)
+    if show_args:
+        Console().print(arguments_table(path, arguments(path)))
+        return
+    description = resolve(path, read_assignments(values or []))
+    if lockstep:
+        # As in processes of their own: threads are a parameter, and one is the default.
+        for name in THREADS:
+            os.environ.setdefault(name, "1")
+        description = replace(description, values={**description.values, "realtime": False})
+    _ = (
+        description.realtime,
+        description.domain,
+    )  # what is wrong with them is said before anything starts
+    if not description.nodes:
+        raise InputError("it starts nothing", str(path), 1)
+    if summary is not None and not summary.absolute().parent.is_dir():
+        raise InputError(f"--summary: no folder {summary.absolute().parent}")
+    folder = _folder(description)
+    outcome = _run(description, folder, lockstep)
+    found = summarise(folder, description, outcome)
+    for target in (folder / "summary.json", summary):
+        if target is not None:
+            write_json(target, found)
+    report(found, folder)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _folder(description: LaunchDescription) -> Path:
+    try:
+        folder = create(description)
+    except OSError as error:
+        raise InputError(f"cannot make a run folder: {error}") from None
+    try:  # shorter to read, and to type
+        return folder.relative_to(Path.cwd())
+    except ValueError:
+        return folder
+
+
+def _run(description: LaunchDescription, folder: Path, lockstep: bool) -> Outcome:
+    with RunProgress(episodes_wanted(description)) as progress:
+        progress.say(f"{description.file.name} -> {folder}", "bold")
+        for level, text in description.logs:
+            progress.log(level, text)
+        # Imported late: the one pays for zenoh, the other for the nodes.
+        if lockstep:
+            from ..nodes.lockstep import Lockstep
+
+            return Lockstep(description, folder.absolute(), progress).run()
+        from ..nodes.supervisor import Supervisor
+
+        return Supervisor(description, folder.absolute(), progress).run()
+
+
+def arguments_table(path: Path, declared: tuple[Argument, ...]) -> Table:
+    """What a launch file can be told."""
+    table = Table(title=str(path), title_justify="left")
+    for column in ("argument", "default", "choices", "what it is"):
+        table.add_column(column, overflow="fold")
+    for argument in declared:
+        default = "(needed)" if argument.default is None else argument.default
+        table.add_row(argument.name, default, ", ".join(argument.choices), argument.description)
+    return table
+
+
+def report(found: dict[str, Any], folder: Path) -> None:
+    """The short table at the end, where the recordings are, and what to type next."""
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(show_header=False)
+    for name, value in _facts(found):
+        table.add_row(name, value)
+    if table.row_count:
+        console.print(table)
+    for failure in found["failures"]:
+        console.print(f"failed: {failure}", style="red", markup=False)
+    bags = [_short(bag) for bag in found["bags"]]
+    where = f"{bags[0]} ... {Path(bags[-1]).name}" if len(bags) > 1 else "".join(bags)
+    if bags:
+        console.print(f"recorded    {where}", markup=False)
+    console.print(f"summary     {folder / 'summary.json'}", markup=False)
+    if bags:
+        console.print(f"next        covary info {bags[0]}", markup=False)
+        console.print(f"            covary replay {bags[0]}", markup=False)
+
+
+def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name in ("task", "planner", "symmetry", "seed"):
+        if found[name] is not None:
+            rows.append((name, str(found[name])))
+    if found["episodes"] or found["aborted"]:
+        aborted = f", and {found['aborted']} aborted" if found["aborted"] else ""
+        rows.append(("episodes", f"{found['episodes']}{aborted}"))
+    if found["success_rate"] is not None:
+        rows.append(("success", f"{100 * found['success_rate']:.0f} %"))
+    if found["cost"]["mean"] is not None:
+        rows.append(("cost", f"{found['cost']['mean']:.3f} +- {found['cost']['std']:.3f}"))
+    for name, label in (("plan_ms", "planning"), ("sensor_to_command_ms", "sensor to command")):
+        if found[name] and found[name]["p50"] is not None:
+            text = f"{found[name]['p50']:.1f} ms (p99 {found[name]['p99']:.1f} ms)"
+            rows.append((label, text))
+    for name in ("overruns", "dropped", "respawns"):
+        if found[name]:
+            rows.append((name, str(found[name])))
+    rows.append(("wall time", f"{found['wall_s']:.1f} s"))
+    return rows
+
+
+def _short(bag: str) -> str:
+    try:
+        return str(Path(bag).relative_to(Path.cwd()))
+    except ValueError:
+        return bag

@@ -1,0 +1,257 @@
+"""Runs a launch in this one process on simulated time: same nodes, same messages, one order.
+
+Messages are delivered first in, first out, so two runs with one seed are equal bit for bit.
+"""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from . import messages
+from .bus import LocalBus, LocalGraph
+from .description import LaunchDescription, NodeDescription
+from .node import Node
+from .parameters import ParameterError
+from .plugin import PluginError
+from .progress import RunProgress
+from .run import build
+from .run_folder import Outcome, node_folder
+from .yaml_loader import InputError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Lockstep:
+    """Runs one launch in this process.
+
+    Args:
+        launch: What to run; ``realtime`` counts as false.
+        folder: Its run folder.
+        progress: Who tells the person.
+    """
+
+    def __init__(self, launch: LaunchDescription, folder: Path, progress: RunProgress) -> None:
+        self.launch = launch
+        self.folder = folder
+        self.progress = progress
+        self.outcome = Outcome()
+        self.graph = LocalGraph()
+        self.nodes: list[tuple[NodeDescription, Node]] = []
+        self._signals: list[int] = []
+        self._closed: set[int] = set()
+
+    def run(self) -> Outcome:
+        """Runs the launch to its end.
+
+        Raises:
+            InputError: A node or one of its parameters does not exist.
+        """
+        begin = time.monotonic()
+        with self._signals_noted(), self._logs():
+            try:
+                self._bring_up()
+                self._work()
+            except InputError:
+                raise
+            except Exception as error:
+                self._fail(self._blame(error))
+            finally:
+                self._take_down()
+        if self._signals:
+            self.outcome.exit_code = 128 + self._signals[0]
+        elif self.outcome.failures:
+            self.outcome.exit_code = 1
+        self.outcome.wall_s = time.monotonic() - begin
+        return self.outcome
+
+    def _fail(self, what: str) -> None:
+        self.outcome.failures.append(what)
+        self.progress.say(what, "red")
+
+    def _bring_up(self) -> None:
+        self._watch("/clock", "Clock", self._clock)
+        self._watch("/episode", "Episode", self._episode)
+        for description in self.launch.nodes:
+            if self._signals:
+                return
+            if description.command:
+                skipped = f"{description.name}: an executable, not started in lockstep"
+                self.progress.log("warning", skipped)
+                continue
+            begin = time.monotonic()
+            node = self._built(description)
+            self.nodes.append((description, node))
+            node.configure()
+            taken = time.monotonic() - begin
+            self.progress.say(f"  {node.name:<12} configured in {taken:.1f} s", "dim")
+        for _, node in self.nodes:
+            node.start()
+        self.progress.running()
+
+    def _built(self, description: NodeDescription) -> Node:
+        folder = node_folder(self.folder, description)
+        folder.mkdir(parents=True, exist_ok=True)
+        spec = {
+            "exec": description.executable,
+            "name": description.name,
+            "namespace": description.namespace,
+            "remaps": description.remaps,
+            "params": description.parameters,
+            "run_folder": str(folder),
+            "realtime": False,
+        }
+        try:
+            return build(spec, LocalBus(self.graph, description.full_name))
+        except (PluginError, ParameterError, ValueError) as error:
+            raise description.error(str(error)) from None
+
+    def _work(self) -> None:
+        """Delivers one message after the other until a node ends the launch, or all is still."""
+        while not self._signals and not self._over():
+            if not self.graph.step():
+                names = ", ".join(d.name for d, node in self.nodes if not node.finished)
+                if names:
+                    self._fail(
+                        f"every node waits for another ({names}); nothing is left to deliver"
+                    )
+                return
+
+    def _over(self) -> bool:
+        for description, node in self.nodes:
+            if node.failed:
+                why = f"{description.full_name}: {node.finished or 'failed'}"
+                if description.required and why not in self.outcome.failures:
+                    self._fail(why)
+                    return True
+            if node.finished and description.shutdown_on_exit:
+                return True
+            if node.finished:
+                self._close(description, node)
+        return all(node.finished for _, node in self.nodes)
+
+    def _take_down(self) -> None:
+        """Ends those who publish, delivers what they said last, then ends those who only listen."""
+        speakers = [(d, node) for d, node in self.nodes if node.publishes]
+        for description, node in speakers:
+            self._close(description, node)
+        try:
+            while self.graph.step():  # ends, since nobody who could answer is left
+                pass
+        except Exception as error:
+            self._fail(f"{self._blame(error)} at the end")
+        for description, node in self.nodes:
+            self._close(description, node)
+
+    def _close(self, description: NodeDescription, node: Node) -> None:
+        """Ends one node, once."""
+        if id(node) in self._closed:
+            return
+        self._closed.add(id(node))
+        try:
+            node.shutdown()
+            node.write_stats()
+        except Exception as error:
+            logging.getLogger(f"covary.{node.name}").exception("failed at its end")
+            self._fail(f"{description.full_name}: {_in_a_line(error)} at its end")
+        finally:
+            node.active = False
+            node.bus.close()
+
+    def _blame(self, error: Exception) -> str:
+        """The error in a line, with the node in whose callback it happened."""
+        trace = error.__traceback__
+        while trace is not None:
+            holder = trace.tb_frame.f_locals.get("self")
+            for description, node in self.nodes:
+                if node is holder:
+                    logging.getLogger(f"covary.{node.name}").error("failed", exc_info=error)
+                    return f"{description.full_name}: {_in_a_line(error)}"
+            trace = trace.tb_next
+        logging.getLogger("covary").error("failed", exc_info=error)
+        return _in_a_line(error)
+
+    def _watch(self, topic: str, kind: str, callback: Callable[[Any], None]) -> None:
+        """Listens to a topic from outside the nodes, under every name it is remapped to."""
+        type_name = messages.TYPES[kind]
+        bus = LocalBus(self.graph, "launcher")
+        for name in sorted({n.remaps.get(topic, topic) for n in self.launch.nodes} | {topic}):
+            subscription = bus.subscribe(type_name, name, 0)
+
+            def deliver(subscription=subscription) -> None:
+                item = subscription.take()
+                if item is not None:
+                    callback(messages.deserialize(item[0], type_name))
+
+            subscription.deliver = deliver
+
+    def _clock(self, message: Any) -> None:
+        self.graph.time_ns = messages.nanoseconds(message.clock)
+
+    def _episode(self, message: Any) -> None:
+        self.outcome.task = message.task or self.outcome.task
+        index, aborted = int(message.index), bool(message.aborted)
+        if int(message.phase) == 0:
+            self.progress.episode_began(index, int(message.seed))
+            return
+        result = (bool(message.success), aborted, float(message.cost), float(message.duration))
+        self.progress.episode_ended(index, *result)
+        if aborted and not self._signals:
+            self.outcome.failures.append(f"episode {index} was aborted")
+
+    @contextmanager
+    def _signals_noted(self) -> Iterator[None]:
+        """The first Ctrl-C ends the run in order; the second one raises wherever it is."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number: int, _: Any) -> None:
+            self._signals.append(number)
+            if len(self._signals) == 1:
+                self.progress.say("stopping (Ctrl-C again to hurry)", "yellow")
+            if len(self._signals) > 1:
+                raise KeyboardInterrupt
+
+        before = {number: signal.signal(number, note) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def _logs(self) -> Iterator[None]:
+        """Each node's log into a file of its own, as when each is a process."""
+        root = logging.getLogger("covary")
+        level, propagate = root.level, root.propagate
+        root.setLevel(logging.INFO)
+        root.propagate = False
+        form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        opened: list[tuple[logging.Logger, logging.Handler]] = []
+        places = {"covary": self.folder / "launcher.log"}
+        for node in self.launch.nodes:
+            folder = node_folder(self.folder, node)
+            places[f"covary.{node.name}"] = folder / f"{node.name}.log"
+        for name, path in places.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handler = logging.FileHandler(path, delay=name == "covary")
+            handler.setFormatter(form)
+            logging.getLogger(name).addHandler(handler)
+            opened.append((logging.getLogger(name), handler))
+        try:
+            yield
+        finally:
+            for logger, handler in opened:
+                logger.removeHandler(handler)
+                handler.close()
+            root.setLevel(level)
+            root.propagate = propagate
+
+
+def _in_a_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

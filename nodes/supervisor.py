@@ -1,0 +1,346 @@
+"""Starts the processes of a launch, activates them together, watches them, and takes them down.
+
+The supervisor's own zenoh session is where they find each other. It works in the thread that calls
+`run` (the main thread, for Ctrl-C), and everything that blocks there has a time limit, so that a
+signal is acted on within half a second in any phase.
+"""
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from . import messages
+from .bus import BusError, Subscription
+from .child import Child, Phase, in_words
+from .description import LaunchDescription, NodeDescription
+from .progress import RunProgress
+from .run_folder import Outcome, node_folder, write_json
+from .yaml_loader import InputError
+from .zenoh_bus import ZenohBus
+
+LAST_WORDS_S = 0.3
+"""From the end of the node that ends a launch to the SIGINT of the others: its words arrive, s."""
+_TICK_S = 0.1
+_CALL_S = 0.3
+_ACTIVATE = 3  # lifecycle_msgs/Transition
+_INACTIVE = 2  # lifecycle_msgs/State
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Supervisor:
+    """Runs one launch.
+
+    Args:
+        launch: What to run.
+        folder: Its run folder.
+        progress: Who tells the person.
+    """
+
+    def __init__(self, launch: LaunchDescription, folder: Path, progress: RunProgress) -> None:
+        self.launch = launch
+        self.folder = folder
+        self.progress = progress
+        self.outcome = Outcome()
+        self.realtime = launch.realtime
+        given = launch.domain
+        self.domain = given if given is not None else 1000 + secrets.randbelow(2**31 - 1000)
+        self.children = [Child(n, folder, self._command(n)) for n in launch.nodes]
+        self._signals: list[int] = []  # put there by the handler, in order
+        self._hurried = 0
+        self._ending = False
+        self._together = False  # whether the nodes that start at once are all active
+        self._next_poll = 0.0
+
+    # The whole.
+
+    def run(self) -> Outcome:
+        """Runs the launch to its end and leaves no process behind.
+
+        Raises:
+            InputError: The bus cannot be opened.
+        """
+        begin = time.monotonic()
+        with self._signals_noted():
+            try:
+                self._open()
+                while not self._over():
+                    self._tick()
+                    self.bus.wait(_TICK_S)
+            finally:
+                self._take_down()
+                self._close()
+        if self._signals:
+            self.outcome.exit_code = 128 + self._signals[0]
+        elif self.outcome.failures and self.outcome.exit_code == 0:
+            self.outcome.exit_code = 1
+        self.outcome.wall_s = time.monotonic() - begin
+        return self.outcome
+
+    def _over(self) -> bool:
+        running = any(child.phase is not Phase.ENDED for child in self.children)
+        return bool(self._signals) or self._ending or not running
+
+    def _tick(self) -> None:
+        for child in self.children:
+            if child.poll() is not None:
+                self._ended(child)
+        if self._ending:
+            return
+        now = time.monotonic()
+        for child in self.children:
+            if child.phase is Phase.WAITING and now >= child.due:
+                self._start(child)
+        if now >= self._next_poll:
+            self._next_poll = now + _TICK_S
+            self._bring_up()
+        self._listen()
+        self._hold_to_heartbeats()
+
+    @contextmanager
+    def _signals_noted(self) -> Iterator[None]:
+        """Notes signals instead of raising in the middle of something."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {s: signal.signal(s, lambda n, _: self._signals.append(n)) for s in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    # The bus.
+
+    def _open(self) -> None:
+        for attempt in range(10):
+            endpoint = f"tcp/127.0.0.1:{_free_port()}"
+            try:
+                self.bus = ZenohBus("launcher", None, self.domain, listen=endpoint)
+                break
+            except BusError as error:  # another process took the port in between
+                if attempt == 9:
+                    raise InputError(f"cannot open a session on {endpoint}: {error}") from None
+        self.endpoint = endpoint
+        self._beats = self.bus.subscribe(messages.TYPES["DiagnosticArray"], "/diagnostics", 0)
+        names = {"/episode"} | {
+            node.remaps.get("/episode", "/episode") for node in self.launch.nodes
+        }
+        self._episodes = [
+            self.bus.subscribe(messages.TYPES["Episode"], name, 0) for name in sorted(names)
+        ]
+        where = {"endpoint": endpoint, "domain": self.domain, "pid": os.getpid()}
+        write_json(self.folder / "endpoint.json", where, mode=0o600)
+
+    def _close(self) -> None:
+        (self.folder / "endpoint.json").unlink(missing_ok=True)
+        if hasattr(self, "bus"):
+            self._listen()
+            self.bus.close()
+
+    # Up.
+
+    def _command(self, node: NodeDescription) -> list[str]:
+        if node.command:
+            return list(node.command)
+        return [sys.executable, "-m", "covary.nodes.run", str(self._spec(node))]
+
+    def _spec(self, node: NodeDescription) -> Path:
+        return self.folder / "spec" / f"{node.full_name.strip('/').replace('/', '.')}.json"
+
+    def _start(self, child: Child) -> None:
+        node = child.node
+        if node.executable:
+            spec = self._spec(node)
+            spec.parent.mkdir(exist_ok=True)
+            write_json(spec, self._spec_of(node), mode=0o600)
+        child.start()
+        if node.command:  # nothing to configure
+            child.phase = Phase.ACTIVE
+            self.progress.say(f"  {node.name:<12} pid {child.pid}", "dim")
+
+    def _spec_of(self, node: NodeDescription) -> dict[str, Any]:
+        peers = [
+            other.node.full_name
+            for other in self.children
+            if other.node.executable and other.node is not node and self._counts(other)
+        ]
+        folder = node_folder(self.folder, node)
+        folder.mkdir(parents=True, exist_ok=True)
+        return {
+            "exec": node.executable,
+            "name": node.name,
+            "namespace": node.namespace,
+            "remaps": node.remaps,
+            "params": node.parameters,
+            "endpoint": self.endpoint,
+            "domain": self.domain,
+            "run_folder": str(folder),
+            "realtime": self.realtime,
+            "peers": peers,
+        }
+
+    def _counts(self, child: Child) -> bool:
+        """Whether others wait to see this one before they call themselves configured."""
+        if self._together:
+            return child.phase is Phase.ACTIVE
+        return child.node.delay == 0 and child.phase is not Phase.ENDED
+
+    def _bring_up(self) -> None:
+        """Asks who is configured; activates the first ones together, later ones at once."""
+        for child in self.children:
+            if child.phase is Phase.STARTING:
+                if self._state(child) == _INACTIVE:
+                    child.phase = Phase.CONFIGURED
+                    taken = time.monotonic() - child.started
+                    self.progress.started(child.node.name, child.pid, taken)
+                elif time.monotonic() - child.started > child.node.start_timeout:
+                    child.stuck = True
+                    child.kill()
+        ready = [child for child in self.children if child.phase is Phase.CONFIGURED]
+        if not self._together:
+            first = [c for c in self.children if c.node.delay == 0 and c.phase is not Phase.ENDED]
+            if not all(c.phase in (Phase.CONFIGURED, Phase.ACTIVE) for c in first):
+                return
+            self._together = True
+            self.progress.running()
+        for child in ready:
+            self._activate(child)
+
+    def _state(self, child: Child) -> int:
+        reply = self._call(child, messages.GetState, "get_state")
+        return int(reply.current_state.id) if reply else 0
+
+    def _activate(self, child: Child) -> None:
+        transition = messages.LifecycleTransition(id=_ACTIVATE, label="activate")
+        reply = self._call(child, messages.ChangeState, "change_state", transition=transition)
+        if reply and reply.success:
+            child.phase = Phase.ACTIVE
+            child.heard = time.monotonic()
+
+    def _call(self, child: Child, service: Any, name: str, **fields: Any) -> Any:
+        """Asks a node; None when it does not answer (yet)."""
+        request = service.Request
+        if not fields:
+            fields = {"structure_needs_at_least_one_member": 0}
+        topic = f"{child.node.full_name}/{name}"
+        payload = messages.serialize(request(**fields))
+        try:
+            raw = self.bus.call(service.__srvtype__, topic, payload, _CALL_S)
+        except BusError:
+            return None
+        return messages.deserialize(raw, service.Response.__msgtype__)
+
+    # Watching.
+
+    def _ended(self, child: Child) -> None:
+        """A process has ended by itself (or was killed for being stuck)."""
+        node, code = child.node, child.exit_code or 0
+        if code == 0 and not child.stuck:
+            if node.shutdown_on_exit:
+                self._ending = True
+            return
+        why = "stuck, killed" if child.stuck else in_words(code)
+        if child.may_respawn and code != 2:
+            wait = child.respawn_later()
+            self.outcome.respawns += 1
+            again = f"start {child.respawns + 1} in {wait:.1f} s"
+            self.progress.say(f"{node.full_name}: {why}; {again}", "yellow")
+            return
+        for line in child.last_lines():
+            self.progress.say(f"  | {line}", "dim")
+        self.progress.say(f"{node.full_name}: {why}; its log is {child.log}", "red")
+        if node.required:
+            self.outcome.failures.append(f"{node.full_name}: {why}")
+            if code == 2 and not self._together:
+                self.outcome.exit_code = 2
+            self._ending = True
+        elif node.shutdown_on_exit:
+            self._ending = True
+
+    def _hold_to_heartbeats(self) -> None:
+        """Kills a node whose loop has been silent for too long; its end is seen as any other."""
+        if not self.realtime:
+            return
+        now = time.monotonic()
+        for child in self.children:
+            limit = child.node.heartbeat_timeout
+            if child.phase is not Phase.ACTIVE or child.node.command or not limit or child.stuck:
+                continue
+            if now - child.heard > limit:
+                child.stuck = True
+                silent = f"no heartbeat for {limit:g} s"
+                self.progress.say(f"{child.node.full_name}: {silent}, killing it", "yellow")
+                child.kill()
+
+    def _listen(self) -> None:
+        for message in _taken(self._beats, "DiagnosticArray"):
+            names = {status.name for status in message.status}
+            for child in self.children:
+                if names & {child.node.name, child.node.full_name}:
+                    child.heard = time.monotonic()
+        for subscription in self._episodes:
+            for message in _taken(subscription, "Episode"):
+                self._episode(message)
+
+    def _episode(self, message: Any) -> None:
+        self.outcome.task = message.task or self.outcome.task
+        if int(message.phase) == 0:
+            self.progress.episode_began(int(message.index), int(message.seed))
+            return
+        index, aborted = int(message.index), bool(message.aborted)
+        result = (bool(message.success), aborted, float(message.cost), float(message.duration))
+        self.progress.episode_ended(index, *result)
+        if aborted and not self._signals:
+            self.outcome.failures.append(f"episode {index} was aborted")
+
+    # Down.
+
+    def _take_down(self) -> None:
+        """SIGINT to all, then SIGTERM, then SIGKILL; each further Ctrl-C goes one step further."""
+        if self._ending and not self._signals and hasattr(self, "bus"):
+            until = time.monotonic() + LAST_WORDS_S
+            while time.monotonic() < until and not self._signals:
+                self._listen()
+                self.bus.wait(0.05)
+        if self._signals:
+            self.progress.say("stopping (Ctrl-C again to hurry)", "yellow")
+        active = {id(child) for child in self.children if child.phase is Phase.ACTIVE}
+        heard = len(self._signals)
+        while any(child.running for child in self.children):
+            hurry = len(self._signals) > heard
+            heard = len(self._signals)
+            for child in self.children:
+                child.descend(hurry)
+            if hasattr(self, "bus"):
+                self._listen()
+                self.bus.wait(0.02)
+            else:
+                time.sleep(0.02)
+        for child in self.children:
+            code = child.poll()
+            if code is not None and code > 0 and id(child) in active and not self._signals:
+                self.outcome.failures.append(f"{child.node.full_name}: {in_words(code)} at its end")
+                self.progress.say(f"{self.outcome.failures[-1]}; its log is {child.log}", "red")
+            child.phase = Phase.ENDED
+
+
+def _taken(subscription: Subscription, name: str) -> Iterator[Any]:
+    while (item := subscription.take()) is not None:
+        try:
+            yield messages.deserialize(item[0], messages.TYPES[name])
+        except messages.MessageError:
+            continue
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
