@@ -21,6 +21,10 @@ LONGEST_BACK_OFF = 30.0
 """Wait before a respawn at most, s."""
 
 
+LONGEST_WAIT_UNBORN = 1.0
+"""Wait for SIGTERM, and for SIGKILL, at most when a node is still configuring, s."""
+
+
 class Phase(Enum):
     """Where a process stands."""
 
@@ -31,6 +35,7 @@ class Phase(Enum):
     CONFIGURED = "configured"
     """Configured, waiting for the others."""
     ACTIVE = "active"
+    """At work."""
     ENDED = "ended"
     """Over, and not to be started again."""
 
@@ -50,7 +55,7 @@ class Child:
         heard: When its last heartbeat came (or when it was activated).
         respawns: How often it has been started again.
         exit_code: Of its last end; negative for a signal.
-        told: Whether it has been asked to end, so that its end is no failure.
+        stuck: Whether it was killed because it no longer answered.
     """
 
     def __init__(self, node: NodeDescription, folder: Path, command: list[str]) -> None:
@@ -62,7 +67,6 @@ class Child:
         self.heard = 0.0
         self.respawns = 0
         self.exit_code: int | None = None
-        self.told = False
         self.stuck = False
         self.log = node_folder(folder, node) / f"{node.name}.log"
         self._process: subprocess.Popen | None = None
@@ -135,15 +139,18 @@ class Child:
         """
         if not self.running:
             return
-        self.told = True
         now = time.monotonic()
         if self._signalled is None:
             self._signal(signal.SIGINT, now)
             return
         last, since = self._signalled
-        if last == signal.SIGINT and (hurry or now - since >= self.node.sigterm_timeout):
+        # Who has not begun to work has nothing to put in order.
+        most = LONGEST_WAIT_UNBORN if self.phase is Phase.STARTING else float("inf")
+        if last == signal.SIGINT and (hurry or now - since >= min(self.node.sigterm_timeout, most)):
             self._signal(signal.SIGTERM, now)
-        elif last == signal.SIGTERM and (hurry or now - since >= self.node.sigkill_timeout):
+        elif last == signal.SIGTERM and (
+            hurry or now - since >= min(self.node.sigkill_timeout, most)
+        ):
             self._signal(signal.SIGKILL, now)
 
     def kill(self) -> None:
