@@ -1,0 +1,1 @@
+"""The runtime: messages, bus, node, clock, parameters, launch, supervision, recording."""
