@@ -1,13 +1,17 @@
-"""The bus: one interface for messages within a process (`LocalBus`) and between processes (`ZenohBus`)."""
+"""The bus: one interface within a process (`LocalBus`) and between processes (`ZenohBus`)."""
 
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from .wire import Attachment
+from .wire import Attachment, checked
+
+CLOCK = "rosgraph_msgs/msg/Clock"
+_CLOCK = struct.Struct("<4xiI")  # a Clock's bytes: header of the CDR, seconds, nanoseconds
 
 
 class BusError(RuntimeError):
@@ -55,9 +59,9 @@ class Subscription:
         except IndexError:
             return None
 
-    def waiting(self) -> bool:
-        """Whether a message is there."""
-        return bool(self._waiting)
+    def waiting(self) -> int:
+        """How many messages are there."""
+        return len(self._waiting)
 
 
 class Bus(Protocol):
@@ -72,7 +76,7 @@ class Bus(Protocol):
         ...
 
     def service(self, type_name: str, name: str, answer: Callable[[bytes], bytes]) -> None:
-        """Serve requests; `answer` is called in the thread that calls `serve` (here: the node's)."""
+        """Serve requests; `answer` is called in the thread that calls `serve`: the node's."""
         ...
 
     def call(self, type_name: str, name: str, request: bytes, timeout_s: float = 1.0) -> bytes:
@@ -109,13 +113,26 @@ class Bus(Protocol):
 
 
 class LocalGraph:
-    """Topics and services of one process, delivered first in first out: the same run, the same order."""
+    """Topics and services of one process; messages are delivered first in, first out.
+
+    Order and attachments follow from what the nodes do, never from hashes or the wall clock, so the
+    same run is the same bit for bit. Time is what was last published on a topic of type Clock.
+    """
 
     def __init__(self) -> None:
         self.subscriptions: dict[str, list[Subscription]] = {}
         self.services: dict[str, Callable[[bytes], bytes]] = {}
-        self.time_ns = 0
+        self._time_ns = 0
         self._pending: deque[Subscription] = deque()
+
+    @property
+    def time_ns(self) -> int:
+        """Simulated time, ns; it never goes back."""
+        return self._time_ns
+
+    @time_ns.setter
+    def time_ns(self, value: int) -> None:
+        self._time_ns = max(self._time_ns, value)
 
     def send(self, topic: str, payload: bytes, attachment: Attachment) -> None:
         """Queue a message for everyone who listens, in the order in which they began to."""
@@ -134,17 +151,21 @@ class LocalGraph:
 
 
 class _LocalPublisher:
-    def __init__(self, graph: LocalGraph, topic: str, gid: bytes) -> None:
+    def __init__(self, graph: LocalGraph, topic: str, gid: bytes, clock: bool) -> None:
         self._graph, self._topic, self._gid, self._sequence = graph, topic, gid, 0
+        self._clock = clock
 
     def put(self, payload: bytes) -> None:
         self._sequence += 1
+        if self._clock:
+            sec, nanosec = _CLOCK.unpack_from(payload)
+            self._graph.time_ns = sec * 10**9 + nanosec
         attachment = Attachment(self._sequence, self._graph.time_ns, self._gid)
         self._graph.send(self._topic, payload, attachment)
 
 
 class LocalBus:
-    """A node's place in a `LocalGraph`; messages are CDR bytes here too, so recordings are the same."""
+    """A node's place in a `LocalGraph`; its messages are CDR bytes, so recordings are the same."""
 
     def __init__(self, graph: LocalGraph, node_name: str) -> None:
         self.graph = graph
@@ -153,11 +174,11 @@ class LocalBus:
     def publisher(self, type_name: str, topic: str, depth: int = 1) -> Publisher:
         """Open a topic for sending; its gid follows from the names of node and topic."""
         gid = hashlib.sha256(f"{self.node_name} {topic}".encode()).digest()[:16]
-        return _LocalPublisher(self.graph, topic, gid)
+        return _LocalPublisher(self.graph, checked(topic), gid, type_name == CLOCK)
 
     def subscribe(self, type_name: str, topic: str, depth: int = 1) -> Subscription:
         """Open a topic for receiving."""
-        subscription = Subscription(type_name, topic, depth)
+        subscription = Subscription(type_name, checked(topic), depth)
         self.graph.subscriptions.setdefault(topic, []).append(subscription)
         return subscription
 

@@ -11,7 +11,10 @@ import difflib
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
 
 OWN = "covary_msgs"
 TYPES = {
@@ -119,8 +122,87 @@ def message_class(type_name: str) -> Any:
 
 
 def serialize(message: Any) -> bytes:
-    """The CDR bytes of a message (little endian, with the 4-byte header)."""
-    return bytes(_store().serialize_cdr(message, message.__msgtype__))
+    """The CDR bytes of a message (little endian, with the 4-byte header).
+
+    Arrays are made what their fields say, in place, where that loses nothing: lists, integers for
+    floats, images of shape (H, W, 3). Their bytes would otherwise go out as if they were.
+
+    Raises:
+        MessageError: A value that its field cannot hold.
+    """
+    try:
+        type_name = message.__msgtype__
+        _conform(message, _arrays_of(type_name))
+        return bytes(_store().serialize_cdr(message, type_name))
+    except MessageError:
+        raise
+    except Exception as error:  # rosbags raises whatever its writers do on unfit values
+        kind = getattr(message, "__msgtype__", type(message).__name__)
+        raise MessageError(f"cannot write {kind}: {_reason(error)}") from None
+
+
+class _Field(NamedTuple):
+    """A field that holds arrays, or messages in which some do."""
+
+    name: str
+    dtype: np.dtype | None
+    inner: tuple[_Field, ...]
+    many: bool
+
+
+@cache
+def _arrays_of(type_name: str) -> tuple[_Field, ...]:
+    """The fields of a type whose values `serialize` has to look at."""
+    import numpy as np
+    from rosbags.interfaces import Nodetype
+
+    message_class(type_name)
+    out = []
+    for name, (kind, detail) in _store().fielddefs[type_name][1]:
+        many = kind in (Nodetype.ARRAY, Nodetype.SEQUENCE)
+        if many:
+            kind, detail = detail[0]
+        inner = _arrays_of(detail) if kind == Nodetype.NAME else ()
+        plain = many and kind == Nodetype.BASE and detail[0] != "string"
+        dtype = np.dtype(_OCTETS.get(detail[0], detail[0])) if plain else None
+        if inner or many:
+            out.append(_Field(name, dtype, inner, many))
+    return tuple(out)
+
+
+_OCTETS = {"octet": "uint8", "byte": "uint8", "char": "uint8"}
+
+
+def _conform(message: Any, fields: tuple[_Field, ...]) -> None:
+    for name, dtype, inner, many in fields:
+        value = getattr(message, name)
+        if dtype is not None:
+            fits = getattr(value, "dtype", None) is dtype and value.ndim == 1
+            if not (fits and value.flags.c_contiguous):
+                setattr(message, name, _as_array(value, dtype, f"{message.__msgtype__}.{name}"))
+        elif many:
+            if isinstance(value, str):
+                raise MessageError(f"{message.__msgtype__}.{name} is a list, not one text")
+            if inner:
+                for item in value:
+                    _conform(item, inner)
+        else:
+            _conform(value, inner)
+
+
+def _as_array(value: Any, dtype: np.dtype, where: str) -> np.ndarray:
+    import numpy as np
+
+    found = np.asarray(value)
+    # An empty list is an array of floats to NumPy, and small whole numbers are wide ones.
+    whole = found.dtype.kind in "iu" and dtype.kind in "iu" and found.size
+    fits = found.size == 0 or np.can_cast(found.dtype, dtype, "same_kind")
+    if whole:
+        limits = np.iinfo(dtype)
+        fits = limits.min <= found.min() and found.max() <= limits.max
+    if not fits:
+        raise MessageError(f"{where} holds {dtype}, not {found.dtype}")
+    return np.ascontiguousarray(found, dtype).reshape(-1)
 
 
 def deserialize(payload: bytes, type_name: str) -> Any:
@@ -133,8 +215,11 @@ def deserialize(payload: bytes, type_name: str) -> Any:
     try:
         return _store().deserialize_cdr(payload, type_name)
     except Exception as error:  # rosbags raises whatever its parsers do on malformed bytes
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise MessageError(f"{len(payload)} bytes are no {type_name}: {reason}") from None
+        raise MessageError(f"{len(payload)} bytes are no {type_name}: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 @cache
@@ -152,14 +237,22 @@ def definition(type_name: str) -> str:
 
 
 def stamp(seconds: float) -> Any:
-    """A time (s) as a ROS time, to the nearest nanosecond."""
-    nanoseconds = round(seconds * 1e9)
-    return __getattr__("Time")(sec=nanoseconds // 10**9, nanosec=nanoseconds % 10**9)
+    """A time (s) as a ROS time, to the nearest nanosecond.
+
+    Raises:
+        MessageError: Not finite, or not within 68 years of the epoch.
+    """
+    if not -(2**31) <= seconds < 2**31:
+        raise MessageError(f"{seconds} s is no time that a ROS stamp can hold")
+    # Whole seconds apart: their product with 1e9 would be rounded for times of day.
+    whole, fraction = divmod(seconds, 1.0)
+    sec, nanosec = divmod(int(whole) * 10**9 + round(fraction * 1e9), 10**9)
+    return __getattr__("Time")(sec=sec, nanosec=nanosec)
 
 
 def seconds(time: Any) -> float:
-    """A ROS time as seconds; ``seconds(stamp(t)) == t`` for t of whole nanoseconds up to 1e6 s."""
-    return nanoseconds(time) / 1e9
+    """A ROS time as seconds: the float nearest to its whole nanoseconds."""
+    return nanoseconds(time) / 10**9
 
 
 def nanoseconds(time: Any) -> int:

@@ -1,9 +1,10 @@
-"""The wire convention of ROS 2's rmw_zenoh: keys, liveliness tokens, attachments, hashes of services."""
+"""The wire convention of ROS 2's rmw_zenoh: keys, tokens, attachments, hashes of services."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 from functools import cache
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from . import messages
 
 _ATTACHMENT = struct.Struct("<qqB16s")
-QOS_LATEST = "::,{depth}:,:,:,,"  # reliable, volatile, keep last: all but the depth are defaults
+_NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 
 
 class Attachment(NamedTuple):
@@ -41,6 +42,19 @@ class Attachment(NamedTuple):
         return cls(sequence, time_ns, gid)
 
 
+def checked(name: str) -> str:
+    """The name of a topic or service, if it is one; a wildcard in a key would hear everything.
+
+    Raises:
+        MessageError: It is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise messages.MessageError(
+            f"{name!r} is no name of a topic or service: letters, digits, _, with / between"
+        )
+    return name
+
+
 def dds_name(type_name: str) -> str:
     """The type's name on the wire: ``sensor_msgs::msg::dds_::Image_``."""
     package, kind, name = type_name.split("/")
@@ -49,7 +63,7 @@ def dds_name(type_name: str) -> str:
 
 def key(domain: int, topic: str, type_name: str) -> str:
     """The key of a topic's or a service's data."""
-    return f"{domain}/{topic.strip('/')}/{dds_name(type_name)}/{any_hash(type_name)}"
+    return f"{domain}/{checked(topic).strip('/')}/{dds_name(type_name)}/{any_hash(type_name)}"
 
 
 def any_hash(type_name: str) -> str:
@@ -74,10 +88,10 @@ def endpoint_token(
     depth: int = 1,
 ) -> str:
     """The token of a publisher (MP), subscription (MS), service server (SS) or client (SC)."""
-    return (
-        f"@ros2_lv/{domain}/{zid}/0/{entity}/{kind}/%/{_mangled(namespace) or '%'}/{name}/{_mangled(topic)}/"
-        f"{dds_name(type_name)}/{any_hash(type_name)}/{QOS_LATEST.format(depth=depth)}"
-    )
+    where = f"@ros2_lv/{domain}/{zid}/0/{entity}/{kind}/%/{_mangled(namespace) or '%'}/{name}"
+    # Reliable and volatile; keep the last `depth`, or all: what is left empty is the default.
+    qos = f"::,{depth}:,:,:,," if depth else "::2,:,:,:,,"
+    return f"{where}/{_mangled(topic)}/{dds_name(type_name)}/{any_hash(type_name)}/{qos}"
 
 
 class Token(NamedTuple):
@@ -114,8 +128,8 @@ def _mangled(name: str) -> str:
 def service_hash(service: str) -> str:
     """The RIHS01 hash of a service type: that of its request, response and event, taken together.
 
-    REP-2016 describes the event as ``service_msgs/msg/ServiceEventInfo`` and at most one request and
-    one response.
+    REP-2016 describes the event as ``service_msgs/msg/ServiceEventInfo`` and at most one request
+    and one response.
     """
     as_message = service.replace("/srv/", "/msg/")
     request, response, event = (f"{service}_{s}" for s in ("Request", "Response", "Event"))
@@ -167,8 +181,9 @@ def _renamed(field: dict, old: str, new: str) -> dict:
 
 # REP-2016's numbers of the plain types; +48 an array, +96 a bounded, +144 an unbounded sequence.
 _TYPE_IDS = {
-    "int8": 2, "uint8": 3, "int16": 4, "uint16": 5, "int32": 6, "uint32": 7, "int64": 8, "uint64": 9,
-    "float32": 10, "float64": 11, "bool": 15, "byte": 16, "octet": 16, "char": 3, "string": 17,
+    "int8": 2, "uint8": 3, "int16": 4, "uint16": 5, "int32": 6, "uint32": 7, "int64": 8,
+    "uint64": 9, "float32": 10, "float64": 11, "bool": 15, "byte": 16, "octet": 16, "char": 3,
+    "string": 17,
 }  # fmt: skip
 
 
