@@ -236,6 +236,11 @@ class EpisodeBags:
                 self._log(f"episode {message.index}: the model text does not have its stated hash")
             writer.attach("model.xml", "application/xml", model, log_ns)
 
+    @property
+    def running(self) -> bool:
+        """Whether an episode has begun whose END has not come."""
+        return self._current is not None and self._current.end is None and not self.failed
+
     def tick(self) -> None:
         """Close what has had its grace; call it every now and then where `grace_s` is set."""
         if self.failed or self._grace is None:

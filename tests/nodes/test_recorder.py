@@ -1,0 +1,264 @@
+"""The recorder node: what it keeps, counts, and leaves behind however it ends."""
+
+import errno
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+
+from covary.nodes import messages
+from covary.nodes.bag import BagWriter
+from covary.nodes.bus import LocalBus, LocalGraph, Subscription
+from covary.nodes.clock import SimClock
+from covary.nodes.parameters import ParameterError
+from covary.nodes.reader import Bag
+from covary.nodes.recorder_node import RecorderNode
+from covary.nodes.wire import Attachment
+from covary.nodes.zenoh_bus import ZenohBus
+
+GID = bytes(16)
+
+
+def header(t: float) -> messages.Header:
+    return messages.Header(stamp=messages.stamp(t), frame_id="world")
+
+
+def state(t: float, episode: int = 0) -> messages.State:
+    return messages.State(header=header(t), episode=episode, name=["x"], value=np.array([t]))
+
+
+def episode(t: float, index: int, phase: int) -> messages.Episode:
+    return messages.Episode(
+        header=header(t), index=index, seed=1, task="point_mass", phase=phase, success=phase == 1,
+        aborted=False, cost=0.0, duration=0.0, model="", model_sha256="",
+    )  # fmt: skip
+
+
+class QueueBus:
+    """A bus as between processes, without them: the test puts messages into the subscriptions."""
+
+    def __init__(self):
+        self.ends = {}
+        self.last_words = []
+
+    def subscribe(self, type_name, topic, depth=1):
+        assert depth == 0
+        return self.ends.setdefault(topic, Subscription(type_name, topic, depth))
+
+    def put(self, topic, message, time_ns=0, sequence=1, gid=None):
+        attachment = Attachment(sequence, time_ns, gid or topic.encode().ljust(16)[:16])
+        payload = message if isinstance(message, bytes) else messages.serialize(message)
+        self.ends[topic].push(payload, attachment)
+
+    def wait(self, timeout_s):
+        for words in self.last_words:
+            self.put(*words)
+        self.last_words = []
+
+    def close(self):
+        pass
+
+
+def recorder(bus, folder, **parameters) -> RecorderNode:
+    node = RecorderNode(
+        "recorder", bus, SimClock(), RecorderNode.Parameters(**parameters), folder, realtime=False
+    )
+    node.configure()
+    node.start()
+    return node
+
+
+def lockstep_run(folder):
+    """Two short episodes over a LocalBus, driven as lockstep drives them."""
+    folder.mkdir()
+    graph = LocalGraph()
+    node = recorder(LocalBus(graph, "recorder"), folder)
+    sim = LocalBus(graph, "sim")
+    ends = {
+        topic: sim.publisher(RecorderNode.subscribes[topic], topic)
+        for topic in ("/episode", "/clock", "/state")
+    }
+    for index in range(2):
+        for k in range(20):
+            t = index + k * 0.02
+            graph.time_ns = round(t * 1e9)
+            ends["/clock"].put(messages.serialize(messages.Clock(clock=messages.stamp(t))))
+            if k == 0:
+                ends["/episode"].put(messages.serialize(episode(t, index, 0)))
+            ends["/state"].put(messages.serialize(state(t, index)))
+            while graph.step():
+                pass
+        ends["/episode"].put(messages.serialize(episode(index + 0.4, index, 1)))
+    while graph.step():
+        pass
+    node.shutdown()
+    return node
+
+
+def test_lockstep_gives_one_bag_an_episode_and_the_same_bytes_twice(tmp_path):
+    first, second = (lockstep_run(tmp_path / name) for name in "ab")
+    assert first.stats["messages"] == 2 * (20 + 20 + 2)
+    assert first.stats["dropped"] == first.stats["outside"] == 0
+    written = json.loads((tmp_path / "a" / "recorder.json").read_text())
+    assert written["bags"] == first.stats["bags"]
+    for index in range(2):
+        name = f"episode_{index:03d}"
+        assert first.stats["bags"][index] == str(tmp_path / "a" / "bags" / name)
+        files = [tmp_path / run / "bags" / name / f"{name}_0.mcap" for run in "ab"]
+        assert files[0].read_bytes() == files[1].read_bytes()
+        bag = Bag(files[0].parent)
+        assert bag.counts == {"/clock": 20, "/episode": 2, "/state": 20}
+        assert bag.metadata["success"] == "true"
+        assert all(m.publish_ns <= 1_400_000_000 for m in bag.messages())
+    assert second.stats["messages"] == first.stats["messages"]
+
+
+def test_between_processes_the_order_is_that_of_sending(tmp_path):
+    bus = QueueBus()
+    node = recorder(bus, tmp_path)
+    bus.put("/episode", episode(0.0, 0, 0), 10)
+    bus.put("/state", state(0.1), 30, 1)
+    bus.put("/state", state(0.2), 50, 2)
+    bus.put("/clock", messages.Clock(clock=messages.stamp(0.1)), 20, 1)
+    bus.put("/clock", messages.Clock(clock=messages.stamp(0.2)), 40, 2)
+    node.deliver_waiting()
+    node.shutdown()
+    raw = list(Bag(node.stats["bags"][0]).messages())
+    assert [m.topic for m in raw] == ["/episode", "/clock", "/state", "/clock", "/state"]
+    assert [m.publish_ns for m in raw] == [10, 20, 30, 40, 50]
+    assert [m.log_ns // 10**6 for m in raw] == [0, 100, 100, 200, 200]
+
+
+def test_gaps_are_counted_per_publisher(tmp_path):
+    bus = QueueBus()
+    node = recorder(bus, tmp_path)
+    bus.put("/episode", episode(0.0, 0, 0))
+    for sequence in (5, 6, 9, 10):  # joined late, which is no loss; then two lost
+        bus.put("/state", state(0.1), 0, sequence, b"a" * 16)
+    for sequence in (1, 3):  # another publisher, or the same started again
+        bus.put("/state", state(0.1), 0, sequence, b"b" * 16)
+    node.deliver_waiting()
+    assert node.stats["dropped"] == 3
+    node.shutdown()
+
+
+def test_shutdown_within_an_episode_closes_an_aborted_bag_with_all_that_came(tmp_path):
+    bus = QueueBus()
+    node = recorder(bus, tmp_path)
+    bus.put("/episode", episode(0.0, 0, 0))
+    bus.put("/state", state(0.1))
+    node.shutdown()
+    bag = Bag(node.stats["bags"][0])
+    assert bag.counts == {"/episode": 1, "/state": 1} and bag.metadata["aborted"] == "true"
+
+
+def test_shutdown_waits_for_the_last_words_of_a_sim_that_stops_too(tmp_path):
+    bus = QueueBus()
+    node = recorder(bus, tmp_path)
+    bus.put("/episode", episode(0.0, 0, 0))
+    bus.last_words = [("/episode", episode(0.5, 0, 1), 0, 2)]
+    start = time.monotonic()
+    node.shutdown()
+    assert time.monotonic() - start < 0.4
+    assert Bag(node.stats["bags"][0]).metadata["success"] == "true"
+
+
+def test_a_recorder_started_again_keeps_what_was_there(tmp_path):
+    for _ in range(2):
+        bus = QueueBus()
+        node = recorder(bus, tmp_path)
+        bus.put("/episode", episode(0.0, 0, 0))
+        bus.put("/episode", episode(1.0, 0, 1), 0, 2)
+        node.shutdown()
+    names = [path.rpartition("/")[2] for path in node.stats["bags"]]
+    assert names == ["episode_000", "episode_000_1"]
+
+
+def test_malformed_messages_are_counted_and_harm_nobody(tmp_path):
+    bus = QueueBus()
+    node = recorder(bus, tmp_path)
+    bus.put("/episode", episode(0.0, 0, 0))
+    bus.put("/episode", b"\x00\x01\x00\x00\x01\x00", 0, 2)
+    bus.put("/state", b"", 0, 1)
+    bus.put("/state", state(0.1), 0, 2)
+    node.shutdown()
+    assert node.stats["malformed"] == 2
+    assert Bag(node.stats["bags"][0]).counts["/state"] == 1
+
+
+def test_a_full_disk_is_told_once_and_the_node_lives_on(tmp_path, monkeypatch, caplog):
+    bus = QueueBus()
+    node = recorder(bus, tmp_path)
+    bus.put("/episode", episode(0.0, 0, 0))
+    node.deliver_waiting()
+
+    def full(self):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(BagWriter, "flush", full)
+    for k in range(5000):
+        bus.put("/state", state(k * 0.01), 0, k + 1)
+    node.deliver_waiting()
+    node.shutdown()
+    assert [r.message for r in caplog.records if "No space left" in r.message].__len__() == 1
+    assert node.stats["failed"] == "No space left on device" and node.stats["bags"] == []
+
+
+def test_topics_are_a_parameter(tmp_path):
+    bus = QueueBus()
+    recorder(bus, tmp_path, topics=("/state", "/chatter std_msgs/msg/String"))
+    assert list(bus.ends) == ["/episode", "/state", "/chatter"]
+    everything = QueueBus()
+    recorder(everything, tmp_path, also=("/chatter std_msgs/msg/String",))
+    assert set(everything.ends) == {*RecorderNode.subscribes, "/chatter"}
+    with pytest.raises(ParameterError, match="needs its type"):
+        recorder(QueueBus(), tmp_path, topics=("/chatter",))
+    with pytest.raises(messages.MessageError, match="did you mean"):
+        recorder(QueueBus(), tmp_path, also=("/chatter std_msgs/msg/Strin",))
+    with pytest.raises(ParameterError, match="compression"):
+        recorder(QueueBus(), tmp_path, compression="gzip")
+
+
+def test_every_bag_names_versions_revision_and_launch(tmp_path):
+    versions = {"git_revision": "abc", "command": ["covary", "launch", "push.yaml"]}
+    (tmp_path / "versions.json").write_text(json.dumps(versions))
+    bus = QueueBus()
+    node = recorder(bus, tmp_path / "left")
+    bus.put("/episode", episode(0.0, 0, 0))
+    (tmp_path / "left").mkdir(exist_ok=True)
+    node.shutdown()
+    known = Bag(node.stats["bags"][0]).metadata
+    assert known["git_revision"] == "abc" and known["launch"] == "covary launch push.yaml"
+    assert known["mujoco_version"]
+
+
+def test_nothing_is_lost_between_processes_buses(tmp_path):
+    """4000 messages over zenoh as fast as they go; both ends in this process."""
+    sim = ZenohBus("sim", None, 7)
+    locators = [str(locator) for locator in sim.session.info.locators()]
+    endpoint = next(text for text in locators if text.startswith("tcp/127.0.0.1"))
+    node = recorder(ZenohBus("recorder", endpoint, 7), tmp_path, topics=("/state",))
+    try:
+        ends = {t: sim.publisher(RecorderNode.subscribes[t], t) for t in ("/episode", "/state")}
+        node.bus.announce(), sim.announce()
+        deadline = time.monotonic() + 20
+        while not sim.sees(["/recorder"]) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        ends["/episode"].put(messages.serialize(episode(0.0, 0, 0)))
+        for k in range(4000):
+            ends["/state"].put(messages.serialize(state(k * 0.001)))
+            if k % 50 == 0:  # as a loop does: now and then it comes round
+                node.deliver_waiting()
+                time.sleep(0.001)
+        ends["/episode"].put(messages.serialize(episode(4.0, 0, 1)))
+        while node.bags.running and time.monotonic() < deadline:
+            node.bus.wait(0.05)
+            node.deliver_waiting()
+        node.shutdown()
+    finally:
+        node.bus.close(), sim.close()
+    assert node.stats["dropped"] == 0
+    sequence = [m.sequence for m in Bag(node.stats["bags"][0]).messages() if m.topic == "/state"]
+    assert sequence == list(range(1, 4001))
