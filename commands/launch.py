@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ..nodes.child import THREADS
@@ -94,12 +95,13 @@ def _run(description: LaunchDescription, folder: Path, lockstep: bool) -> Outcom
 
 def arguments_table(path: Path, declared: tuple[Argument, ...]) -> Table:
     """What a launch file can be told."""
-    table = Table(title=str(path), title_justify="left")
+    table = Table(title=escape(str(path)), title_justify="left")
     for column in ("argument", "default", "choices", "what it is"):
         table.add_column(column, overflow="fold")
     for argument in declared:
         default = "(needed)" if argument.default is None else argument.default
-        table.add_row(argument.name, default, ", ".join(argument.choices), argument.description)
+        cells = (argument.name, default, ", ".join(argument.choices), argument.description)
+        table.add_row(*map(escape, cells))
     return table
 
 
@@ -108,7 +110,7 @@ def report(found: dict[str, Any], folder: Path) -> None:
     console = Console(highlight=False, soft_wrap=True)
     table = Table(show_header=False)
     for name, value in _facts(found):
-        table.add_row(name, value)
+        table.add_row(name, escape(value))
     if table.row_count:
         console.print(table)
     for failure in found["failures"]:

@@ -25,6 +25,8 @@ Run = Annotated[
 ]
 Topic = Annotated[str, typer.Argument(metavar="TOPIC", help="Topic, such as /state.")]
 
+MEET_S = 2.0
+"""A session that has just joined waits at most this long for the nodes it ought to see, s."""
 _LONGEST = 32  # elements of an array that echo writes out
 
 
@@ -62,21 +64,23 @@ def _age(path: Path) -> float:
 
 
 def _join(folder: Path | None) -> ZenohBus:
+    """A session in the launch, once it has met the launch's nodes (or given them two seconds)."""
     run = live_run(folder)
     try:
-        return ZenohBus(f"topic_{os.getpid()}", run["endpoint"], run["domain"])
+        bus = ZenohBus(f"topic_{os.getpid()}", run["endpoint"], run["domain"])
     except BusError as error:
         raise InputError(f"{run['run']}: {error}") from None
+    specs = [json.loads(path.read_text()) for path in Path(run["run"]).glob("spec/*.json")]
+    names = [f"{spec['namespace']}/{spec['name']}" for spec in specs]
+    until = time.monotonic() + MEET_S
+    while not bus.sees(names) and time.monotonic() < until:
+        bus.wait(0.05)
+    return bus
 
 
 def _ends(bus: ZenohBus) -> list[Token]:
-    """Publishers and subscriptions of the launch, waiting a moment for a just-joined session."""
-    for _ in range(20):
-        found = [token for token in bus.graph() if token.kind in ("MP", "MS")]
-        if found:
-            return found
-        time.sleep(0.1)
-    return []
+    """Publishers and subscriptions of the launch."""
+    return [token for token in bus.graph() if token.kind in ("MP", "MS")]
 
 
 @app.command("list")
@@ -180,7 +184,9 @@ def _listen(topic: str, run: Path | None) -> tuple[ZenohBus, Subscription, str]:
 def as_plain(value: Any, longest: int | None = _LONGEST) -> Any:
     """A message as plain Python objects, long arrays cut to `longest` elements."""
     if dataclasses.is_dataclass(value):
-        names = [f.name for f in dataclasses.fields(value) if f.name != "__msgtype__"]
+        # Upper case names a constant of the type, as in every .msg file.
+        names = [f.name for f in dataclasses.fields(value) if f.name.islower()]
+        names = [name for name in names if not name.startswith("__")]
         return {name: as_plain(getattr(value, name), longest) for name in names}
     if hasattr(value, "tolist"):
         value = value.tolist()

@@ -9,6 +9,7 @@ from typing import Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 
 class RunProgress:
@@ -38,6 +39,7 @@ class RunProgress:
                 TimeRemainingColumn(),
                 console=self.console,
                 transient=True,
+                refresh_per_second=4,  # the processes beside it want the cores
             )
             self._task = self._bar.add_task("episodes", total=episodes, visible=False)
 
@@ -59,7 +61,7 @@ class RunProgress:
 
     def say(self, text: str, style: str | None = None) -> None:
         """One line."""
-        self.console.print(text, style=style, markup=False)
+        self.console.print(Text(text, style or ""))
 
     def log(self, level: str, text: str) -> None:
         """A ``log`` entry of the launch file."""
