@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import zenoh
+import zenoh.shm
 
 from .bus import BusError, Subscription
 from .messages import MessageError
@@ -18,6 +19,9 @@ from .wire import Attachment, Token, endpoint_token, key, node_token, parse_toke
 
 LEASE_MS = 2000
 """A peer that is silent for this long is gone."""
+SHARED_FROM = 64 * 1024
+"""Payloads of this size (bytes) and more go through shared memory."""
+_POOL = 32 * 1024 * 1024  # shared memory of a process, at least; taken when first needed
 
 
 def session_config(connect: list[str], listen: list[str]) -> zenoh.Config:
@@ -31,21 +35,72 @@ def session_config(connect: list[str], listen: list[str]) -> zenoh.Config:
         "scouting/gossip/enabled": True,
         "timestamping/enabled": True,
         "transport/link/tx/lease": LEASE_MS,
+        # What is large goes through our own pool; this would copy the small messages as well.
+        "transport/shared_memory/transport_optimization/enabled": False,
     }.items():
         config.insert_json5(path, json.dumps(value))
     return config
 
 
+class _Bell:
+    """What `wait` waits for. Zenoh's threads ring it, and so do signal handlers.
+
+    A raw lock, held until someone rings: an Event has a lock of its own, and a signal handler that
+    rings would wait forever for the very thread it interrupts.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def ring(self) -> None:
+        try:
+            self._lock.release()
+        except RuntimeError:
+            pass  # it rings already
+
+    def wait(self, timeout_s: float | None) -> None:
+        self._lock.acquire(timeout=-1 if timeout_s is None else max(timeout_s, 0.0))
+
+
+class _SharedMemory:
+    """A pool for large payloads; where there is none, or it is full, they go as they are."""
+
+    def __init__(self) -> None:
+        self._provider: Any = None
+        self._failed = False
+
+    def place(self, payload: bytes) -> Any:
+        if self._provider is None and not self._failed:
+            try:
+                size = max(_POOL, 4 * len(payload))
+                self._provider = zenoh.shm.ShmProvider.default_backend(size)
+            except (zenoh.ZError, AttributeError):
+                self._failed = True
+        if self._provider is not None:
+            try:
+                # Never BlockOn: a receiver that holds on to a buffer must not stop a loop.
+                policy = zenoh.shm.Defragment(zenoh.shm.GarbageCollect())
+                buffer = self._provider.alloc(len(payload), policy)
+                buffer[:] = payload
+                return buffer
+            except zenoh.ZError:
+                pass
+        return payload
+
+
 class _ZenohPublisher:
-    def __init__(self, publisher: zenoh.Publisher) -> None:
+    def __init__(self, publisher: zenoh.Publisher, shared: _SharedMemory) -> None:
         self._publisher = publisher
+        self._shared = shared
         self._gid = uuid.uuid4().bytes
         self._sequence = 0
 
     def put(self, payload: bytes) -> None:
         self._sequence += 1
         attachment = Attachment(self._sequence, time.time_ns(), self._gid)
-        self._publisher.put(payload, attachment=attachment.pack())
+        data = self._shared.place(payload) if len(payload) >= SHARED_FROM else payload
+        self._publisher.put(data, attachment=attachment.pack())
 
 
 class ZenohBus:
@@ -77,7 +132,8 @@ class ZenohBus:
         except zenoh.ZError as error:
             raise BusError(f"cannot join {endpoint}: {str(error).splitlines()[0]}") from None
         self._zid = str(self.session.zid())
-        self._event = threading.Event()
+        self._bell = _Bell()
+        self._shared = _SharedMemory()
         self._requests: deque[tuple[Callable[[bytes], bytes], Any]] = deque()
         self._kept: list[Any] = []  # what zenoh would undeclare if it were collected
         self._nodes: set[str] = set()
@@ -95,7 +151,7 @@ class ZenohBus:
                 self._nodes.add(here)
             else:
                 self._nodes.discard(here)
-            self._event.set()
+            self._bell.ring()
 
     def _token(self, kind: str, topic: str, type_name: str, depth: int = 1) -> None:
         self._entities += 1
@@ -113,7 +169,7 @@ class ZenohBus:
         self._kept.append(self.session.liveliness().declare_token(text))
 
     def publisher(self, type_name: str, topic: str, depth: int = 1) -> _ZenohPublisher:
-        """Open a topic for sending: dropped rather than blocked, and not held back to fill a batch."""
+        """Open a topic for sending: dropped rather than blocked, never held back for a batch."""
         publisher = self.session.declare_publisher(
             key(self.domain, topic, type_name),
             congestion_control=zenoh.CongestionControl.DROP,
@@ -122,7 +178,7 @@ class ZenohBus:
         )
         self._kept.append(publisher)
         self._token("MP", topic, type_name, depth)
-        return _ZenohPublisher(publisher)
+        return _ZenohPublisher(publisher, self._shared)
 
     def subscribe(self, type_name: str, topic: str, depth: int = 1) -> Subscription:
         """Open a topic for receiving."""
@@ -134,7 +190,7 @@ class ZenohBus:
                 subscription.push(sample.payload.to_bytes(), Attachment.unpack(raw))
             except MessageError:
                 return  # not of this convention
-            self._event.set()
+            self._bell.ring()
 
         self._kept.append(
             self.session.declare_subscriber(key(self.domain, topic, type_name), stash)
@@ -147,7 +203,7 @@ class ZenohBus:
 
         def stash(query: zenoh.Query) -> None:
             self._requests.append((answer, query))
-            self._event.set()
+            self._bell.ring()
 
         where = key(self.domain, name, type_name)
         self._kept.append(self.session.declare_queryable(where, stash, complete=True))
@@ -193,12 +249,11 @@ class ZenohBus:
 
     def wait(self, timeout_s: float | None) -> None:
         """Block until something has come in, or `wake` was called, or the time is up."""
-        self._event.wait(timeout_s)
-        self._event.clear()
+        self._bell.wait(timeout_s)
 
     def wake(self) -> None:
-        """End a `wait`."""
-        self._event.set()
+        """End a `wait`; a signal handler may."""
+        self._bell.ring()
 
     def serve(self) -> None:
         """Answer the requests that have come in."""
