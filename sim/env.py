@@ -1,0 +1,163 @@
+"""`TaskEnv`: any task as a Gymnasium environment; the one place where cost becomes reward."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from ..nodes import plugin
+from .plant import MujocoPlant
+from .task import Task
+
+ROOM = "sim.tasks"
+NAMESPACE, VERSION = "covary", "v0"
+
+
+class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+    """A task on its MuJoCo plant. A step is one control period; judged as the sim node judges.
+
+    The reward is ``-running_cost(x', u)``. The episode is terminated when success has held for
+    `task.hold` seconds (then ``info["success"]`` is true) and truncated at `task.time_limit`, here
+    and not by a wrapper. Actions are projected onto the task's limits, which are tighter than the
+    action space where they are no box. Units are the task's: nothing is scaled to [-1, 1].
+
+    Args:
+        task: A task, its class, or its name as in launch files: ``push``, ``my_file:MyTask``.
+        render_mode: ``"rgb_array"`` for `render`, or None.
+        width: Of rendered images, pixels.
+        height: Of rendered images, pixels.
+
+    Attributes:
+        task: The task.
+        plant: What is stepped.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}
+
+    def __init__(
+        self,
+        task: Task | type[Task] | str,
+        render_mode: str | None = None,
+        width: int = 256,
+        height: int = 256,
+    ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode is 'rgb_array' or None, not {render_mode!r}")
+        if isinstance(task, str):
+            task = plugin.load(task, ROOM)
+        self.task: Task = task() if inspect.isclass(task) else task
+        self.plant = MujocoPlant(self.task)
+        self.render_mode = render_mode
+        self.metadata = {**self.metadata, "render_fps": round(1 / self.task.dt)}
+        self.action_space = self.task.action_space
+        self.observation_space = self.task.observation_space
+        self._size = width, height
+        self._camera = None
+        self._ticks_per_step = round(self.task.dt / self.task.physics_dt)
+        self._held = 0
+        self._ready = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode at a start drawn from the task's distribution.
+
+        Args:
+            seed: Seeds `np_random`, from which this start and those after it are drawn.
+            options: ``{"state": x}`` starts in state x (n,) instead.
+
+        Returns:
+            Observation, and ``{"success": False}``.
+
+        Raises:
+            ValueError: A start of the wrong size or not finite, or an option of another name.
+        """
+        super().reset(seed=seed)
+        options = dict(options or {})
+        x = options.pop("state", None)
+        if options:
+            raise ValueError(f"unknown reset option {next(iter(options))!r}; there is 'state'")
+        if x is None:
+            x = self.task.initial_state(self.np_random)
+        self.plant.reset(_vector(x, len(self.task.state_names), "start"))
+        self._held = 0
+        self._ready = True
+        return self._observation(self.plant.state()), {"success": False}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Do an action (m,) for one control period.
+
+        Returns:
+            Observation, reward, terminated, truncated, and ``{"success": bool}``.
+
+        Raises:
+            ValueError: An action of the wrong size or not finite; nothing has moved.
+            gymnasium.error.ResetNeeded: Before the first `reset`.
+        """
+        if not self._ready:
+            raise gymnasium.error.ResetNeeded("call reset before step")
+        u = self.task.limits.project(_vector(action, len(self.task.action_names), "action"))
+        self.plant.apply(u)
+        for _ in range(self._ticks_per_step):
+            self.plant.step()
+        x = self.plant.state()
+        self._held = self._held + 1 if bool(self.task.success(x)) else 0
+        # Success must hold over a span of time: n periods are spanned by n + 1 good states.
+        success = self._held * self.task.dt > self.task.hold + 1e-9
+        over = self.plant.tick * self.task.physics_dt >= self.task.time_limit - 1e-9
+        reward = -float(self.task.running_cost(x, u))
+        return self._observation(x), reward, success, over and not success, {"success": success}
+
+    def render(self) -> np.ndarray | None:
+        """The top camera's image (height, width, 3) uint8; None without a render mode.
+
+        Raises:
+            CameraError: There is no GL library to render with.
+        """
+        if self.render_mode is None:
+            return None
+        if self._camera is None:
+            from .camera import TopCamera  # only those who look pay for it
+
+            self._camera = TopCamera(self.plant, *self._size)
+        return self._camera.rgb()
+
+    def close(self) -> None:
+        """Let the camera go. The environment can still be used."""
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None
+
+    def _observation(self, x: np.ndarray) -> np.ndarray:
+        return np.array(self.task.observe(x), dtype=np.float64)
+
+
+def environment_id(task: str) -> str:
+    """What a task of ours is called in Gymnasium: ``point_mass`` -> ``covary/PointMass-v0``."""
+    return f"{NAMESPACE}/{''.join(word.capitalize() for word in task.split('_'))}-{VERSION}"
+
+
+def register() -> None:
+    """Make every task of sim/tasks known to `gymnasium.make`; again does no harm.
+
+    Gymnasium 1 has no plug-ins: it knows what somebody registers in the running process. Nothing
+    of a task is imported before it is made.
+    """
+    for name in plugin.names(ROOM):
+        if environment_id(name) not in gymnasium.registry:
+            gymnasium.register(
+                environment_id(name), entry_point=f"{__name__}:TaskEnv", kwargs={"task": name}
+            )
+
+
+def _vector(values: Any, size: int, what: str) -> np.ndarray:
+    """Finite numbers of the right count, as float64. (size,)"""
+    vector = np.array(values, dtype=np.float64)
+    if vector.shape != (size,):
+        raise ValueError(f"the {what} has shape {vector.shape}; it should be ({size},)")
+    if not np.isfinite(vector).all():
+        raise ValueError(f"the {what} is not finite: {vector}")
+    return vector
