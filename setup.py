@@ -41,9 +41,9 @@ setup(
     package_dir={"covary": "."},
     packages=packages(),
     package_data={
-        "covary": ["py.typed", "launch/*.yaml"],
+        "covary": ["py.typed", "launch/**/*.yaml"],
         "covary.nodes": ["msg/*.msg"],
-        "covary.sim": ["models/*.xml"],
+        "covary.sim": ["models/**/*.xml"],
     },
     include_package_data=False,
     cmdclass={"build_py": BuildWithoutSetup},

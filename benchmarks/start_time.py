@@ -13,8 +13,8 @@ import numpy as np
 import zenoh, rosbags.typesys, yaml, numba
 """
 
-# What Numba loads when the first compiled function of a process is called, cached or not (SciPy among
-# it): its own start-up, which it only puts off at import.
+# What Numba loads when the first compiled function of a process is called, cached or not (SciPy is
+# among it): its own start-up, which its import only puts off.
 NUMBA = """
 from numba.core.registry import cpu_target
 cpu_target.typing_context.refresh()

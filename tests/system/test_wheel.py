@@ -58,10 +58,10 @@ def installed(tmp_path_factory) -> tuple[Path, Path]:
 
 def test_the_wheel_holds_data_and_nothing_that_stays_at_home(installed):
     names = zipfile.ZipFile(installed[0]).namelist()
-    for folder, ending in (("launch", ".yaml"), ("sim/models", ".xml"), ("nodes/msg", ".msg")):
-        ours = {file.name for file in (ROOT / folder).glob(f"*{ending}")}
-        packed = {n.rpartition("/")[2] for n in names if n.startswith(f"covary/{folder}/")}
-        assert ours and ours <= packed
+    for folder in ("launch", "sim/models", "nodes/msg"):
+        tracked = run("git", "ls-files", folder, cwd=ROOT).split()
+        assert tracked
+        assert {f"covary/{file}" for file in tracked} <= set(names)
     tops = {n.split("/")[1] for n in names if n.startswith("covary/")}
     assert not tops & {"setup.py", "tests", "benchmarks", "docs", "conftest.py"}
     assert {n.split("/")[0] for n in names if ".dist-info" not in n} == {"covary"}
