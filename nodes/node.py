@@ -1,11 +1,11 @@
-"""`Node`: a thin shell around a plain object; it knows topics, timers and its own life, and computes nothing."""
+"""`Node`: a thin shell around a plain object; it knows topics, timers and its own life."""
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -16,9 +16,6 @@ from typing import Any, ClassVar
 from . import messages
 from .bus import Bus, Subscription
 from .clock import Clock, SimClock, WallClock
-
-HEARTBEAT_S = 0.25
-"""Period of the heartbeat that the loop of a real-time node publishes on /diagnostics, s."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +54,13 @@ class Naming:
     remaps: dict[str, str] = field(default_factory=dict)
 
     def resolve(self, name: str) -> str:
-        """The full name of a topic or service: namespaced unless it starts with /, then remapped."""
-        full = name if name.startswith("/") else f"{self.namespace}/{name}"
-        return self.remaps.get(name, self.remaps.get(full, full))
+        """Full name of a topic or service: namespaced unless it starts with /, then remapped."""
+        full = self._full(name)
+        remaps = {self._full(old): self._full(new) for old, new in self.remaps.items()}
+        return remaps.get(full, full)
+
+    def _full(self, name: str) -> str:
+        return name if name.startswith("/") else f"{self.namespace}/{name}"
 
 
 class Node:
@@ -111,6 +112,8 @@ class Node:
         self.active = False
         self._handlers: list[tuple[Subscription, Callable[[], None]]] = []
         self._timers: list[_Timer] = []
+        self._follows_clock = False
+        self._counts_dropped = False
 
     # What a node is built from.
 
@@ -143,15 +146,20 @@ class Node:
 
         def deliver() -> None:
             taken = subscription.take()
-            if taken is not None and self.active:
+            if taken is None or not self.active or self.finished:
+                return
+            try:
                 callback(*taken)
+            except Exception as error:
+                error.add_note(f"in node {self.name}, on a message of {subscription.topic}")
+                raise
 
         subscription.deliver = deliver
         self._handlers.append((subscription, deliver))
         return subscription
 
     def create_service(self, service: Any, name: str, callback: Callable[[Any], Any]) -> None:
-        """Answer requests of a service such as ``messages.Trigger`` with what `callback` returns."""
+        """Answer requests of a service such as ``messages.Trigger`` by what `callback` returns."""
         request_type = service.Request.__msgtype__
 
         def answer(raw: bytes) -> bytes:
@@ -159,8 +167,13 @@ class Node:
 
         self.bus.service(service.__srvtype__, self.naming.resolve(name), answer)
 
-    def create_timer(self, period_s: float, callback: Callable[[], None], wall: bool = False) -> None:
-        """Call back every `period_s` seconds of the node's clock; periods missed are counted, not made up.
+    def create_timer(
+        self, period_s: float, callback: Callable[[], None], wall: bool = False
+    ) -> None:
+        """Call back every `period_s` seconds of the node's clock.
+
+        Periods that were missed are not made up for; those of the wall clock count in
+        ``stats["overruns"]``.
 
         Args:
             period_s: Period, s.
@@ -168,12 +181,13 @@ class Node:
             wall: Go by the wall clock even in simulated time (for watching over other nodes). In
                 lockstep such timers never run.
         """
-        if period_s <= 0:
+        if not 0 < period_s < math.inf:
             raise ValueError(f"a timer needs a positive period, not {period_s}")
         wall = wall or self.realtime
         now = time.monotonic() if wall else self.clock.now()
         self._timers.append(_Timer(period_s, callback, wall, now + period_s))
-        if not wall and not any(s.topic == "/clock" for s, _ in self._handlers):
+        if not wall and not self._follows_clock:
+            self._follows_clock = True
             self.create_subscription(messages.Clock, "/clock", self._on_clock)
 
     # A node's life.
@@ -207,9 +221,12 @@ class Node:
             return
         for package in ("torch", "escnn"):
             self.stats[f"imported_{package}"] = package in sys.modules
+        self._counts_dropped |= "dropped" not in self.stats  # else it counts in its own way
+        if self._counts_dropped:
+            self.stats["dropped"] = {s.topic: s.dropped for s, _ in self._handlers if s.dropped}
         path = self.run_folder / f"{self.name}.json"
-        half = path.with_suffix(".json.part")
-        half.write_text(json.dumps(self.stats, indent=1))
+        half = path.with_name(f".{self.name}.json.{os.getpid()}")
+        half.write_text(json.dumps(self.stats, indent=1, default=_plain), encoding="utf-8")
         os.replace(half, path)
 
     # Its loop.
@@ -231,9 +248,15 @@ class Node:
                 return
 
     def deliver_waiting(self) -> None:
-        """Hand every message that waits to its callback."""
-        for subscription, deliver in self._handlers:
-            while subscription.waiting() and not self.finished:
+        """Hand every message that waits to its callback.
+
+        Only those that wait now: a sender that is faster than the node must not keep the loop from
+        its timers and its heartbeat.
+        """
+        for subscription, deliver in list(self._handlers):
+            for _ in range(subscription.waiting()):
+                if self.finished:
+                    return
                 deliver()
 
     def next_due(self) -> float | None:
@@ -246,112 +269,6 @@ class Node:
         self.run_due_timers(wall=False)
 
 
-class _Life:
-    """A node's lifecycle as others see it: lifecycle_msgs services, heartbeats, signals."""
-
-    def __init__(self, node: Node, peers: list[str]) -> None:
-        self.node = node
-        self.peers = peers
-        self.stopping = False
-        self.state = 1  # lifecycle_msgs/State: 1 unconfigured, 2 inactive, 3 active
-        self.beat_due = 0.0
-
-    def open(self) -> None:
-        node = self.node
-        node.create_service(messages.GetState, f"/{node.name}/get_state", self.on_get_state)
-        node.create_service(messages.ChangeState, f"/{node.name}/change_state", self.on_change_state)
-        if node.realtime:
-            self.heartbeat = node.create_publisher(messages.DiagnosticArray, "/diagnostics")
-        node.bus.announce()
-
-    def stop(self, *_: Any) -> None:
-        self.stopping = True
-        self.node.bus.wake()
-
-    def on_get_state(self, request: Any) -> Any:
-        ready = self.state > 1 or self.node.bus.sees(self.peers)
-        if ready and self.state == 1:
-            self.state = 2
-        label = {1: "unconfigured", 2: "inactive", 3: "active"}[self.state]
-        current = messages.LifecycleState(id=self.state, label=label)
-        return messages.GetState.Response(current_state=current)
-
-    def on_change_state(self, request: Any) -> Any:
-        activate = int(request.transition.id) == 3  # lifecycle_msgs/Transition: ACTIVATE
-        if activate and self.state == 2:
-            self.state = 3
-        elif int(request.transition.id) in (5, 6, 7):  # SHUTDOWN, from whatever state
-            self.stop()
-        return messages.ChangeState.Response(success=self.state == 3)
-
-    def beat(self, now: float) -> None:
-        if not self.node.realtime or now < self.beat_due:
-            return
-        self.beat_due = now + HEARTBEAT_S
-        values = [
-            messages.KeyValue(key=key, value=str(value))
-            for key, value in self.node.stats.items()
-            if isinstance(value, int | float)
-        ]
-        status = messages.DiagnosticStatus(
-            level=0, name=self.node.name, message="", hardware_id="", values=values
-        )
-        stamp = messages.stamp(time.time())
-        header = messages.Header(stamp=stamp, frame_id="")
-        self.heartbeat.publish(messages.DiagnosticArray(header=header, status=[status]))
-
-    def wait(self) -> None:
-        now = time.monotonic()
-        due = [d for d in (self.node.next_due() if self.node.active else None,) if d is not None]
-        if self.node.realtime:
-            due.append(self.beat_due)
-        timeout = min(0.2, *(d - now for d in due)) if due else 0.2
-        if timeout > 0:
-            self.node.bus.wait(timeout)
-
-
-def run(node: Node, peers: list[str] | None = None) -> int:
-    """Live a node's life in this process: configure, wait to be activated, work, shut down.
-
-    Args:
-        node: The node.
-        peers: Nodes (``namespace/name``) that must be reachable before it calls itself configured.
-
-    Returns:
-        The exit code: 0, or 1 if it failed.
-    """
-    life = _Life(node, peers or [])
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, life.stop)
-    try:
-        node.configure()
-        node.log.info("configured")
-        life.open()
-        while not (life.stopping or node.finished):
-            life.wait()
-            node.bus.serve()
-            if life.state == 3 and not node.active:
-                node.log.info("active")
-                node.start()
-            if node.active:
-                node.deliver_waiting()
-                node.run_due_timers(wall=True)
-            life.beat(time.monotonic())
-    except Exception:
-        node.failed = True
-        node.log.exception("failed")
-    finally:
-        _close(node)
-    return int(node.failed)
-
-
-def _close(node: Node) -> None:
-    """Shut a node down so that nothing it does can keep the process alive."""
-    try:
-        node.shutdown()
-        node.write_stats()
-    except Exception:
-        node.failed = True
-        node.log.exception("failed while shutting down")
-    finally:
-        node.bus.close()
+def _plain(value: Any) -> Any:
+    """What JSON makes of NumPy's scalars and arrays, and of paths."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -1,23 +1,28 @@
 """One node as one process: ``python -m covary.nodes.run SPEC.json``, as the supervisor starts it.
 
-The spec is a JSON object: ``exec``, ``name``, ``params``, ``endpoint``, ``domain``, ``run_folder``, and,
-if not default, ``namespace``, ``remaps``, ``realtime``, ``peers`` (``namespace/name`` of the nodes to be
-reachable before this one calls itself configured), ``listen``.
+The spec is a JSON object: ``exec``, ``name``, ``params``, ``endpoint``, ``domain``, ``run_folder``,
+and, if not default, ``namespace``, ``remaps``, ``realtime``, ``listen``, ``peers`` (full names of
+the nodes to be reachable before this one calls itself configured).
 """
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 from . import plugin
-from .bus import Bus
+from .bus import Bus, BusError
 from .clock import SimClock, WallClock
 from .node import Naming, Node
 from .parameters import ParameterError, from_dict
+
+EXIT_WITHIN_S = 5.0
+"""A process that lives on for this long after its node is ended, with all stacks in its log, s."""
 
 
 def build(spec: dict[str, Any], bus: Bus) -> Node:
@@ -28,6 +33,8 @@ def build(spec: dict[str, Any], bus: Bus) -> Node:
         ParameterError: Parameters that it does not have.
     """
     cls = plugin.load_node(spec["exec"])
+    if not (isinstance(cls, type) and issubclass(cls, Node)):
+        raise plugin.PluginError(f"{spec['exec']!r} is no node: it must derive from Node")
     parameters = from_dict(cls.Parameters, spec.get("params", {}), spec["name"])
     realtime = spec.get("realtime", True)
     folder = spec.get("run_folder")
@@ -44,12 +51,21 @@ def build(spec: dict[str, Any], bus: Bus) -> Node:
 
 def main(arguments: list[str]) -> int:
     """Run the node of one spec file; 0, 1 if it failed, 2 if its spec is wrong."""
+    signal.signal(signal.SIGINT, _stop_early)
+    signal.signal(signal.SIGTERM, _stop_early)
     logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stdout
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stdout,
     )
     logging.captureWarnings(True)
-    spec = json.loads(Path(arguments[0]).read_text())
-    from . import node as life
+    log = logging.getLogger("covary")
+    try:
+        spec = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    except (IndexError, OSError, ValueError) as error:
+        log.error("needs one SPEC.json: %s", error)
+        return 2
+    from .life import run
     from .zenoh_bus import ZenohBus  # only a process of its own needs it
 
     try:
@@ -62,15 +78,33 @@ def main(arguments: list[str]) -> int:
             spec.get("listen"),
         )
     except plugin.PluginError as error:
-        logging.getLogger("covary").error("%s", error)
+        _tell(log, error)
         return 2
+    except BusError as error:
+        _tell(log, error)
+        return 1
     try:
         node = build(spec, bus)
+        return run(node, spec.get("peers", []))
     except (plugin.PluginError, ParameterError) as error:
-        logging.getLogger("covary").error("%s", error)
-        bus.close()
+        _tell(log, error)
         return 2
-    return life.run(node, spec.get("peers", []))
+    finally:
+        bus.close()  # again, at worst: without it zenoh's threads keep the process alive
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        faulthandler.dump_traceback_later(EXIT_WITHIN_S, exit=True)
+
+
+def _tell(log: logging.Logger, error: Exception) -> None:
+    log.error("%s", error)
+    if error.__cause__ is not None:  # an outsider's file: its author wants the line
+        log.error("caused by:", exc_info=error.__cause__)
+
+
+def _stop_early(number: int, _: Any) -> None:
+    """Nothing has begun yet, so there is nothing to end in order."""
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":
