@@ -81,12 +81,35 @@ def read_assignments(words: list[str]) -> dict[str, Variable]:
 
 
 def arguments(path: Path) -> tuple[Argument, ...]:
-    """What a launch file declares, without resolving anything (for ``--show-args``).
+    """What a launch file can be given (for ``--show-args``): its own arguments, then its includes'.
+
+    As in ROS 2, an argument of an included file can be given from outside unless the include
+    sets it. Included files whose name hangs on an argument are not looked into.
 
     Raises:
         InputError: The file is not a launch file.
     """
-    return tuple(declared(read_root(path)))
+    return tuple(_arguments(path, (path.resolve(),)).values())
+
+
+def _arguments(path: Path, stack: tuple[Path, ...]) -> dict[str, Argument]:
+    root = read_root(path)
+    found = {argument.name: argument for argument in declared(root)}
+    for entity in entities(root):
+        if entity.kind != "include":
+            continue
+        try:
+            inner = Path(evaluate_text(entity.items["file"], Scope(path.resolve().parent)))
+        except InputError:
+            continue
+        if not inner.is_file() or inner.resolve() in stack:
+            continue  # resolving it will say so, with its line
+        items = records(entity.items["arg"], ("name", "value")) if "arg" in entity.items else ()
+        fixed = {item["name"].text for item in items}
+        for name, argument in _arguments(inner, (*stack, inner.resolve())).items():
+            if name not in fixed:
+                found.setdefault(name, argument)
+    return found
 
 
 def resolve(
@@ -106,7 +129,7 @@ def resolve(
     """
     given = given or {}
     root = read_root(path)
-    known = {argument.name: argument for argument in declared(root)}
+    known = {argument.name: argument for argument in arguments(path)}
     for name in given:
         if name not in known:
             hint = nearest(name, known) or f"; it has {', '.join(known) or 'none'}"
@@ -118,8 +141,9 @@ def resolve(
     resolver = _Resolver(dict(given))
     resolver.file(root, _Place(scope, top=True), (path.resolve(),))
     _refuse_twins(resolver.nodes)
+    values = {name: resolver.values[name] for name in known if name in resolver.values}
     return LaunchDescription(
-        path, tuple(known.values()), resolver.values, tuple(resolver.nodes), tuple(resolver.logs)
+        path, tuple(known.values()), values, tuple(resolver.nodes), tuple(resolver.logs)
     )
 
 
@@ -210,9 +234,10 @@ class _Resolver:
 
     def _arg(self, entity: Entity, place: _Place) -> None:
         name = self._name(entity, place.scope)
-        if name in self.given and place.top:
+        inherited = name in place.scope.variables
+        if name in self.given and (place.top or not inherited):
             variable, where = self.given[name], ("command line", 0)
-        elif name in place.scope.variables:
+        elif inherited:
             variable = place.scope.variables[name]
             where = (entity.element.file, entity.element.line)
         elif "default" in entity.items:
@@ -229,8 +254,7 @@ class _Resolver:
             hint = nearest(variable.text, allowed) or f"; one of {', '.join(allowed)}"
             raise InputError(f"'{variable.text}' is no choice of '{name}'{hint}", *where)
         place.scope.variables[name] = variable
-        if place.top:
-            self.values[name] = variable.value
+        self.values.setdefault(name, variable.value)
 
     def _let(self, entity: Entity, place: _Place) -> None:
         value = evaluate(entity.items["value"], place.scope)

@@ -106,15 +106,16 @@ class SimNode(Node):
                 if topic != "/command":
                     kind = getattr(messages, ANSWERS[topic])
                     self.create_subscription(kind, topic, lambda m, t=topic: self.note(t, m))
-            self.create_timer(max(self.parameters.tick_timeout_s / 4, 0.05), self.check_barrier)
+            timeout = self.parameters.tick_timeout_s
+            self.create_timer(max(timeout / 4, 0.05), self.check_barrier, wall=True)
         self.begin_episode()
 
     # Time.
 
     @property
     def time(self) -> float:
-        """Simulated time, s."""
-        return self.tick * self.task.physics_dt
+        """Simulated time, s; a whole number of nanoseconds, so that stamps compare exactly."""
+        return self.tick * round(self.task.physics_dt * 1e9) / 1e9
 
     def begin_episode(self) -> None:
         """Reset the plant to the episode's start and say so."""
@@ -127,7 +128,6 @@ class SimNode(Node):
         self.cost = 0.0
         self.applied: tuple | None = None
         self.running = True
-        self.publish_clock(messages.Clock(clock=messages.stamp(self.time)))
         self.publish_episode(self.episode_message(phase=messages.Episode.START, model=self.model))
         self.publish_physics_state()
         self.sense()
