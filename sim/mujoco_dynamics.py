@@ -1,0 +1,133 @@
+"""`MujocoDynamics`: a task's own MJCF as a planner's model, rolled out by mujoco.rollout."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from mujoco.rollout import Rollout
+
+from .task import Task
+
+_FULL = int(mujoco.mjtState.mjSTATE_FULLPHYSICS)
+_CTRL = int(mujoco.mjtState.mjSTATE_CTRL)
+_QPOS = int(mujoco.mjtState.mjSTATE_TIME)  # what comes before the positions in a full state
+_QVEL = _QPOS | int(mujoco.mjtState.mjSTATE_QPOS)
+
+
+class _Buffers:
+    """All that `rows` rollouts of `ticks` control periods read and write; made once."""
+
+    def __init__(self, model: mujoco.MjModel, rows: int, ticks: int, substeps: int) -> None:
+        size = mujoco.mj_stateSize(model, _FULL)
+        self.shape = (rows, ticks)
+        self.models = [model] * rows
+        self.start = np.zeros((rows, size))
+        # The solver starts cold: what it gives depends on its inputs alone, not on the call before.
+        self.warmstart = np.zeros((rows, model.nv))
+        self.control = np.zeros((rows, ticks * substeps, model.nu))
+        self.held = self.control.reshape(rows, ticks, substeps, model.nu)
+        self.full = np.zeros((rows, ticks * substeps, size))
+        ends = self.full.reshape(rows, ticks, substeps, size)[:, :, -1]
+        qpos = mujoco.mj_stateSize(model, _QPOS)
+        qvel = mujoco.mj_stateSize(model, _QVEL)
+        self.start_qpos = self.start[:, qpos : qpos + model.nq]
+        self.start_qvel = self.start[:, qvel : qvel + model.nv]
+        self.qpos = ends[..., qpos : qpos + model.nq]  # (rows, ticks, nq) at the control ticks
+        self.qvel = ends[..., qvel : qvel + model.nv]
+
+
+class MujocoDynamics:
+    """A `Dynamics` over the task's MJCF. It needs no kernels.
+
+    It owns its `MjModel` and knows nothing of any plant. An action is held for a whole control
+    period, ``dt / physics_dt`` physics steps. States are taken at the control ticks, and costs are
+    the task's own on them. Results depend on the arguments alone, bit for bit, whatever was
+    computed before and whatever `threads` is.
+
+    What the state vector does not hold (the velocity of a pushed box, say) starts as
+    `Task.physics_from_state` puts it, in general at rest.
+
+    Args:
+        task: The task.
+        friction_scale: Factor on the contact friction of every geom and contact pair.
+        threads: Threads that share a rollout; 1 starts none.
+
+    Attributes:
+        model: The scaled MuJoCo model.
+        substeps: Physics steps in a control period.
+
+    Raises:
+        ValueError: A factor below zero, no thread, or a control period that is no whole number of
+            physics steps.
+    """
+
+    models = 1
+
+    def __init__(self, task: Task, friction_scale: float = 1.0, threads: int = 1) -> None:
+        if not friction_scale >= 0.0:
+            raise ValueError(f"friction_scale must not be below zero, got {friction_scale}")
+        if threads < 1:
+            raise ValueError(f"threads must be at least 1, got {threads}")
+        self.substeps = round(task.dt / task.physics_dt)
+        if self.substeps < 1 or abs(self.substeps * task.physics_dt - task.dt) > 1e-9 * task.dt:
+            raise ValueError(f"{task.name}: {task.dt} s is no multiple of {task.physics_dt} s")
+        self.task = task
+        self.model = mujoco.MjModel.from_xml_path(task.mjcf)
+        self.model.opt.timestep = task.physics_dt
+        self.model.geom_friction[:] *= friction_scale
+        self.model.pair_friction[:] *= friction_scale
+        self._data = [mujoco.MjData(self.model) for _ in range(threads)]
+        self._pool = Rollout(nthread=threads if threads > 1 else 0)
+        self._goal = task.symmetry.slices("state")[task.goal]
+        # One set of buffers for rollouts and one for single steps: using both reallocates neither.
+        self._buffers: dict[str, _Buffers] = {}
+
+    def next_state(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """The state one control period later. (..., n), (..., m) -> (..., n)"""
+        x, u = np.asarray(x, float), np.asarray(u, float)
+        batch = np.broadcast_shapes(x.shape[:-1], u.shape[:-1])
+        rows_x = np.broadcast_to(x, (*batch, x.shape[-1])).reshape(-1, x.shape[-1])
+        rows_u = np.broadcast_to(u, (*batch, u.shape[-1])).reshape(-1, 1, u.shape[-1])
+        if not len(rows_x):
+            return np.empty((*batch, x.shape[-1]))
+        ends = self._simulate("step", rows_x, rows_u)
+        goal = rows_x[:, self._goal]
+        out = self.task.state_from_physics(ends.qpos[:, 0], ends.qvel[:, 0], goal)
+        return out.reshape(*batch, x.shape[-1])
+
+    def rollout(
+        self,
+        x0: np.ndarray,
+        actions: np.ndarray,
+        costs: np.ndarray,
+        states: np.ndarray | None = None,
+    ) -> None:
+        """Roll out action sequences; see `Dynamics`. (n,), (K, H, m), (1, K), (1, K, H, n)"""
+        x0, actions = np.asarray(x0, float), np.asarray(actions, float)
+        ends = self._simulate("rollout", x0, actions)
+        x = self.task.state_from_physics(ends.qpos, ends.qvel, x0[self._goal])
+        np.sum(self.task.running_cost(x, actions), axis=1, out=costs[0])
+        costs[0] += self.task.terminal_cost(x[:, -1])
+        if states is not None:
+            states[0] = x
+
+    def _simulate(self, purpose: str, x: np.ndarray, actions: np.ndarray) -> _Buffers:
+        """Fill buffers with the physics from x (n,) or (K, n) under actions (K, H, m)."""
+        buffers = self._buffers.get(purpose)
+        if buffers is None or buffers.shape != actions.shape[:2]:
+            rows, ticks = actions.shape[:2]
+            buffers = self._buffers[purpose] = _Buffers(self.model, rows, ticks, self.substeps)
+        buffers.start_qpos[:], buffers.start_qvel[:] = self.task.physics_from_state(x)
+        buffers.held[:] = self.task.ctrl_from_action(actions)[:, :, None]
+        self._pool.rollout(
+            buffers.models,
+            self._data,
+            buffers.start,
+            buffers.control,
+            control_spec=_CTRL,
+            skip_checks=True,
+            nstep=buffers.control.shape[1],
+            initial_warmstart=buffers.warmstart,
+            state=buffers.full,
+        )
+        return buffers
