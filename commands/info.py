@@ -78,6 +78,8 @@ def result(metadata: dict[str, str]) -> str:
 def facts_table(bag: Bag) -> Table:
     """Episode, result, model and where it came from."""
     table = Table(title=escape(str(bag.path)), title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name in _SHOWN:
         if bag.metadata.get(name):
             table.add_row(name, escape(bag.metadata[name]))

@@ -184,11 +184,16 @@ class EpisodeBags:
     def _episode(self, item: tuple, stamp: int) -> None:
         message = self._decode(item[2], EPISODE)
         if message.phase == 0:
+            self._time = stamp if self._time is None else self._time
             self._begin(message, stamp, item[3])
             self._write(self._current, item)
             waiting, self._held, self._held_bytes = self._held, deque(), 0
             for held, held_stamp in waiting:
-                self._place(held, held_stamp)
+                # What came before any clock could not be judged until now.
+                if held_stamp > self._time + _AHEAD:
+                    self.outside += 1
+                else:
+                    self._place(held, held_stamp)
             return
         bag = next(
             (b for b in (self._current, self._previous) if b and b.index == message.index), None

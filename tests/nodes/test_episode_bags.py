@@ -191,5 +191,17 @@ def test_the_first_tick_at_time_zero_has_log_time_zero(tmp_path):
     bags.add("/episode", "covary_msgs/msg/Episode", episode(0.0, 0, 0), wall)
     bags.add("/joint_states", JOINT_STATE, joint_state(0.0), wall)
     bags.close()
+    assert bags.outside == 0
     assert [m.log_ns for m in Bag(bags.bags[0]).messages()] == [0, 0, 0]
     assert Bag(bags.bags[0]).counts["/clock"] == 1
+
+
+def test_wall_clock_stamps_before_any_clock_stay_outside(tmp_path):
+    bags = sorter(tmp_path)
+    bags.add("/diagnostics", JOINT_STATE, joint_state(1.7e9), 1_700_000_000_000_000_000)
+    bags.add("/joint_states", JOINT_STATE, joint_state(0.0), 0)
+    bags.add("/episode", "covary_msgs/msg/Episode", episode(0.0, 0, 0), 0)
+    bags.close()
+    assert bags.outside == 1
+    assert Bag(bags.bags[0]).counts == {"/episode": 1, "/joint_states": 1}
+    assert Bag(bags.bags[0]).end_ns == 0
