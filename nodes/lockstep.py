@@ -7,7 +7,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .parameters import ParameterError
 from .plugin import PluginError
 from .progress import RunProgress
 from .run import build
-from .run_folder import Outcome, node_folder
+from .run_folder import Outcome, episode_topics, node_folder
 from .yaml_loader import InputError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -74,8 +74,7 @@ class Lockstep:
         self.progress.say(what, "red")
 
     def _bring_up(self) -> None:
-        self._watch("/clock", "Clock", self._clock)
-        self._watch("/episode", "Episode", self._episode)
+        self._watch_episodes()
         for description in self.launch.nodes:
             if self._signals:
                 return
@@ -175,22 +174,19 @@ class Lockstep:
         logging.getLogger("covary").error("failed", exc_info=error)
         return _in_a_line(error)
 
-    def _watch(self, topic: str, kind: str, callback: Callable[[Any], None]) -> None:
-        """Listens to a topic from outside the nodes, under every name it is remapped to."""
-        type_name = messages.TYPES[kind]
+    def _watch_episodes(self) -> None:
+        """Listens to the episodes from outside the nodes."""
+        type_name = messages.TYPES["Episode"]
         bus = LocalBus(self.graph, "launcher")
-        for name in sorted({n.remaps.get(topic, topic) for n in self.launch.nodes} | {topic}):
+        for name in episode_topics(self.launch):
             subscription = bus.subscribe(type_name, name, 0)
 
             def deliver(subscription=subscription) -> None:
                 item = subscription.take()
                 if item is not None:
-                    callback(messages.deserialize(item[0], type_name))
+                    self._episode(messages.deserialize(item[0], type_name))
 
             subscription.deliver = deliver
-
-    def _clock(self, message: Any) -> None:
-        self.graph.time_ns = messages.nanoseconds(message.clock)
 
     def _episode(self, message: Any) -> None:
         self.outcome.task = message.task or self.outcome.task

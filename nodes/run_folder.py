@@ -213,3 +213,9 @@ def episodes_wanted(launch: LaunchDescription) -> int | None:
     found += [node.parameters.get("episodes") for node in launch.nodes]
     whole = (n for n in found if isinstance(n, int) and not isinstance(n, bool) and n > 0)
     return next(whole, None)
+
+
+def episode_topics(launch: LaunchDescription) -> list[str]:
+    """Every name under which a node of the launch may speak of episodes, remaps and all."""
+    topic = "/episode"
+    return sorted({topic, *(node.remaps.get(topic, topic) for node in launch.nodes)})

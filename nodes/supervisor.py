@@ -22,7 +22,7 @@ from .bus import BusError, Subscription
 from .child import Child, Phase, in_words
 from .description import LaunchDescription, NodeDescription
 from .progress import RunProgress
-from .run_folder import Outcome, node_folder, write_json
+from .run_folder import Outcome, episode_topics, node_folder, write_json
 from .yaml_loader import InputError
 from .zenoh_bus import ZenohBus
 
@@ -130,12 +130,8 @@ class Supervisor:
                     raise InputError(f"cannot open a session on {endpoint}: {error}") from None
         self.endpoint = endpoint
         self._beats = self.bus.subscribe(messages.TYPES["DiagnosticArray"], "/diagnostics", 0)
-        names = {"/episode"} | {
-            node.remaps.get("/episode", "/episode") for node in self.launch.nodes
-        }
-        self._episodes = [
-            self.bus.subscribe(messages.TYPES["Episode"], name, 0) for name in sorted(names)
-        ]
+        kind = messages.TYPES["Episode"]
+        self._episodes = [self.bus.subscribe(kind, name, 0) for name in episode_topics(self.launch)]
         where = {"endpoint": endpoint, "domain": self.domain, "pid": os.getpid()}
         write_json(self.folder / "endpoint.json", where, mode=0o600)
 
