@@ -1,4 +1,4 @@
-"""Parameters: mappings from launch files turned into frozen dataclasses, with errors a person can act on."""
+"""Parameters: mappings from launch files as frozen dataclasses, with errors a person can act on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 P = TypeVar("P")
@@ -20,8 +21,9 @@ class ParameterError(ValueError):
 def from_dict(cls: type[P], mapping: Mapping[str, Any], where: str) -> P:
     """The frozen dataclass `cls` with the values of a mapping.
 
-    Whole numbers are taken for floats; nothing else is converted, since a quoted number in a YAML
-    file was quoted on purpose.
+    Whole numbers are taken for floats, lists for tuples, text for paths; nothing else is converted,
+    since a quoted number in a YAML file was quoted on purpose. A mapping for a field that is itself
+    a dataclass is read in the same way; a plugin's block stays a dict, since only the plugin knows.
 
     Args:
         cls: A frozen dataclass.
@@ -29,9 +31,12 @@ def from_dict(cls: type[P], mapping: Mapping[str, Any], where: str) -> P:
         where: What the parameters are of, for the error's first words.
 
     Raises:
-        ParameterError: Unknown or missing field, or a value of another type.
+        ParameterError: Unknown or missing field, a value of another type, or one that the class
+            itself refuses. One line: where, key, and the nearest valid word.
     """
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    if not isinstance(mapping, Mapping):
+        raise ParameterError(f"{where}: {_shown(mapping)} is not a mapping of parameters")
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
     for key in mapping:
         if key not in fields:
@@ -44,51 +49,84 @@ def from_dict(cls: type[P], mapping: Mapping[str, Any], where: str) -> P:
         )
         if required and name not in mapping:
             raise ParameterError(f"{where}: parameter {name!r} ({_name(hints[name])}) is missing")
-    values = {key: _converted(value, hints[key], f"{where}: {key}") for key, value in mapping.items()}
-    return cls(**values)
+    values = {k: _converted(v, hints[k], f"{where}: {k}") for k, v in mapping.items()}
+    try:
+        return cls(**values)
+    except ParameterError:
+        raise
+    except ValueError as error:
+        raise ParameterError(f"{where}: {' '.join(str(error).split())}") from error
 
 
 def _converted(value: Any, hint: Any, where: str) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    """A value as its field's type has it."""
+    origin, args = typing.get_origin(hint) or hint, typing.get_args(hint)
     if hint is Any:
         return value
     if origin in (typing.Union, types.UnionType):
-        for option in args:
-            try:
-                return _converted(value, option, where)
-            except ParameterError:
-                continue
-    elif origin is typing.Literal:
-        if value in args:
+        return _as_one_of(value, args, where)
+    if origin is typing.Literal:
+        # 1 == True in Python, but not to the one who wrote it.
+        if any(value == a and type(value) is type(a) for a in args):
             return value
-        near = difflib.get_close_matches(str(value), [str(a) for a in args], n=1)
+        words = [_shown(a) if not isinstance(a, str) else a for a in args]
+        near = difflib.get_close_matches(str(value), words, n=1)
         hint_text = f"; did you mean {near[0]}?" if near else ""
-        raise ParameterError(f"{where}: {value!r} is none of {', '.join(map(str, args))}{hint_text}")
-    elif origin is tuple and isinstance(value, list | tuple):
-        inner = args[0] if len(args) == 2 and args[1] is Ellipsis else None
-        if inner is not None:
-            return tuple(_converted(v, inner, f"{where}[{i}]") for i, v in enumerate(value))
+        raise ParameterError(f"{where}: {_shown(value)} is none of {', '.join(words)}{hint_text}")
+    sequence = isinstance(value, list | tuple)
+    if origin is tuple and sequence:
+        if not args:
+            return tuple(value)
+        if len(args) == 2 and args[1] is Ellipsis:
+            return tuple(_each(value, [args[0]] * len(value), where))
         if len(args) == len(value):
-            return tuple(
-                _converted(v, a, f"{where}[{i}]")
-                for i, (v, a) in enumerate(zip(value, args, strict=True))
-            )
-    elif origin is list and isinstance(value, list | tuple):
-        return [_converted(v, args[0], f"{where}[{i}]") for i, v in enumerate(value)]
-    elif origin is dict and isinstance(value, Mapping):
-        return {k: _converted(v, args[1], f"{where}.{k}") for k, v in value.items()}
-    elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+            return tuple(_each(value, args, where))
+        raise ParameterError(f"{where}: {_shown(value)} has {len(value)} values, not {len(args)}")
+    if origin is list and sequence:
+        return _each(value, (args or (Any,))[:1] * len(value), where)
+    if origin is dict and isinstance(value, Mapping):
+        inner = args[1] if args else Any
+        return {k: _converted(v, inner, f"{where}.{k}") for k, v in value.items()}
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return from_dict(hint, value, where)  # type: ignore[arg-type]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is float and number:
         if not math.isfinite(value):
             raise ParameterError(f"{where}: {value} is not finite")
         return float(value)
-    elif hint is int and isinstance(value, int) and not isinstance(value, bool):
+    if hint is int and number and isinstance(value, int):
         return value
-    elif hint in (bool, str) and isinstance(value, hint):
+    if hint is Path and isinstance(value, str | Path):
+        return Path(value)
+    if (hint in (bool, str) and isinstance(value, hint)) or (hint is type(None) and value is None):
         return value
-    elif hint is type(None) and value is None:
+    raise ParameterError(f"{where}: {_shown(value)} is not {_name(hint)}")
+
+
+def _as_one_of(value: Any, options: tuple, where: str) -> Any:
+    real = [option for option in options if option is not type(None)]
+    if value is None and len(real) < len(options):
         return None
-    shown = repr(value) if len(repr(value)) < 60 else repr(value)[:57] + "..."
-    raise ParameterError(f"{where}: {shown} is not {_name(hint)}")
+    if len(real) == 1:
+        return _converted(value, real[0], where)  # its error says more than "is none of these"
+    # A value that is of one of the types stays what it is: 3 for `float | int` is a whole number.
+    for option in sorted(real, key=lambda option: option is not type(value)):
+        try:
+            return _converted(value, option, where)
+        except ParameterError:
+            continue
+    names = " or ".join(_name(option) for option in options)
+    raise ParameterError(f"{where}: {_shown(value)} is not {names}")
+
+
+def _each(values: Any, hints: Any, where: str) -> list:
+    pairs = enumerate(zip(values, hints, strict=True))
+    return [_converted(v, h, f"{where}[{i}]") for i, (v, h) in pairs]
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else text[:57] + "..."
 
 
 _WORDS = {
@@ -96,6 +134,7 @@ _WORDS = {
     float: "a number",
     bool: "true or false",
     str: "text",
+    Path: "text (a path)",
     type(None): "null",
 }
 
@@ -105,8 +144,9 @@ def _name(hint: Any) -> str:
         return _WORDS[hint]
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return " or ".join(_name(a) for a in typing.get_args(hint))
-    if typing.get_origin(hint) is dict:
+    origin = typing.get_origin(hint) or hint
+    if origin is dict or dataclasses.is_dataclass(origin):
         return "a mapping"
-    if typing.get_origin(hint) in (list, tuple):
+    if origin in (list, tuple):
         return "a list"
-    return str(hint)
+    return getattr(hint, "__name__", str(hint))

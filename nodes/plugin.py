@@ -1,4 +1,4 @@
-"""Plugins by name: a short name is a file in a room, ``my_package.my_file:MyClass`` is an outsider's."""
+"""Plugins by name: a file in a room, or an outsider's ``my_package.my_file:MyClass``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,25 +32,42 @@ def load(spec: str, room: str) -> Any:
     """
     if ":" in spec:
         module_name, _, class_name = spec.partition(":")
+        if not all(part.isidentifier() for part in (*module_name.split("."), class_name)):
+            raise PluginError(f"{spec!r} is not written my_package.my_file:MyClass")
         module = _imported(module_name, spec)
-        if not hasattr(module, class_name):
-            classes = [n for n, v in vars(module).items() if inspect.isclass(v)]
+        if not inspect.isclass(getattr(module, class_name, None)):
+            offered = _classes(module) or [n for n, v in vars(module).items() if inspect.isclass(v)]
             raise PluginError(
-                f"{spec!r}: {module_name} has no class {class_name!r}{_near(class_name, classes)}"
+                f"{spec!r}: {module_name} has no class {class_name!r}{_near(class_name, offered)}"
             )
         return getattr(module, class_name)
-    known = names(room)
-    if spec not in known:
+    if spec not in names(room):
         raise PluginError(
-            f"no {room.replace('.', '/')} file is called {spec!r}{_near(spec, known)} "
+            f"no {room.replace('.', '/')} file is called {spec!r}{_near(spec, _offered(room))} "
             "(an outsider's is written my_file:MyClass)"
         )
     module = _imported(f"{PACKAGE}.{room}.{spec}", spec)
-    wanted = spec.replace("_", "").lower()
-    for name, value in vars(module).items():
-        if inspect.isclass(value) and name.lower() == wanted and value.__module__ == module.__name__:
-            return value
+    for name in _classes(module):
+        if name.replace("_", "").lower() == spec.replace("_", ""):
+            return getattr(module, name)
     raise PluginError(f"{room.replace('.', '/')}/{spec}.py has no class of that name")
+
+
+def _classes(module: Any) -> list[str]:
+    """The public classes that a module defines."""
+    here = {n: v for n, v in vars(module).items() if inspect.isclass(v) and not n.startswith("_")}
+    return [name for name, value in here.items() if value.__module__ == module.__name__]
+
+
+def _offered(room: str) -> list[str]:
+    """The short names of the files that have a class of their name, judged by their text."""
+    offered = []
+    for name in names(room):
+        text = ROOT.joinpath(*room.split("."), f"{name}.py")
+        wanted = re.compile(rf"^class {'_?'.join(name.replace('_', ''))}\b", re.I | re.M)
+        if text.is_file() and wanted.search(text.read_text(encoding="utf-8")):
+            offered.append(name)
+    return offered
 
 
 def names(room: str) -> list[str]:
@@ -78,6 +96,14 @@ def load_node(executable: str) -> Any:
 def _imported(module_name: str, spec: str) -> Any:
     try:
         return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if not f"{module_name}.".startswith(f"{missing}."):
+            raise PluginError(f"{spec!r} cannot be imported ({error})") from error
+        here = [m.name for m in pkgutil.iter_modules([str(Path.cwd())])]
+        near = difflib.get_close_matches(missing, here, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "; it is looked for in the working folder"
+        raise PluginError(f"{spec!r}: there is no module {missing!r}{hint}") from None
     except Exception as error:  # an outsider's file may fail in any way
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise PluginError(f"{spec!r} cannot be imported ({reason})") from error
@@ -85,4 +111,4 @@ def _imported(module_name: str, spec: str) -> Any:
 
 def _near(word: str, known: list[str]) -> str:
     near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known) or 'none'}"
