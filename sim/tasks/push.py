@@ -227,7 +227,8 @@ def moved_box(lx, ly, dx, dy, p):
         return 0.0, 0.0, 0.0
     if away > 0.0:
         depth = radius - away
-        nx, ny = -ex / away, -ey / away  # into the box
+        inverse = -1.0 / away
+        nx, ny = ex * inverse, ey * inverse  # into the box
     elif half_x - abs(lx) < half_y - abs(ly):  # centre inside the box: out by the nearest face
         rx = math.copysign(half_x, lx)
         depth = radius + half_x - abs(lx)
@@ -238,24 +239,25 @@ def moved_box(lx, ly, dx, dy, p):
         nx, ny = 0.0, -math.copysign(1.0, ly)
     into = nx * dx + ny * dy
     if into > depth:  # contact began on the way
-        dx, dy = dx * (depth / into), dy * (depth / into)
+        share = depth / into
+        dx, dy = dx * share, dy * share
     else:  # what earlier substeps left is cleared along the normal
         dx, dy = dx + nx * (depth - into), dy + ny * (depth - into)
     # Limit surface |f|^2 + (m / ratio)^2 = 1: the box moves along its normal (f, m / ratio^2).
     # With the moment m = s.f, s = (-ry, rx), the point of contact moves by (I + s s' / ratio^2) f.
     sx, sy = -ry, rx
-    square = ratio * ratio
-    lever = (sx * dx + sy * dy) / (square + sx * sx + sy * sy)
+    per_square = 1.0 / (ratio * ratio)
+    lever = (sx * dx + sy * dy) / (ratio * ratio + sx * sx + sy * sy)
     fx, fy = dx - sx * lever, dy - sy * lever  # the force that makes the contact stick
     normal = fx * nx + fy * ny
     tangent = fy * nx - fx * ny
     if abs(tangent) > friction * normal:  # it slides: the force stays on the friction cone's edge
         edge = math.copysign(friction, tangent)
         fx, fy = nx - edge * ny, ny + edge * nx
-        turn = (sx * fx + sy * fy) / square
+        turn = (sx * fx + sy * fy) * per_square
         scale = depth / (1.0 + (sx * nx + sy * ny) * turn)
         fx, fy = fx * scale, fy * scale
-    return fx, fy, (sx * fx + sy * fy) / square
+    return fx, fy, (sx * fx + sy * fy) * per_square
 
 
 @njit(cache=True)
