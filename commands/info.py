@@ -50,7 +50,7 @@ def run_table(path: Path) -> Table:
     """One line per bag of a run."""
     table = Table(title=escape(str(path)), title_justify="left")
     for name in ("bag", "task", "seed", "result", "duration", "messages"):
-        table.add_column(name, justify="right" if name in ("duration", "messages") else "left")
+        table.add_column(name, no_wrap=True, justify=_side(name))
     for folder in bag_folders(path):
         try:
             bag = Bag(folder)
@@ -66,6 +66,10 @@ def run_table(path: Path) -> Table:
             str(sum(bag.counts.values())),
         )
     return table
+
+
+def _side(column: str) -> str:
+    return "right" if column in ("duration", "messages") else "left"
 
 
 def result(metadata: dict[str, str]) -> str:
