@@ -55,7 +55,8 @@ def run_table(path: Path) -> Table:
         try:
             bag = Bag(folder)
         except BagError:
-            table.add_row(folder.name, "", "", "never closed: covary recover", "", "")
+            table.add_row(folder.name, "", "", "never closed", "", "")
+            table.caption = "what was never closed: `covary recover BAG` mends it"
             continue
         table.add_row(
             folder.name,

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .bag import BagWriter, describe, free_folder
 
@@ -84,7 +85,7 @@ class EpisodeBags:
         folder: Path,
         metadata: Mapping[str, str],
         *,
-        decode: Callable[[bytes, str], object],
+        decode: Callable[[bytes, str], Any],
         log: Callable[[str], None] = print,
         grace_s: float | None = None,
         types: Callable[[str], tuple[str, str]] = describe,
@@ -136,7 +137,7 @@ class EpisodeBags:
         log_ns, publish_ns = (min(max(0, t), _UINT64) for t in (log_ns, publish_ns))
         item = (topic, type_name, payload, log_ns, publish_ns, sequence)
         try:
-            if type_name == EPISODE:
+            if type_name == EPISODE and stamp is not None:
                 self._episode(item, stamp)
             else:
                 self._place(item, log_ns if stamp is None else stamp)

@@ -97,9 +97,12 @@ class Bag:
         with open(source, "rb") as stream:
             reader = make_reader(stream)
             summary = reader.get_summary()
+            if summary is None or summary.statistics is None:
+                raise BagError(f"{path}: an MCAP file without statistics, which is no recording")
             self.types = {
                 channel.topic: summary.schemas[channel.schema_id].name
                 for channel in summary.channels.values()
+                if channel.schema_id in summary.schemas
             }
             """Topic to type name."""
             self.counts = {
@@ -138,6 +141,8 @@ class Bag:
             reader: McapReader = make_reader(stream, validate_crcs=True)
             try:
                 for schema, channel, message in reader.iter_messages(topics, log_time_order=False):
+                    if schema is None:  # a channel of plain bytes, which no recorder here writes
+                        continue
                     yield RawMessage(
                         channel.topic,
                         schema.name,
@@ -233,7 +238,7 @@ def columns(messages: list) -> dict[str, np.ndarray]:
 def _column(name: str, values: list) -> dict[str, np.ndarray]:
     first = values[0]
     if dataclasses.is_dataclass(first):
-        if first.__msgtype__ in _TIME:
+        if getattr(first, "__msgtype__", "") in _TIME:
             stamps = [value.sec * 1_000_000_000 + value.nanosec for value in values]
             return {name: np.array(stamps, dtype=np.int64)}
         return {f"{name}.{key}": array for key, array in columns(values).items()}

@@ -50,10 +50,10 @@ def recover(path: Path) -> Recovery:
     if is_whole(source) and (path.is_file() or (path / "metadata.yaml").exists()):
         with open(source, "rb") as stream:
             summary = make_reader(stream).get_summary()
-        counts = {
-            channel.topic: summary.statistics.channel_message_counts.get(key, 0)
-            for key, channel in summary.channels.items()
-        }
+        counts: dict[str, int] = {}
+        if summary is not None and summary.statistics is not None:
+            found = summary.statistics.channel_message_counts
+            counts = {channel.topic: found.get(k, 0) for k, channel in summary.channels.items()}
         return Recovery(path, counts, whole=True)
     scan = _Scan(source)
     messages = scan.messages()
@@ -68,7 +68,7 @@ def recover(path: Path) -> Recovery:
             attachment.name, attachment.media_type, attachment.data, attachment.create_time
         )
     taken = len(scan.attachments)
-    counts: dict[str, int] = {}
+    counts = {}
     for topic, type_name, message in chain([first], messages):
         writer.write(
             topic, type_name, message.data, message.log_time, message.publish_time, message.sequence

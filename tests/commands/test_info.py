@@ -46,7 +46,7 @@ def test_a_run_folder_shows_every_bag_and_what_became_of_it(tmp_path):
     }
     assert "success" in lines["episode_000"] and "2.00 s" in lines["episode_000"]
     assert "aborted" in lines["episode_001"]
-    assert "covary recover" in lines["episode_002.open"]
+    assert "never closed" in lines["episode_002.open"] and "covary recover" in result.output
 
 
 def test_bad_input(tmp_path):
