@@ -1,0 +1,84 @@
+"""rmw_zenoh's convention, against what its design document and its peers write."""
+
+import pytest
+
+from covary.nodes import wire
+from covary.nodes.messages import MessageError
+
+STRING = "std_msgs/msg/String"
+STRING_HASH = "RIHS01_df668c740482bbd48fb39d76a70dfd4bd59db1288021743503259e948f6b1a18"
+
+
+def test_keys_as_in_the_design_document():
+    chatter = f"0/chatter/std_msgs::msg::dds_::String_/{STRING_HASH}"
+    assert wire.key(0, "/chatter", STRING) == chatter
+    assert wire.key(0, "/robot1/chatter", STRING) == chatter.replace("0/", "0/robot1/", 1)
+    assert wire.key(2, "/stop", "std_srvs/srv/Trigger") == (
+        "2/stop/std_srvs::srv::dds_::Trigger_/"
+        "RIHS01_eeff2cd6fa5ad9d27cdf4dec64818317839b62f212a91e6b5304b634b2062c5f"
+    )
+
+
+@pytest.mark.parametrize(
+    ("service", "digest"),
+    [
+        (
+            "std_srvs/srv/Trigger",
+            "eeff2cd6fa5ad9d27cdf4dec64818317839b62f212a91e6b5304b634b2062c5f",
+        ),
+        (
+            "lifecycle_msgs/srv/ChangeState",
+            "356fe34f0475a43acf54542013af4167b0e729f77ea22ffb045c6ad8e20668e5",
+        ),
+        (
+            "lifecycle_msgs/srv/GetState",
+            "800a0a5aae599782b02932de0caf563f6dc4e7e94b794eadde075ba2cbef9795",
+        ),
+    ],
+)
+def test_service_hashes_as_other_implementations_have_them(service, digest):
+    assert wire.service_hash(service) == f"RIHS01_{digest}"
+
+
+def test_tokens_as_in_the_design_document():
+    zid = "aac3178e146ba6f1fc6e6a4085e77f21"
+    node = f"@ros2_lv/2/{zid}/0/0/NN/%/%/listener"
+    assert wire.node_token(2, zid, "", "listener") == node
+    talker = (
+        "@ros2_lv/2/8b20917502ee955ac4476e0266340d5c/0/10/MP/%/%/talker/%chatter/"
+        f"std_msgs::msg::dds_::String_/{STRING_HASH}/::,7:,:,:,,"
+    )
+    parts = (2, "8b20917502ee955ac4476e0266340d5c", 10, "MP", "", "talker", "/chatter", STRING)
+    assert wire.endpoint_token(*parts, depth=7) == talker
+    assert wire.parse_token(node) == ("NN", "", "listener", "", "")
+    assert wire.parse_token(talker) == ("MP", "", "talker", "/chatter", STRING)
+
+
+def test_tokens_of_a_namespace_and_of_all_history():
+    token = wire.endpoint_token(0, "a", 1, "SS", "/left/arm", "sim", "/left/stop", STRING, depth=0)
+    assert "/SS/%/%left%arm/sim/%left%stop/" in token and token.endswith("/::2,:,:,:,,")
+    assert wire.parse_token(token) == ("SS", "/left/arm", "sim", "/left/stop", STRING)
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "@ros2_lv/0/z/0/0/NN", "@ros2_lv/0/z/0/1/MP/%/%/n"])
+def test_foreign_tokens(text):
+    assert wire.parse_token(text) is None
+
+
+def test_attachment_bytes():
+    """Little endian: sequence, time, the gid's length, the gid (as captured from ROS 2 Humble)."""
+    raw = wire.Attachment(0xD8, 0x18C4F86201E1DA34, bytes(range(16))).pack()
+    assert raw.hex() == "d80000000000000034dae10162f8c41810" + bytes(range(16)).hex()
+    assert wire.Attachment.unpack(raw) == (0xD8, 0x18C4F86201E1DA34, bytes(range(16)))
+
+
+@pytest.mark.parametrize("raw", [b"", bytes(32), bytes(33), bytes(34)])
+def test_no_attachment(raw):
+    with pytest.raises(MessageError):
+        wire.Attachment.unpack(raw)
+
+
+@pytest.mark.parametrize("name", ["", "/", "a b", "/*", "/**", "/a//b", "/a/", "/1a", "/a$b", "/é"])
+def test_what_is_no_topic(name):
+    with pytest.raises(MessageError, match="no name of a topic"):
+        wire.key(0, name, STRING)
