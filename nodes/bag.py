@@ -8,6 +8,7 @@ profile (schemas `ros2msg`, payloads CDR), so `mcap`, `rosbags`, `ros2 bag` and 
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BufferedWriter, FileIO
 from pathlib import Path
 
 import yaml
@@ -111,7 +112,9 @@ class BagWriter:
         self._pending = 0  # bytes in the open chunk
         self._chunk_start = 0
         self._start, self._end = 2**63 - 1, 0
-        self._stream = open(self.open_path / f"{self.path.name}_0.mcap", "xb", buffering=1 << 16)
+        self._stream = BufferedWriter(
+            FileIO(self.open_path / f"{self.path.name}_0.mcap", "xb"), 1 << 16
+        )
         # Chunks are closed here, before a message that would overfill one, so mcap's own
         # limit (checked after the message) is set out of reach.
         self._writer = Writer(
