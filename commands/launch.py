@@ -1,6 +1,7 @@
 """`covary launch FILE [name:=value ...]`: starts what a launch file describes, sees it through."""
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,22 +50,36 @@ def launch(
         for name in THREADS:
             os.environ.setdefault(name, "1")
         description = replace(description, values={**description.values, "realtime": False})
-    _ = (
-        description.realtime,
-        description.domain,
-    )  # what is wrong with them is said before anything starts
+    _ = description.realtime, description.domain  # these complain for themselves
     if not description.nodes:
         raise InputError("it starts nothing", str(path), 1)
     if summary is not None and not summary.absolute().parent.is_dir():
         raise InputError(f"--summary: no folder {summary.absolute().parent}")
+    runner = _runner(lockstep)
     folder = _folder(description)
-    outcome = _run(description, folder, lockstep)
+    try:
+        outcome = _run(description, folder, runner)
+    except KeyboardInterrupt:  # before the runner notes signals, or a second one in lockstep
+        outcome = Outcome(exit_code=130)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient finger costs no summary
     found = summarise(folder, description, outcome)
     for target in (folder / "summary.json", summary):
         if target is not None:
             write_json(target, found)
     report(found, folder)
+    signal.signal(signal.SIGINT, before)
     raise typer.Exit(outcome.exit_code)
+
+
+def _runner(lockstep: bool) -> Any:
+    """The class that runs it, imported late: the one pays for zenoh, the other for the nodes."""
+    if lockstep:
+        from ..nodes.lockstep import Lockstep
+
+        return Lockstep
+    from ..nodes.supervisor import Supervisor
+
+    return Supervisor
 
 
 def _folder(description: LaunchDescription) -> Path:
@@ -78,19 +93,12 @@ def _folder(description: LaunchDescription) -> Path:
         return folder
 
 
-def _run(description: LaunchDescription, folder: Path, lockstep: bool) -> Outcome:
+def _run(description: LaunchDescription, folder: Path, runner: Any) -> Outcome:
     with RunProgress(episodes_wanted(description)) as progress:
         progress.say(f"{description.file.name} -> {folder}", "bold")
         for level, text in description.logs:
             progress.log(level, text)
-        # Imported late: the one pays for zenoh, the other for the nodes.
-        if lockstep:
-            from ..nodes.lockstep import Lockstep
-
-            return Lockstep(description, folder.absolute(), progress).run()
-        from ..nodes.supervisor import Supervisor
-
-        return Supervisor(description, folder.absolute(), progress).run()
+        return runner(description, folder.absolute(), progress).run()
 
 
 def arguments_table(path: Path, declared: tuple[Argument, ...]) -> Table:

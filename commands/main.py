@@ -3,7 +3,9 @@
 `commands/NAME.py` holds a function NAME (or, for a command with parts, a typer `app`).
 """
 
+import functools
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -59,10 +61,25 @@ def build(wanted: str | None) -> typer.Typer:
             continue
         module = import_module(f".{name}", __package__)
         if hasattr(module, "app"):
+            for command in module.app.registered_commands:
+                command.callback = _interruptible(command.callback)
             app.add_typer(module.app, name=name, help=summary)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name)(_interruptible(getattr(module, name)))
     return app
+
+
+def _interruptible(command: Callable) -> Callable:
+    """The command with 130 for Ctrl-C, as in every shell, where typer would say 1 and "Aborted"."""
+
+    @functools.wraps(command)
+    def run(*args, **kwargs):
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+
+    return run
 
 
 def _absent() -> None:

@@ -83,9 +83,12 @@ class Lockstep:
                 self.progress.log("warning", skipped)
                 continue
             begin = time.monotonic()
-            node = self._built(description)
-            self.nodes.append((description, node))
-            node.configure()
+            try:
+                node = self._built(description)
+                self.nodes.append((description, node))
+                node.configure()
+            except (PluginError, ParameterError) as error:
+                raise description.error(f"{description.full_name}: {error}") from None
             taken = time.monotonic() - begin
             self.progress.say(f"  {node.name:<12} configured in {taken:.1f} s", "dim")
         for _, node in self.nodes:
@@ -104,10 +107,7 @@ class Lockstep:
             "run_folder": str(folder),
             "realtime": False,
         }
-        try:
-            return build(spec, LocalBus(self.graph, description.full_name))
-        except (PluginError, ParameterError, ValueError) as error:
-            raise description.error(str(error)) from None
+        return build(spec, LocalBus(self.graph, description.full_name))
 
     def _work(self) -> None:
         """Delivers one message after the other until a node ends the launch, or all is still."""

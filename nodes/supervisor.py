@@ -146,7 +146,7 @@ class Supervisor:
     def _command(self, node: NodeDescription) -> list[str]:
         if node.command:
             return list(node.command)
-        return [sys.executable, "-m", "covary.nodes.run", str(self._spec(node))]
+        return [sys.executable, "-m", f"{__package__}.run", str(self._spec(node))]
 
     def _spec(self, node: NodeDescription) -> Path:
         return self.folder / "spec" / f"{node.full_name.strip('/').replace('/', '.')}.json"
@@ -280,7 +280,7 @@ class Supervisor:
         for message in _taken(self._beats, "DiagnosticArray"):
             names = {status.name for status in message.status}
             for child in self.children:
-                if names & {child.node.name, child.node.full_name}:
+                if child.node.full_name in names:
                     child.heard = time.monotonic()
         for subscription in self._episodes:
             for message in _taken(subscription, "Episode"):
