@@ -44,8 +44,10 @@ class CEM(SamplingPlanner):
         self, memory: Memory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray
     ) -> Memory:
         """Mean of the elites' actions, and the spread of their noise about its own mean."""
-        finite = int(np.isfinite(costs).sum())
-        elite = np.argsort(costs, kind="stable")[: min(self.elites, finite)]
+        ordered = np.sort(costs[np.isfinite(costs)])
+        # Whatever ties with the last elite is one too: a choice among them would hang on their order.
+        last = ordered[min(self.elites, len(ordered)) - 1]
+        elite = np.flatnonzero(costs <= last + 1e-12 * (1.0 + abs(last)))
         variance = noise[elite].var(axis=0)  # (N, m)
         for block in self.blocks:
             variance[:, block] = variance[:, block].mean(axis=1, keepdims=True)

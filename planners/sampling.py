@@ -17,7 +17,7 @@ from ..sim.dynamics import Dynamics
 from ..sim.limits import symmetry_clash
 from ..symmetry.declaration import Symmetry
 from .plan import Plan
-from .side import one_side
+from .side import draw_side, on_side
 from .spline import spline
 
 
@@ -30,6 +30,9 @@ class Memory:
         mean: The last plan's actions. (H, m)
         std: Standard deviation of the noise on each knot, in action units; equal within each
             block of coordinates that the group mixes, hence invariant. (N, m)
+        side: Where a symmetric state left the choice of a side, the projection onto the
+            directions in which there was one; zeros if there was none. (m, m)
+        side_time: When the side was drawn, s.
         seed: Key of all draws.
         draws: How many plans were drawn; with the seed, the random state.
     """
@@ -37,12 +40,15 @@ class Memory:
     time: float
     mean: np.ndarray
     std: np.ndarray
+    side: np.ndarray
+    side_time: float
     seed: int
     draws: int
 
     def act(self, symmetry: Symmetry, g: int) -> Memory:
         """Where element g sends this memory. The random state stays: draws are keyed by it."""
-        return replace(self, mean=symmetry.act(g, action=self.mean))
+        a = symmetry.orbit("action")[g]
+        return replace(self, mean=symmetry.act(g, action=self.mean), side=a @ self.side @ a.T)
 
 
 class SamplingPlanner(ABC):
@@ -102,6 +108,7 @@ class SamplingPlanner(ABC):
                 f"samples: {p.samples} is less than one orbit of {self.symmetry.group.name} "
                 f"({len(self.elements)} actions); use at least {len(self.elements)}"
             )
+        self._integrals = 2 if self.task.action_interface == "effort" else 1
         width = self._orbit.shape[-1]
         self.initial_std = np.tile(p.noise * self._scale(), (p.knots, 1))  # (N, m)
         # Owned buffers, so that nothing large is allocated while planning. They carry nothing over.
@@ -137,7 +144,8 @@ class SamplingPlanner(ABC):
         """A memory of doing nothing."""
         p = self.parameters
         mean = np.tile(self.task.limits.project(self.task.safe_action()), (p.horizon, 1))
-        return Memory(-np.inf, mean, self.initial_std, int(seed), 0)
+        side = np.zeros((mean.shape[1], mean.shape[1]))
+        return Memory(-np.inf, mean, self.initial_std, side, -np.inf, int(seed), 0)
 
     def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory]:
         """A plan from `state` at `time`.
@@ -173,10 +181,7 @@ class SamplingPlanner(ABC):
             lowest = float(costs.min())
             if lowest == np.inf:
                 break  # nothing to learn from: the shifted plan stands
-            kept = one_side(
-                self.symmetry, fixing, memory.mean, self._actions, costs, (memory.seed, memory.draws)
-            )
-            memory = self.update(memory, self._noise[kept], self._actions[kept], costs[kept])
+            memory = self._learned(memory, fixing, costs, float(time))
         memory = replace(memory, time=float(time), draws=memory.draws + 1)
         return Plan(float(time), self.task.dt, memory.mean, lowest), memory
 
@@ -196,6 +201,25 @@ class SamplingPlanner(ABC):
         self.spline.expand(self._noise, self._actions, self._scratch)
         self._actions += memory.mean
         self._actions[:] = self.task.limits.project(self._actions)
+
+    def _learned(
+        self, memory: Memory, fixing: tuple[int, ...], costs: np.ndarray, time: float
+    ) -> Memory:
+        """The memory after one iteration: updated, or given a side if it has none and needs one."""
+        kept: np.ndarray | slice = slice(None)
+        if memory.side.any():
+            kept = on_side(memory.side, self._integrals, memory.mean, self._actions)
+            if not np.isfinite(costs[kept]).any():
+                kept = slice(None)
+            if memory.side_time == time:  # drawn in this plan: an average could still undo it
+                best = self._actions[kept][np.argmin(costs[kept])]
+                return replace(memory, mean=best.copy())
+        else:
+            key = (memory.seed, memory.draws)
+            drawn = draw_side(self.symmetry, fixing, memory.mean, self._actions, costs, key)
+            if drawn is not None:
+                return replace(memory, mean=drawn[0], side=drawn[1], side_time=time)
+        return self.update(memory, self._noise[kept], self._actions[kept], costs[kept])
 
     def _shifted(self, memory: Memory, time: float) -> Memory:
         """The mean moved ahead by the time that has passed; its last action is repeated.
@@ -217,7 +241,10 @@ class SamplingPlanner(ABC):
         mean = memory.mean[index]
         if part:
             mean = (1.0 - part) * mean + part * memory.mean[after]
-        return replace(memory, mean=mean)
+        side = memory.side
+        if time - memory.side_time >= self.parameters.horizon * self.task.dt:
+            side = np.zeros_like(side)
+        return replace(memory, mean=mean, side=side)
 
     def _scale(self) -> np.ndarray:
         """Largest action of each coordinate, made equal within each block. (m,)"""

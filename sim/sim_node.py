@@ -70,6 +70,8 @@ class SimNode(Node):
     def configure(self) -> None:
         """Load the task, compile the model, open the topics."""
         p = self.parameters
+        self.running = False
+        self.camera = None
         self.task: Task = plugin.load(p.task, "sim.tasks")()
         self.plant = MujocoPlant(self.task)
         self.ticks_per_period = round(self.task.dt / self.task.physics_dt)
@@ -86,7 +88,6 @@ class SimNode(Node):
         self.create_subscription(messages.PoseStamped, "/goal", self.on_goal)
         self.create_service(messages.Trigger, "/stop", self.on_stop)
         self.create_service(messages.Trigger, "/reset", self.on_reset)
-        self.camera = None
         if p.camera:
             from .camera_publisher import CameraPublisher  # GL only where it is asked for
 
@@ -94,7 +95,6 @@ class SimNode(Node):
         self.latencies_ms: list[float] = []
         self.index = -1
         self.tick = 0  # physics ticks since the node's start: simulated time
-        self.running = False
 
     def activate(self) -> None:
         """Start the first episode, and the clock that drives it."""
@@ -141,9 +141,9 @@ class SimNode(Node):
         self.publish_clock(messages.Clock(clock=messages.stamp(time)))
         self.publish_joint_states(self.joint_message(time))
         self.publish_tf(self.tf_message(time, x))
+        self.publish_state(state_message(self.task, time, self.index, x))
         if self.camera is not None:
             self.camera.publish(time)
-        self.publish_state(state_message(self.task, time, self.index, x))
 
     def step(self) -> None:
         """One physics tick with whatever the guard lets through."""

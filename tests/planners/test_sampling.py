@@ -18,6 +18,7 @@ class Toy:
     name = "toy"
     dt = 0.1
     state_names = ("x", "y")
+    action_interface = "velocity"
 
     def __init__(self, limit=None):
         self.symmetry = Symmetry(group("D4"), {"p": Vector()}, {"u": Vector()})
