@@ -120,7 +120,7 @@ def _unknown(word: str, what: str, known: Iterable[str]) -> str:
 
 
 def _entity(kind: str, item: Element) -> Entity:
-    body = item.value[kind]  # type: ignore[index, call-overload]
+    body = item.items[kind]
     if kind == "group" and isinstance(body.value, list):
         return Entity(kind, item, {"children": body})
     if not isinstance(body.value, dict):

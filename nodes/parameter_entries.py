@@ -32,7 +32,7 @@ def _merged(
 ) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for item in _items(element):
-        if "from" in item.value:
+        if "from" in item.items:
             if prefix:
                 raise item.error("'from' stands in a node's own 'param', not inside another")
             result = merge(result, _from_file(item, node, scope))
@@ -68,7 +68,7 @@ def _items(element: Element) -> list[Element]:
 def _entry(
     item: Element, node: str, scope: Scope, prefix: str, lines: dict[str, int]
 ) -> dict[str, Any]:
-    items: dict[str, Element] = item.value  # type: ignore[assignment]
+    items = item.items
     name = evaluate_text(items["name"], scope)
     words = name.split(".")
     if not all(words):
@@ -107,7 +107,7 @@ def _typed(value: Any, items: dict[str, Element], scope: Scope) -> Any:
 
 def _from_file(item: Element, node: str, scope: Scope) -> dict[str, Any]:
     """What a ROS 2 parameter file (``/**: ros__parameters: {...}``) holds for one node."""
-    items: dict[str, Element] = item.value  # type: ignore[assignment]
+    items = item.items
     text = evaluate_text(items["from"], scope)
     path = Path(text)
     if not path.is_absolute():

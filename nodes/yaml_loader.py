@@ -87,6 +87,11 @@ class Element:
             return "nothing"
         return f"'{self.text}'"
 
+    @property
+    def items(self) -> "dict[str, Element]":
+        """A mapping's values by key; nothing for what is no mapping."""
+        return self.value if isinstance(self.value, dict) else {}
+
     def error(self, message: str, key: str | None = None) -> InputError:
         """An error at this element, or at one of its keys."""
         return InputError(message, self.file, self.key_lines.get(key or "", self.line))
