@@ -17,6 +17,8 @@ from .bus import BusError, Subscription
 from .messages import MessageError
 from .wire import Attachment, Token, endpoint_token, key, node_token, parse_token
 
+CONNECT_MS = 2000
+"""How long to try to join a launch."""
 LEASE_MS = 2000
 """A peer that is silent for this long is gone."""
 SHARED_FROM = 64 * 1024
@@ -31,6 +33,8 @@ def session_config(connect: list[str], listen: list[str]) -> zenoh.Config:
         "mode": "peer",
         "connect/endpoints": connect,
         "listen/endpoints": listen,
+        "connect/exit_on_failure": True,
+        "connect/timeout_ms": CONNECT_MS,
         "scouting/multicast/enabled": False,
         "scouting/gossip/enabled": True,
         "timestamping/enabled": True,
@@ -133,7 +137,9 @@ class ZenohBus:
         try:
             self.session = zenoh.open(config)
         except zenoh.ZError as error:
-            raise BusError(f"cannot join {endpoint}: {str(error).splitlines()[0]}") from None
+            reason = str(error).splitlines()[0].split(" at /")[0]  # without zenoh's own file names
+            what = f"join {endpoint}" if endpoint else f"listen on {listen}"
+            raise BusError(f"cannot {what}: {reason}") from None
         self._zid = str(self.session.zid())
         self._bell = _Bell()
         self._shared = _SharedMemory()
