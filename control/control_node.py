@@ -25,6 +25,8 @@ class ControlNode(Node):
         "/plan": "trajectory_msgs/msg/JointTrajectory",
     }
 
+    plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks"}
+
     @dataclass(frozen=True)
     class Parameters:
         """Parameters of the control node."""

@@ -36,7 +36,9 @@ class CEM(SamplingPlanner):
         if not 0 < self.parameters.elite_fraction <= 1:
             raise ValueError(f"elite_fraction: {self.parameters.elite_fraction} must be in (0, 1]")
         if not self.parameters.smallest_noise >= 0:
-            raise ValueError(f"smallest_noise: {self.parameters.smallest_noise} must not be negative")
+            raise ValueError(
+                f"smallest_noise: {self.parameters.smallest_noise} must not be negative"
+            )
         self.elites = max(1, round(self.parameters.elite_fraction * self.parameters.samples))
         self.smallest_std = self.parameters.smallest_noise * self._scale()  # (m,)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time as wall
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ..nodes import messages, plugin
 from ..nodes.node import Node
 from ..nodes.parameters import ParameterError, from_dict
+from ..sim.dynamics import Dynamics
 from ..sim.task import Task
 from ..sim.task_messages import plan_message
-
-LATE_POLICIES = ("replay", "hold", "brake")
+from .sampling import SamplingPlanner
 
 
 class PlannerNode(Node):
@@ -27,6 +27,7 @@ class PlannerNode(Node):
 
     publishes: ClassVar[dict[str, str]] = {"/plan": "trajectory_msgs/msg/JointTrajectory"}
     subscribes: ClassVar[dict[str, str]] = {"/state": "covary_msgs/msg/State"}
+    plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks", "planner": "planners"}
 
     @dataclass(frozen=True)
     class Parameters:
@@ -40,7 +41,7 @@ class PlannerNode(Node):
         """Parameters that only some algorithms have, by plugin name; a subclass takes its parent's."""
         symmetry: str = "full"
         """Which of the task's symmetry to use: full, none, or a subgroup such as C4."""
-        model: str = "numba"
+        model: Literal["numba", "mujoco"] = "numba"
         """What to plan with: numba (the analytic model) or mujoco (rollouts in MuJoCo)."""
         friction_scale: float = 0.8
         """Contact friction of the mujoco model relative to the plant's: a model is never the plant."""
@@ -48,18 +49,27 @@ class PlannerNode(Node):
         """Key of all draws."""
         budget_ms: float = 100.0
         """Real time only: a plan that took longer is late."""
-        late_policy: str = "replay"
+        late_policy: Literal["replay", "hold", "brake"] = "replay"
         """Late plans: replay (publish it; control takes up where it should be by now), hold (its action
         for now, held), or brake (the task's safe action, held)."""
+
+    @staticmethod
+    def check(parameters: Parameters) -> SamplingPlanner:
+        """The planner that the parameters ask for, nothing compiled or run.
+
+        Raises:
+            ParameterError: Parameters that do not fit each other or the task.
+        """
+        p = parameters
+        task: Task = plugin.load(p.task, "sim.tasks")()
+        dynamics = build_dynamics(task, p.model, p.friction_scale)
+        return build_planner(dynamics, p.planner, p.tuned, p.symmetry)
 
     def configure(self) -> None:
         """Build model and planner, and plan once so that everything is compiled."""
         p = self.parameters
-        if p.late_policy not in LATE_POLICIES:
-            raise ParameterError(f"late_policy: {p.late_policy!r} is none of {', '.join(LATE_POLICIES)}")
-        self.task: Task = plugin.load(p.task, "sim.tasks")()
-        self.dynamics = build_dynamics(self.task, p.model, p.friction_scale)
-        self.planner = build_planner(self.dynamics, p.planner, p.tuned, p.symmetry)
+        self.planner = self.check(p)
+        self.task, self.dynamics = self.planner.task, self.planner.dynamics
         start = self.task.initial_state(np.random.default_rng(0))
         warm = self.planner.initial_memory(0)
         self.planner.plan(start, 0.0, warm)
@@ -67,7 +77,9 @@ class PlannerNode(Node):
         self.episode = -1
         self.memory: Any = warm
         self.plan_ms: list[float] = []
-        self.stats.update(plans=0, overruns=0, samples=0, horizon=0, iterations=0, symmetry=p.symmetry)
+        self.stats.update(
+            plans=0, overruns=0, samples=0, horizon=0, iterations=0, symmetry=p.symmetry
+        )
         self.stats.update(planner=p.planner["plugin"], plan_ms=None)
         self.plans = self.create_publisher(messages.JointTrajectory, "/plan")
         self.create_subscription(messages.State, "/state", self.on_state)
@@ -121,21 +133,22 @@ class PlannerNode(Node):
         self.dynamics.rollout = counted
 
 
-def build_dynamics(task: Task, model: str, friction_scale: float):
+def build_dynamics(task: Task, model: str, friction_scale: float) -> Dynamics:
     """The planner's own model of the task: never the plant.
 
     Raises:
-        ParameterError: No such model, or the task has no analytic kernels.
+        ParameterError: The task has no analytic kernels.
     """
-    if model == "numba":
-        from ..sim.numba_dynamics import NumbaDynamics  # numba only where it runs
-
-        return NumbaDynamics(task)
     if model == "mujoco":
         from ..sim.mujoco_dynamics import MujocoDynamics  # mujoco only where it runs
 
         return MujocoDynamics(task, friction_scale=friction_scale)
-    raise ParameterError(f"model: {model!r} is none; known: numba, mujoco")
+    from ..sim.numba_dynamics import NumbaDynamics  # numba only where it runs
+
+    try:
+        return NumbaDynamics(task)
+    except ValueError as error:
+        raise ParameterError(f"model: {error}") from error
 
 
 def build_planner(dynamics, block: dict[str, Any], tuned: dict[str, Any], symmetry: str):

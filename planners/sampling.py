@@ -88,7 +88,9 @@ class SamplingPlanner(ABC):
         self.parameters = self.Parameters(**parameters)
         self.dynamics = dynamics
         self.task = dynamics.task
-        self.symmetry = self.task.symmetry.restrict(symmetry) if isinstance(symmetry, str) else symmetry
+        self.symmetry = (
+            self.task.symmetry.restrict(symmetry) if isinstance(symmetry, str) else symmetry
+        )
         clash = symmetry_clash(self.task.limits, self.symmetry)
         if clash:
             raise ValueError(clash)

@@ -45,7 +45,9 @@ def spline(kind: str, horizon: int, knots: int) -> Spline:
         ValueError: Unknown kind, or numbers of knots and steps that do not fit.
     """
     if not 1 <= knots <= horizon:
-        raise ValueError(f"knots: {knots} does not fit a horizon of {horizon} steps (1 .. {horizon})")
+        raise ValueError(
+            f"knots: {knots} does not fit a horizon of {horizon} steps (1 .. {horizon})"
+        )
     if kind not in _KINDS:
         near = difflib.get_close_matches(str(kind), _KINDS, n=1) or list(_KINDS)
         raise ValueError(f"spline: {kind!r} is none; did you mean {' or '.join(near)}?")

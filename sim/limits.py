@@ -41,7 +41,9 @@ class Box:
         if len(self.low) != len(self.high) or any(
             a > b for a, b in zip(self.low, self.high, strict=True)
         ):
-            raise ValueError(f"a box needs low <= high entry by entry, got {self.low} .. {self.high}")
+            raise ValueError(
+                f"a box needs low <= high entry by entry, got {self.low} .. {self.high}"
+            )
 
     def project(self, u: np.ndarray) -> np.ndarray:
         """The nearest point of the box. (..., d)"""
@@ -126,7 +128,9 @@ def symmetry_clash(limits: Limits, symmetry: Symmetry) -> str | None:
     u = (low + high) / 2 + (high - low) * rng.uniform(-1.5, 1.5, (64, len(low)))
     tolerance = 1e-9 * (1.0 + np.abs(u).max())
     for g in symmetry.group.elements:
-        apart = np.abs(limits.project(symmetry.act(g, action=u)) - symmetry.act(g, action=limits.project(u)))
+        apart = np.abs(
+            limits.project(symmetry.act(g, action=u)) - symmetry.act(g, action=limits.project(u))
+        )
         if apart.max() > tolerance:
             worst = int(np.argmax(apart.max(axis=0)))
             part = next(name for name, s in limits.slices.items() if s.start <= worst < s.stop)

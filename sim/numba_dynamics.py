@@ -26,7 +26,9 @@ class NumbaDynamics:
     def __init__(self, task: Task, parameters: np.ndarray | None = None) -> None:
         if task.kernels is None:
             raise ValueError(f"{task.name} has no analytic model; plan with model:=mujoco")
-        own = np.atleast_2d(np.asarray(task.parameters if parameters is None else parameters, float))
+        own = np.atleast_2d(
+            np.asarray(task.parameters if parameters is None else parameters, float)
+        )
         if own.ndim != 2 or own.shape[1] != len(task.parameters):
             raise ValueError(
                 f"{task.name} has {len(task.parameters)} physical parameters "
@@ -40,8 +42,12 @@ class NumbaDynamics:
         """The state one control period later, by the first model sample. (..., n), (..., m) -> (..., n)"""
         x, u = np.asarray(x, float), np.asarray(u, float)
         batch = np.broadcast_shapes(x.shape[:-1], u.shape[:-1])
-        rows_x = np.ascontiguousarray(np.broadcast_to(x, (*batch, x.shape[-1])).reshape(-1, x.shape[-1]))
-        rows_u = np.ascontiguousarray(np.broadcast_to(u, (*batch, u.shape[-1])).reshape(-1, u.shape[-1]))
+        rows_x = np.ascontiguousarray(
+            np.broadcast_to(x, (*batch, x.shape[-1])).reshape(-1, x.shape[-1])
+        )
+        rows_u = np.ascontiguousarray(
+            np.broadcast_to(u, (*batch, u.shape[-1])).reshape(-1, u.shape[-1])
+        )
         out = np.empty_like(rows_x)
         self.task.kernels.step_batch(rows_x, rows_u, self.parameters[0], out)
         return out.reshape(*batch, x.shape[-1])

@@ -46,6 +46,8 @@ class SimNode(Node):
         "/goal": "geometry_msgs/msg/PoseStamped",
     }
 
+    plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks"}
+
     @dataclass(frozen=True)
     class Parameters:
         """Parameters of the sim node."""
@@ -60,7 +62,9 @@ class SimNode(Node):
         """Without a valid command for this long (plant time) the plant does the task's safe action."""
         tick_timeout_s: float = 10.0
         """Tick barrier only: the run is aborted when a node has not answered for this long (wall)."""
-        path: dict[str, str] = field(default_factory=lambda: {"planner": "/plan", "control": "/command"})
+        path: dict[str, str] = field(
+            default_factory=lambda: {"planner": "/plan", "control": "/command"}
+        )
         """Tick barrier only: the nodes from sensor to command, and the topic by which each answers."""
         camera: bool = False
         """Publish the top-view camera (needs a GL library: see covary doctor)."""
@@ -79,11 +83,15 @@ class SimNode(Node):
         self.guard = PlantGuard(self.task, deadline)
         model = Path(self.task.mjcf).read_text()
         self.model, self.model_sha256 = model, hashlib.sha256(model.encode()).hexdigest()
-        self.stats.update(task=p.task, seed=p.seed, episodes=[], sensor_to_command_ms=None, rejected=0)
+        self.stats.update(
+            task=p.task, seed=p.seed, episodes=[], sensor_to_command_ms=None, rejected=0
+        )
         self.stats.update(late_ticks=0)
         for topic, name in self.publishes.items():
             attribute = "publish_" + topic.strip("/")
-            setattr(self, attribute, self.create_publisher(messages.message_class(name), topic).publish)
+            setattr(
+                self, attribute, self.create_publisher(messages.message_class(name), topic).publish
+            )
         self.create_subscription(messages.JointState, "/command", self.on_command)
         self.create_subscription(messages.PoseStamped, "/goal", self.on_goal)
         self.create_service(messages.Trigger, "/stop", self.on_stop)
@@ -230,7 +238,10 @@ class SimNode(Node):
 
     def check_barrier(self) -> None:
         """Abort the run when a node has not answered for too long."""
-        if not self.running or wall.perf_counter() - self.sensed_wall < self.parameters.tick_timeout_s:
+        if (
+            not self.running
+            or wall.perf_counter() - self.sensed_wall < self.parameters.tick_timeout_s
+        ):
             return
         silent = self.unanswered()
         self.abort(f"{silent} did not answer t={self.sensed_at:.3f} s within the tick timeout")

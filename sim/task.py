@@ -89,7 +89,9 @@ class Task(ABC):
         """MuJoCo's positions and velocities in state x. (..., n) -> (..., nq), (..., nv)"""
 
     @abstractmethod
-    def state_from_physics(self, qpos: np.ndarray, qvel: np.ndarray, goal: np.ndarray) -> np.ndarray:
+    def state_from_physics(
+        self, qpos: np.ndarray, qvel: np.ndarray, goal: np.ndarray
+    ) -> np.ndarray:
         """The state vector of MuJoCo's positions and velocities. (..., nq), (..., nv), (..., k) -> (..., n)"""
 
     def ctrl_from_action(self, u: np.ndarray) -> np.ndarray:

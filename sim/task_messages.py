@@ -27,7 +27,9 @@ def state_message(task: Task, time: float, episode: int, x: np.ndarray) -> messa
     )
 
 
-def plan_message(task: Task, time: float, dt: float, actions: np.ndarray) -> messages.JointTrajectory:
+def plan_message(
+    task: Task, time: float, dt: float, actions: np.ndarray
+) -> messages.JointTrajectory:
     """A plan as a trajectory of velocities or efforts; its stamp is that of the state planned from."""
     empty = np.zeros(0)
     points = []
@@ -58,7 +60,9 @@ def plan_actions(task: Task, message: messages.JointTrajectory) -> tuple[float, 
     order = _order(task, message.joint_names)
     if not message.points:
         raise TaskMessageError("a plan without points")
-    rows = [p.velocities if task.action_interface == "velocity" else p.effort for p in message.points]
+    rows = [
+        p.velocities if task.action_interface == "velocity" else p.effort for p in message.points
+    ]
     if any(len(row) != len(order) for row in rows):
         raise TaskMessageError(f"a plan point without {len(order)} {task.action_interface} values")
     actions = np.array(rows)[:, order]

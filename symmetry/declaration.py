@@ -153,11 +153,15 @@ class Symmetry:
             SymmetryError: No such element or keyword, or an array of another width.
         """
         if not 0 <= g < self.group.order:
-            raise SymmetryError(f"{self.group.name} has no element {g}; its order is {self.group.order}")
+            raise SymmetryError(
+                f"{self.group.name} has no element {g}; its order is {self.group.order}"
+            )
         moved = []
         for space, array in arrays.items():
             if space not in ("state", "action", "observation"):
-                raise SymmetryError(f"a symmetry acts on state, action and observation, not {space!r}")
+                raise SymmetryError(
+                    f"a symmetry acts on state, action and observation, not {space!r}"
+                )
             acting = self._action_on(space)  # type: ignore[arg-type]
             x = np.asarray(array, float)
             if x.shape[-1:] != acting.angles.shape:
@@ -177,11 +181,13 @@ class Symmetry:
         """
         acting = self._action_on(space)
         if not acting.linear:
-            raise SymmetryError(f"the {space} holds angles or poses, which no matrix moves; use act()")
+            raise SymmetryError(
+                f"the {space} holds angles or poses, which no matrix moves; use act()"
+            )
         return acting.matrices
 
     def difference(self, space: Space, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """a - b, with angles subtracted the short way round. (..., d)"""
+        """A - b, with angles subtracted the short way round. (..., d)"""
         acting = self._action_on(space)
         out = np.asarray(a, float) - np.asarray(b, float)
         if acting.angles.any():

@@ -209,7 +209,9 @@ def group(name: str) -> Group:
     if match:
         return _NUMBERED[match.group(1)](int(match.group(2)))
     near = difflib.get_close_matches(name, [*_NAMED, "C2", "C4", "C8", "D4", "D8", "SO2_16"], n=1)
-    hint = f"; did you mean {near[0]}?" if near else "; known: C<n>, D<n>, reflection, swap, trivial"
+    hint = (
+        f"; did you mean {near[0]}?" if near else "; known: C<n>, D<n>, reflection, swap, trivial"
+    )
     raise GroupError(f"no group is called {name!r}{hint}")
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from covary.control.plan_follower import PlanFollower
 from covary.sim.tasks.point_mass import PointMass
 

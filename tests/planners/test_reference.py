@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from covary.planners.cem import CEM
 from covary.planners.mppi import MPPI
 from covary.sim.numba_dynamics import NumbaDynamics
@@ -114,5 +115,7 @@ def test_rollouts_left_over_by_the_orbit_are_the_mean(kind):
     memory = planner.initial_memory(0)
     for g in task.symmetry.group.elements:
         here, warm = planner.plan(x, 0.0, memory)
-        there, moved = planner.plan(task.symmetry.act(g, state=x), 0.0, memory.act(planner.symmetry, g))
+        there, moved = planner.plan(
+            task.symmetry.act(g, state=x), 0.0, memory.act(planner.symmetry, g)
+        )
         assert np.abs(there.actions - task.symmetry.act(g, action=here.actions)).max() < 1e-9

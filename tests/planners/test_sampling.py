@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from covary.planners.cem import CEM
 from covary.planners.mppi import MPPI
 from covary.planners.plan import Plan
@@ -149,7 +150,14 @@ def test_states_that_are_none_are_refused(state):
 
 def test_a_plan_holds_its_actions():
     plan = Plan(1.0, 0.1, np.arange(3.0)[:, None], 0.0)
-    assert [float(plan.action(t)[0]) for t in (0.0, 1.0, 1.05, 1.1, 1.2999, 9.0)] == [0, 0, 0, 1, 2, 2]
+    assert [float(plan.action(t)[0]) for t in (0.0, 1.0, 1.05, 1.1, 1.2999, 9.0)] == [
+        0,
+        0,
+        0,
+        1,
+        2,
+        2,
+    ]
 
 
 def test_three_lines_make_an_outsiders_planner():

@@ -4,10 +4,11 @@ import importlib
 import inspect
 import pkgutil
 
-import covary.planners
-import covary.sim.tasks
 import numpy as np
 import pytest
+
+import covary.planners
+import covary.sim.tasks
 from covary.planners.sampling import SamplingPlanner
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.task import Task
@@ -20,7 +21,11 @@ def found(package, kind):
     for module in pkgutil.iter_modules(package.__path__):
         loaded = importlib.import_module(f"{package.__name__}.{module.name}")
         for _, cls in inspect.getmembers(loaded, inspect.isclass):
-            if cls.__module__ == loaded.__name__ and issubclass(cls, kind) and not inspect.isabstract(cls):
+            if (
+                cls.__module__ == loaded.__name__
+                and issubclass(cls, kind)
+                and not inspect.isabstract(cls)
+            ):
                 classes.append(cls)
     return classes
 
@@ -41,7 +46,10 @@ def make(planner, task, symmetry, **more):
 
 
 def subgroups(task):
-    return ["full", *[n for n in task().symmetry.group.subgroup_names() if n not in ("trivial", "C16")]]
+    return [
+        "full",
+        *[n for n in task().symmetry.group.subgroup_names() if n not in ("trivial", "C16")],
+    ]
 
 
 CASES = [(t, p, s) for t in TASKS for p in PLANNERS for s in subgroups(t)]

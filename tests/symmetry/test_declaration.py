@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from covary.symmetry.declaration import Symmetry, SymmetryError, wrap
 from covary.symmetry.group import GroupError, group
 from covary.symmetry.part import Angle, Pose, Position, Pseudoscalar, Regular, Scalar, Vector
@@ -96,9 +97,17 @@ def test_restricting_to_nonsense_says_what_exists():
 
 def test_blocks_are_exactly_where_one_spread_is_equivariant():
     parts = {"v": Vector(), "w": Pseudoscalar(2), "r": Regular()}
-    assert Symmetry(group("C4"), parts, parts).blocks("action") == ((0, 1), (2,), (3,), (4, 5, 6, 7))
+    assert Symmetry(group("C4"), parts, parts).blocks("action") == (
+        (0, 1),
+        (2,),
+        (3,),
+        (4, 5, 6, 7),
+    )
     assert Symmetry(group("C2"), parts, parts).blocks("action") == ((0,), (1,), (2,), (3,), (4, 5))
-    assert Symmetry(group("reflection"), {"v": Vector()}, {"v": Vector()}).blocks("action") == ((0,), (1,))
+    assert Symmetry(group("reflection"), {"v": Vector()}, {"v": Vector()}).blocks("action") == (
+        (0,),
+        (1,),
+    )
 
 
 def test_torques_have_a_short_orbit():
@@ -122,7 +131,12 @@ def test_the_stabiliser_is_found_and_wraps():
         (lambda: symmetry("C4").act(4, state=np.zeros(26)), "no element 4"),
         (lambda: symmetry("C4").act(0, state=np.zeros(3)), "coordinates"),
         (lambda: symmetry("C4").act(0, reward=np.zeros(3)), "not 'reward'"),
-        (lambda: Symmetry(group("C4"), {"a": Scalar()}, {"a": Scalar()}).act(0, observation=[1.0]), "declared"),
+        (
+            lambda: Symmetry(group("C4"), {"a": Scalar()}, {"a": Scalar()}).act(
+                0, observation=[1.0]
+            ),
+            "declared",
+        ),
         (lambda: Scalar(0), "at least one"),
     ],
 )

@@ -2,9 +2,24 @@
 
 import numpy as np
 import pytest
+
 from covary.symmetry.group import GroupError, dihedral, group
 
-NAMES = ["trivial", "C2", "C3", "C4", "C8", "C16", "D2", "D3", "D4", "D5", "D8", "reflection", "swap"]
+NAMES = [
+    "trivial",
+    "C2",
+    "C3",
+    "C4",
+    "C8",
+    "C16",
+    "D2",
+    "D3",
+    "D4",
+    "D5",
+    "D8",
+    "reflection",
+    "swap",
+]
 NAMES += ["SO2_12", "O2_6"]
 
 
@@ -25,7 +40,9 @@ def test_the_plane_is_a_homomorphism_of_orthogonal_matrices(name):
     for a in g.elements:
         np.testing.assert_allclose(g.plane[a] @ g.plane[a].T, np.eye(2), atol=1e-15)
         for b in g.elements:
-            np.testing.assert_allclose(g.plane[a] @ g.plane[b], g.plane[g.product[a, b]], atol=1e-15)
+            np.testing.assert_allclose(
+                g.plane[a] @ g.plane[b], g.plane[g.product[a, b]], atol=1e-15
+            )
             turn = g.sign[a] * g.turn[b] + g.turn[a] - g.turn[g.product[a, b]]
             assert abs(np.exp(1j * turn) - 1) < 1e-14
 
@@ -64,7 +81,9 @@ def test_a_missing_subgroup_names_those_that_exist(parent, wrong, hint):
         group(parent).subgroup(wrong)
 
 
-@pytest.mark.parametrize(("word", "near"), [("reflexion", "reflection"), ("Q8", "known"), ("C0", "turns")])
+@pytest.mark.parametrize(
+    ("word", "near"), [("reflexion", "reflection"), ("Q8", "known"), ("C0", "turns")]
+)
 def test_an_unknown_group_names_the_nearest(word, near):
     with pytest.raises(GroupError, match=near):
         group(word)
@@ -77,8 +96,9 @@ def test_a_set_that_is_no_group_is_refused():
 
 @pytest.mark.parametrize("n", [3, 4, 8])
 def test_matrices_agree_with_escnn(n):
-    import covary.symmetry.escnn_compat  # noqa: F401  supplies the one function escnn lacks
     from escnn.group import dihedral_group
+
+    import covary.symmetry.escnn_compat  # noqa: F401  supplies the one function escnn lacks
 
     theirs = dihedral_group(n)
     ours = dihedral(n)
@@ -88,20 +108,25 @@ def test_matrices_agree_with_escnn(n):
             np.testing.assert_allclose(
                 theirs.irrep(1, 1)(element), ours.plane[k + n * flip], atol=1e-12
             )
-            np.testing.assert_allclose(theirs.irrep(1, 0)(element), ours.sign[k + n * flip], atol=1e-12)
+            np.testing.assert_allclose(
+                theirs.irrep(1, 0)(element), ours.sign[k + n * flip], atol=1e-12
+            )
             regular = theirs.regular_representation(element)
             assert regular.shape == (2 * n, 2 * n)
 
 
 @pytest.mark.parametrize("n", [3, 4, 8])
 def test_regular_representation_agrees_with_escnn(n):
+    from escnn.group import dihedral_group
+
     import covary.symmetry.escnn_compat  # noqa: F401
     from covary.symmetry.part import Regular
-    from escnn.group import dihedral_group
 
     theirs = dihedral_group(n)
     position = {(0, k): k for k in range(n)} | {(1, k): n + k for k in range(n)}
-    order = [position[e.value if isinstance(e.value, tuple) else (0, e.value)] for e in theirs.elements]
+    order = [
+        position[e.value if isinstance(e.value, tuple) else (0, e.value)] for e in theirs.elements
+    ]
     ours = Regular().matrices(dihedral(n))
     for element in theirs.elements:
         g = position[element.value]
