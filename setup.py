@@ -56,7 +56,7 @@ setup(
         "pyyaml>=6",
         "eclipse-zenoh>=1.10,<2",
         "rosbags>=0.11,<0.12",
-        "mcap>=1.2",
+        "mcap>=1.6",
         "zstandard>=0.22",
         "typer>=0.12",
         "rich>=13",
