@@ -148,8 +148,11 @@ class Reacher(Task):
 
 @njit(cache=True)
 def wrapped(angle):
-    """The angle brought to [-pi, pi)."""
-    return angle - 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
+    """The angle brought to [-pi, pi); one that is there already is not touched."""
+    if -math.pi <= angle < math.pi:
+        return angle
+    turned = angle - 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
+    return turned if -math.pi <= turned < math.pi else -math.pi  # rounded over the edge
 
 
 @njit(cache=True)
