@@ -94,7 +94,9 @@ def arguments(path: Path) -> tuple[Argument, ...]:
 
 def _arguments(path: Path, stack: tuple[Path, ...]) -> dict[str, Argument]:
     root = read_root(path)
-    found = {argument.name: argument for argument in declared(root)}
+    found: dict[str, Argument] = {}
+    for argument in declared(root):
+        found.setdefault(argument.name, argument)  # of several with conditions: the first
     for entity in entities(root):
         if entity.kind != "include":
             continue
