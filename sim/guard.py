@@ -1,9 +1,10 @@
-"""`PlantGuard`: the last check before the actuators; it counts the plant's own ticks, not the wall's."""
+"""`PlantGuard`: the last check before the actuators; it counts plant ticks, not wall time."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from .limits import Limits
 from .task import Task
 
 # The values of covary_msgs/msg/Applied.status.
@@ -14,18 +15,26 @@ class PlantGuard:
     """Lets through the newest valid command; gives the task's safe action when there is none.
 
     A command is valid if it is finite, newer than the one before, and not from the future. One
-    beyond the limits is projected onto them. One older than the deadline has run out.
+    beyond the limits is projected onto them, and one that changes too fast changes as fast as it
+    may. One older than the deadline has run out. The safe action is never slowed down.
 
     Args:
         task: Whose limits and safe action hold.
         deadline_ticks: Physics ticks from the stamp of a command to its end.
+        rates: How fast the action may change, per second; None: as fast as it likes.
+
+    Attributes:
+        stopped: Whether a stop is latched.
+        rejected: How many commands were refused.
+        limited: How many were changed by limits or rates.
     """
 
-    def __init__(self, task: Task, deadline_ticks: int) -> None:
+    def __init__(self, task: Task, deadline_ticks: int, rates: Limits | None = None) -> None:
         if deadline_ticks < 1:
             raise ValueError("the command deadline must be at least one physics tick")
         self.task = task
         self.deadline_ticks = deadline_ticks
+        self.rates = rates
         self.stopped = False
         self.rejected = 0
         self.limited = 0
@@ -58,14 +67,14 @@ class PlantGuard:
         if stamp_tick <= self._stamp or stamp_tick > tick:
             self.rejected += 1
             return False
-        within = self.task.limits.project(action)
+        within = self._slowed(self.task.limits.project(action), stamp_tick, tick)
         self.limited += bool(np.abs(within - action).max() > 1e-9)
         self._action, self._stamp, self._status = within, stamp_tick, OK
         self.command_time = time
         return True
 
     def action(self, tick: int) -> tuple[np.ndarray, int]:
-        """What the actuators do in a tick, and why (OK, NO_COMMAND, LATE, REJECTED, STOPPED). (m,)"""
+        """What the actuators do in a tick (m,), and why: OK, NO_COMMAND, LATE, ..."""
         if self.stopped:
             return self.task.safe_action(), STOPPED
         if self._action is None:
@@ -83,3 +92,15 @@ class PlantGuard:
         if self.stopped:
             self.stopped = False
             self._action, self._status = None, NO_COMMAND
+
+    def _slowed(self, action: np.ndarray, stamp_tick: int, tick: int) -> np.ndarray:
+        """The action, as far towards it as the rates allow from what is being done now. (m,)"""
+        if self.rates is None:
+            return action
+        # After a gap no more than in a control period: the plant has been doing something since.
+        period = self.task.dt / self.task.physics_dt
+        ticks = min(stamp_tick - self._stamp, period) if self._stamp >= 0 else period
+        seconds = ticks * self.task.physics_dt
+        now, _ = self.action(tick)
+        # A part of a straight way between two actions within convex limits stays within them.
+        return now + seconds * self.rates.project((action - now) / seconds)

@@ -39,7 +39,7 @@ class NumbaDynamics:
         self.models = len(self.parameters)
 
     def next_state(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """The state one control period later, by the first model sample. (..., n), (..., m) -> (..., n)"""
+        """The state a control period later, by the first model. (..., n), (..., m) -> (..., n)"""
         x, u = np.asarray(x, float), np.asarray(u, float)
         batch = np.broadcast_shapes(x.shape[:-1], u.shape[:-1])
         rows_x = np.ascontiguousarray(

@@ -45,7 +45,7 @@ class MujocoPlant:
         self.tick = 0
 
     def set_goal(self, goal: np.ndarray) -> None:
-        """Give the task another goal (k,); nothing in the physics moves but the mark of the goal."""
+        """Give the task another goal (k,); nothing in the physics moves but the goal's mark."""
         self.goal = np.array(goal, float)
         if self._goal_mocap >= 0:
             self.data.mocap_pos[self._goal_mocap, :2] = self.goal[:2]
@@ -90,5 +90,5 @@ class MujocoPlant:
             )
         mujoco.mj_setState(self.model, self.data, np.ascontiguousarray(state), self._signature)
         mujoco.mj_forward(self.model, self.data)
-        # The forward pass computes what depends on the state; it must not count as a solver warm start.
+        # The forward pass computes what depends on the state; it must not warm-start the solver.
         mujoco.mj_setState(self.model, self.data, np.ascontiguousarray(state), self._signature)

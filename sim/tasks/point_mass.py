@@ -26,18 +26,19 @@ W_DISTANCE, W_SPEED, W_FORCE, W_ZONE, W_END = 1.0, 0.05, 0.002, 20.0, 5.0
 
 
 class PointMass(Task):
-    """Drive a 1 kg mass with linear friction to a goal; a round zone about the origin is to be avoided.
+    """Drive a 1 kg mass with linear friction to a goal, round a zone about the origin.
 
-    State x (6,): position (m), velocity (m/s), goal position (m). Action u (2,): force, N, |u| <= 2.
+    State x (6,): position (m), velocity (m/s), goal position (m). Action u (2,): force, N, at most
+    2 N in any direction.
 
     **Success**: within 30 mm of the goal and slower than 0.1 m/s, for 0.5 s on end, within 8 s.
 
     **Starts**: at rest, 0.4 to 0.7 m from the origin in any direction; the goal 0.4 to 0.7 m from
-    the origin, within 60 degrees of the opposite direction, so that the straight line mostly crosses
-    the zone (radius 0.15 m). All is isotropic: the symmetry is O(2), declared as D8.
+    the origin, within 60 degrees of the opposite direction, so that about every second straight way
+    crosses the zone (radius 0.15 m). All is isotropic: the symmetry is O(2), declared as D8.
 
-    The zone is no wall: entering it costs, up to 20 a period at its centre. Model and plant agree to
-    rounding: the model makes the same semi-implicit substeps as MuJoCo.
+    The zone is no wall: entering it costs, up to 20 a period at its centre. Model and plant agree
+    to rounding: the model makes the same semi-implicit substeps as MuJoCo.
     """
 
     name = "point_mass"

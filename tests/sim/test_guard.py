@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from covary.sim.guard import LATE, NO_COMMAND, OK, REJECTED, STOPPED, PlantGuard
+from covary.sim.limits import Ball, Limits
 from covary.sim.tasks.push import Push
 
 U = np.array([0.1, -0.05])
@@ -58,6 +59,37 @@ def test_limits_are_projected(guard):
     assert guard.limited == 1
     guard.offer(0.2 * U, stamp_tick=2, tick=2)
     assert guard.limited == 1, "what is within the limits is not counted"
+
+
+def test_rates_are_kept_from_one_command_to_the_next():
+    """At most 2 m/s^2: 0.1 m/s in a control period of 50 ms (10 ticks), in any direction."""
+    task = Push()
+    rates = Limits({"pusher": Ball(2.0)}, task.limits.slices)
+    guard, full = PlantGuard(task, 20, rates), np.array([0.15, 0.20])
+    for tick, share in ((0, 0.4), (10, 0.8), (20, 1.0), (30, 1.0)):
+        assert guard.offer(full, stamp_tick=tick, tick=tick)
+        assert guard.action(tick)[0] == pytest.approx(share * full, abs=1e-15)
+    assert guard.limited == 2
+    for tick, share in ((35, 0.8), (40, 0.6), (55, 0.2)):
+        assert guard.offer(-full, stamp_tick=tick, tick=tick), "half, half and no more than one"
+        assert guard.action(tick)[0] == pytest.approx(share * full, abs=1e-15)
+    assert_safe(guard, 75, LATE)  # at once: what is safe is not slowed down
+    assert guard.offer(full, stamp_tick=90, tick=90)
+    assert guard.action(90)[0] == pytest.approx(0.4 * full, abs=1e-15), "late: from rest"
+    guard.stop()
+    assert_safe(guard, 91, STOPPED)
+    guard.clear_stop()
+    assert guard.offer(full, stamp_tick=95, tick=95)
+    assert guard.action(95)[0] == pytest.approx(0.2 * full, abs=1e-15), "stopped: from rest"
+    guard.reset()
+    assert guard.offer(full, stamp_tick=0, tick=0)
+    assert guard.action(0)[0] == pytest.approx(0.4 * full, abs=1e-15), "a new episode: from rest"
+
+
+def test_without_rates_an_action_within_the_limits_is_not_touched(guard):
+    for tick, action in enumerate((U, -U, np.array([0.1, 0.2]))):
+        guard.offer(action, stamp_tick=tick, tick=tick)
+        assert np.array_equal(guard.action(tick)[0], action)
 
 
 @pytest.mark.parametrize(
