@@ -1,60 +1,62 @@
-"""Time from process start to the first plan, against its bare imports: prints one JSON object."""
+"""Time from the planner node's first import to its first plan, against importing the same modules: JSON."""
 
 import json
 import statistics
 import subprocess
 import sys
-import time
+import tempfile
+from pathlib import Path
 
-RUNS = 7
+RUNS = 9
 
-IMPORTS = """
-import numpy as np
-import zenoh, rosbags.typesys, yaml, numba
-"""
-
-# What Numba loads when the first compiled function of a process is called, cached or not (SciPy is
-# among it): its own start-up, which its import only puts off.
-NUMBA = """
-from numba.core.registry import cpu_target
-cpu_target.typing_context.refresh()
-cpu_target.target_context.refresh()
-"""
-
+# A planner node as a launch builds it, configured: it has planned once. Caches are filled.
 PLAN = """
+import time
+start = time.perf_counter()
+import json, sys
 from covary.nodes import zenoh_bus
-from covary.planners.mppi import MPPI
-from covary.planners.planner_node import PlannerNode
-from covary.sim.numba_dynamics import NumbaDynamics
-from covary.sim.tasks.push import Push
-planner = MPPI(NumbaDynamics(Push()))
-x = planner.task.initial_state(np.random.default_rng(0))
-planner.plan(x, 0.0, planner.initial_memory(seed=0))
+from covary.nodes.bus import LocalBus, LocalGraph
+from covary.nodes.run import build
+planner = {"plugin": "mppi", "samples": 512, "horizon": 40, "knots": 8, "iterations": 2}
+spec = {"exec": "planner_node", "name": "planner", "realtime": False}
+spec["params"] = {"task": "push", "planner": planner}
+build(spec, LocalBus(LocalGraph(), "planner")).configure()
+print(json.dumps({"seconds": time.perf_counter() - start, "modules": list(sys.modules)}))
+"""
+
+# Every module that the node has loaded by then, in the same order, and nothing else.
+IMPORTS = """
+import time
+start = time.perf_counter()
+import contextlib, importlib, json, sys
+for name in json.load(open(sys.argv[1])):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
+print(json.dumps({"seconds": time.perf_counter() - start}))
 """
 
 
-def seconds(codes: list[str]) -> list[float]:
-    """Median wall time of a fresh Python for each code (s), taken in turns, caches filled."""
-    taken = [[] for _ in codes]
-    for _ in range(RUNS + 1):
-        for times, code in zip(taken, codes, strict=True):
-            before = time.perf_counter()
-            subprocess.run([sys.executable, "-P", "-c", code], check=True)
-            times.append(time.perf_counter() - before)
-    return [statistics.median(times[1:]) for times in taken]
+def run(code: str, *arguments: str) -> dict:
+    """What a fresh Python prints."""
+    command = [sys.executable, "-P", "-c", code, *arguments]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def main() -> None:
-    """Measures and prints, with both ratios."""
-    imports, numba, plan = seconds([IMPORTS, IMPORTS + NUMBA, IMPORTS + PLAN])
+    """Measure in turns; print medians and their ratio."""
+    modules = [name for name in run(PLAN)["modules"] if name != "__main__"]
+    with tempfile.TemporaryDirectory() as folder:
+        names = Path(folder) / "modules.json"
+        names.write_text(json.dumps(modules))
+        rounds = [(run(PLAN)["seconds"], run(IMPORTS, str(names))["seconds"]) for _ in range(RUNS)]
+    first_plan, imports = (statistics.median(times) for times in zip(*rounds, strict=True))
     figures = {
         "benchmark": "start_time",
         "runs": RUNS,
+        "modules": len(modules),
         "imports_s": round(imports, 3),
-        "imports_and_numba_start_s": round(numba, 3),
-        "first_plan_s": round(plan, 3),
-        "ratio_to_imports": round(plan / imports, 2),
-        "ratio_to_imports_and_numba_start": round(plan / numba, 2),
+        "first_plan_s": round(first_plan, 3),
+        "ratio": round(statistics.median(a / b for a, b in rounds), 2),
     }
     print(json.dumps(figures, indent=1))
 
