@@ -1,0 +1,45 @@
+"""What every test is held to: no thread is left behind, since one would keep pytest from ending."""
+
+import os
+import sys
+import threading
+import time
+
+import pytest
+
+GRACE_S = 2.0
+
+
+def lingering() -> set[threading.Thread]:
+    """Threads that Python would wait for at its end: an open zenoh subscriber's is one."""
+    others = set(threading.enumerate()) - {threading.main_thread()}
+    return {thread for thread in others if not thread.daemon}
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left():
+    """Fails a test that leaves a thread running; what wider fixtures started before it may stay."""
+    before = lingering()
+    yield
+    deadline = time.monotonic() + GRACE_S
+    while (left := lingering() - before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if left:
+        pytest.fail(f"left running: {sorted(thread.name for thread in left)}; close what opened it")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Remembers how the run ended."""
+    session.config.stash[STATUS] = int(exitstatus)
+
+
+STATUS = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """Ends the process even so: a hang after the last test would look like a test that hangs."""
+    if left := lingering():
+        print(f"still running: {sorted(t.name for t in left)}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(config.stash.get(STATUS, 1) or 1)
