@@ -23,7 +23,7 @@ LEASE_MS = 2000
 """A peer that is silent for this long is gone."""
 SHARED_FROM = 64 * 1024
 """Payloads of this size (bytes) and more go through shared memory."""
-_POOL = 32 * 1024 * 1024  # shared memory of a process, at least; taken when first needed
+_POOL = 8  # payloads that fit into the pool, which is made when it is first needed
 
 
 def session_config(connect: list[str], listen: list[str]) -> zenoh.Config:
@@ -71,28 +71,29 @@ class _Bell:
 
 
 class _SharedMemory:
-    """A pool for large payloads; where there is none, or it is full, they go as they are."""
+    """A pool for large payloads; where there is none, or it is full, they go as they are.
+
+    Zenoh leaves a process's pool in /dev/shm at its end, whatever that was, and a later session of
+    anyone's takes it away. So it is no larger than it has to be.
+    """
 
     def __init__(self) -> None:
         self._provider: Any = None
-        self._failed = False
+        self._size = 0
 
     def place(self, payload: bytes) -> Any:
-        if self._provider is None and not self._failed:
-            try:
-                size = max(_POOL, 4 * len(payload))
-                self._provider = zenoh.shm.ShmProvider.default_backend(size)
-            except (zenoh.ZError, AttributeError):
-                self._failed = True
-        if self._provider is not None:
-            try:
+        try:
+            if _POOL * len(payload) > 2 * self._size:
+                self._size = _POOL * len(payload)
+                self._provider = zenoh.shm.ShmProvider.default_backend(self._size)
+            if self._provider is not None:
                 # Never BlockOn: a receiver that holds on to a buffer must not stop a loop.
                 policy = zenoh.shm.Defragment(zenoh.shm.GarbageCollect())
                 buffer = self._provider.alloc(len(payload), policy)
                 buffer[:] = payload
                 return buffer
-            except zenoh.ZError:
-                pass
+        except zenoh.ZError:
+            pass
         return payload
 
 
