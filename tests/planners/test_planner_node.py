@@ -1,0 +1,126 @@
+"""The planner node on a local bus: an answer to every state, budgets, late policies, bad states."""
+
+import numpy as np
+import pytest
+from covary.nodes import messages
+from covary.nodes.bus import LocalBus, LocalGraph
+from covary.nodes.parameters import ParameterError
+from covary.nodes.run import build
+from covary.planners.plan import Plan
+from covary.planners.planner_node import late_actions
+from covary.sim.task_messages import plan_actions, state_message
+from covary.sim.tasks.point_mass import PointMass
+
+TASK = PointMass()
+PLANNER = {"plugin": "mppi", "samples": 64, "horizon": 10, "knots": 4}
+
+
+class World:
+    """A planner node, someone who sends states, and all plans that come back."""
+
+    def __init__(self, realtime=False, folder=None, **params):
+        self.graph = LocalGraph()
+        spec = {
+            "exec": "planner_node",
+            "name": "planner",
+            "realtime": realtime,
+            "run_folder": folder and str(folder),
+            "params": {"task": "point_mass", "planner": PLANNER, **params},
+        }
+        self.node = build(spec, LocalBus(self.graph, "planner"))
+        self.node.configure()
+        self.node.start()
+        outside = LocalBus(self.graph, "outside")
+        self.states = outside.publisher("covary_msgs/msg/State", "/state")
+        self.plans = outside.subscribe("trajectory_msgs/msg/JointTrajectory", "/plan", 0)
+
+    def send(self, time, x, episode=0):
+        self.states.put(messages.serialize(state_message(TASK, time, episode, x)))
+        while self.graph.step():
+            pass
+        taken = self.plans.take()
+        if taken is None:
+            return None
+        message = messages.deserialize(taken[0], "trajectory_msgs/msg/JointTrajectory")
+        return plan_actions(TASK, message)
+
+
+def start(seed=0):
+    return TASK.initial_state(np.random.default_rng(seed))
+
+
+def test_every_state_is_answered_with_its_own_stamp():
+    world = World()
+    for tick in range(5):
+        time, dt, actions = world.send(tick * TASK.dt, start())
+        assert time == pytest.approx(tick * TASK.dt) and dt == pytest.approx(TASK.dt)
+        assert actions.shape == (10, 2) and TASK.limits.violation(actions).max() < 1e-9
+    assert world.node.stats["plans"] == 5
+
+
+def test_a_new_episode_begins_with_a_new_memory():
+    world, fresh = World(), World()
+    world.send(0.0, start(1), episode=0)
+    world.send(0.05, start(1), episode=0)
+    later = world.send(1.0, start(2), episode=1)[2]
+    np.testing.assert_array_equal(later, fresh.send(1.0, start(2), episode=1)[2])
+    assert np.abs(later - World().send(1.0, start(2), episode=2)[2]).max() > 1e-6
+
+
+def test_a_state_that_is_not_finite_gets_no_plan_and_the_next_one_does():
+    world = World()
+    assert world.send(0.0, np.full(6, np.nan)) is None
+    assert world.send(0.05, start()) is not None
+
+
+def test_statistics_say_what_was_really_evaluated(tmp_path):
+    world = World(folder=tmp_path, planner={**PLANNER, "samples": 96, "iterations": 3})
+    world.send(0.0, start())
+    stats = world.node.stats
+    assert (stats["samples"], stats["horizon"], stats["iterations"]) == (96, 10, 3)
+    world.node.write_stats()
+    assert set(stats["plan_ms"]) == {"p50", "p99"}
+    assert (tmp_path / "planner.json").is_file()
+
+
+@pytest.mark.parametrize("policy", ["replay", "hold", "brake"])
+def test_a_late_plan_is_published_as_the_policy_says(policy):
+    world = World(realtime=True, budget_ms=1e-6, late_policy=policy)
+    _, _, actions = world.send(0.0, start())
+    assert world.node.stats["overruns"] == 1
+    same = np.abs(actions - actions[0]).max() == 0.0
+    assert same == (policy != "replay")
+    assert (np.abs(actions).max() == 0.0) == (policy == "brake")
+
+
+def test_behind_the_barrier_the_budget_is_ignored():
+    world = World(budget_ms=1e-6, late_policy="brake")
+    assert np.abs(world.send(0.0, start())[2]).max() > 0
+    assert world.node.stats["overruns"] == 0
+
+
+def test_hold_holds_the_action_for_now():
+    plan = Plan(0.0, 0.05, np.arange(5.0)[:, None] * np.ones(2), 0.0)
+    np.testing.assert_array_equal(late_actions(TASK, plan, 0.12, "hold"), np.full((5, 2), 2.0))
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"planner": {"samples": 64}}, "needs a plugin"),
+        ({"planner": {"plugin": "mppi", "sampels": 64}}, "did you mean samples"),
+        ({"symmetry": "C3"}, "no subgroup of D8"),
+        ({"late_policy": "pray"}, "replay, hold, brake"),
+        ({"planner": {**PLANNER, "samples": 3}}, "less than one orbit"),
+    ],
+)
+def test_bad_parameters_are_one_line(params, message):
+    with pytest.raises(ParameterError, match=message) as caught:
+        World(**params)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_tuned_for_an_algorithm_reaches_it_and_its_children():
+    tuned = {"mppi": {"temperature": 0.7}, "cem": {"elite_fraction": 0.3}}
+    assert World(tuned=tuned).node.planner.parameters.temperature == 0.7
+    assert World(tuned=tuned, planner={**PLANNER, "plugin": "cem"}).node.planner.elites == 19
