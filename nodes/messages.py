@@ -71,7 +71,7 @@ class MessageError(ValueError):
 
 
 @cache
-def _store():
+def _store() -> Any:
     """The ROS 2 Jazzy types and ours."""
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 

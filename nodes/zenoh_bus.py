@@ -235,7 +235,8 @@ class ZenohBus:
         for reply in replies:
             if reply.ok is not None:
                 return reply.ok.payload.to_bytes()
-            raise BusError(f"{name}: {reply.err.payload.to_string()}")
+            reason = reply.err.payload.to_string() if reply.err is not None else "no answer"
+            raise BusError(f"{name}: {reason}")
         raise BusError(f"nobody serves {name}, or no answer within {timeout_s} s")
 
     def announce(self) -> None:
