@@ -30,7 +30,7 @@ class MujocoPlant:
         self.goal = np.zeros(0)
         self.tick = 0
         self._joints = [self.model.joint(name) for name in task.action_names]
-        self._signature = mujoco.mjtState.mjSTATE_INTEGRATION
+        self._signature = int(mujoco.mjtState.mjSTATE_INTEGRATION)
         self._size = mujoco.mj_stateSize(self.model, self._signature)
         goal = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_BODY, "goal")
         self._goal_mocap = int(self.model.body_mocapid[goal]) if goal >= 0 else -1
@@ -78,7 +78,9 @@ class MujocoPlant:
         return state
 
     def restore(self, state: np.ndarray) -> None:
-        """Go back to a state that `physics_state` gave (N,).
+        """Go back to a state that `physics_state` gave (N,), and to its tick.
+
+        A goal is no physics: it stays what `set_goal` last said, but for its mark.
 
         Raises:
             ValueError: It is of another model: its size differs.
@@ -89,6 +91,7 @@ class MujocoPlant:
                 "recorded with another model or MuJoCo version"
             )
         mujoco.mj_setState(self.model, self.data, np.ascontiguousarray(state), self._signature)
+        self.tick = round(self.data.time / self.task.physics_dt)
         mujoco.mj_forward(self.model, self.data)
         # The forward pass computes what depends on the state; it must not warm-start the solver.
         mujoco.mj_setState(self.model, self.data, np.ascontiguousarray(state), self._signature)

@@ -48,6 +48,7 @@ def test_a_restored_state_goes_on_bit_for_bit(task):
     other.reset(task.initial_state(np.random.default_rng(9)))
     run(other, -u, 7)
     other.restore(kept)
+    assert other.tick == 60
     assert np.array_equal(run(other, 0.8 * u, 80), first), "another plant goes on otherwise"
 
     text = MujocoPlant(task, Path(task.mjcf).read_text(encoding="utf-8"))
