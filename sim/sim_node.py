@@ -80,7 +80,7 @@ class SimNode(Node):
         self.plant = MujocoPlant(self.task)
         self.ticks_per_period = round(self.task.dt / self.task.physics_dt)
         deadline = round(p.command_deadline_ms * 1e-3 / self.task.physics_dt)
-        self.guard = PlantGuard(self.task, deadline)
+        self.guard = PlantGuard(self.task, deadline, self.task.rates)
         model = Path(self.task.mjcf).read_text()
         self.model, self.model_sha256 = model, hashlib.sha256(model.encode()).hexdigest()
         self.stats.update(

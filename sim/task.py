@@ -29,6 +29,8 @@ class Task(ABC):
         hold: How long success must last, s.
         symmetry: The one declaration of its symmetry.
         limits: What the actuators can do, per action part.
+        rates: How fast the action may change, per second and action part; None: no limit. The
+            guard before the actuators enforces it; a model that matters must know it itself.
         action_interface: ``"velocity"`` or ``"effort"``: what an action is, in ros2_control's words.
         state_names: One name a coordinate of x.
         action_names: One joint name a coordinate of u.
@@ -52,6 +54,7 @@ class Task(ABC):
     mjcf: ClassVar[str]
     symmetry: Symmetry
     limits: Limits
+    rates: Limits | None = None
     parameters: np.ndarray = np.zeros(0)
     parameter_names: ClassVar[tuple[str, ...]] = ()
     kernels: Any = None
