@@ -183,7 +183,7 @@ def test_no_message_at_all():
 
 @given(st.integers(-(2**31) * 10**9, (2**31 - 1) * 10**9))
 def test_whole_nanoseconds_survive(n):
-    """As long as a float of seconds tells them apart: 2**23 s, 97 days; then to half its spacing."""
+    """While a float of seconds tells them apart: 2**23 s, 97 days; then to half its spacing."""
     time_ = messages.Time(sec=n // 10**9, nanosec=n % 10**9)
     assert messages.nanoseconds(time_) == n
     seconds = messages.seconds(time_)
