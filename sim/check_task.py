@@ -178,11 +178,6 @@ def check_task(
     def success(x: np.ndarray, u: np.ndarray) -> np.ndarray:
         return np.asarray(task.success(x), float)[..., None]
 
-    def projected(x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        return task.limits.project(u)
-
-    low, high = task.limits.bound()
-    wild = 0.5 * (low + high) + (high - low) * rng.uniform(-1.5, 1.5, u.shape)
     laws = [match, valid]
     for name, f in (
         ("running cost invariance", running),
@@ -206,8 +201,13 @@ def check_task(
         )
     )
     actions = _labels(s, "action", task.action_names)
-    on_actions = (projected, lambda g, y: s.act(g, action=y), minus, actions)
-    laws.append(_measure(task, "limits projection commutes", *on_actions, x, wild, tolerance, rng))
+    on_actions = (lambda g, y: s.act(g, action=y), minus, actions, x)
+    for what, limits in (("limits", task.limits), ("rates", task.rates)):
+        if limits is not None:
+            low, high = limits.bound()
+            wild = 0.5 * (low + high) + (high - low) * rng.uniform(-1.5, 1.5, u.shape)
+            name, f = f"{what} projection commutes", lambda x, u, limits=limits: limits.project(u)
+            laws.append(_measure(task, name, f, *on_actions, wild, tolerance, rng))
     laws.append(_safe_action_fixed(task, actions, tolerance))
     if s.observation is not None:
         names = tuple(f"observation {i}" for i in range(s.width("observation")))

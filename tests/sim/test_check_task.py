@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from covary.sim.check_task import Report, TaskError, check_task
-from covary.sim.limits import Box, Interval, Limits
+from covary.sim.limits import Ball, Box, Interval, Limits
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.tasks.push import Push
@@ -140,6 +140,15 @@ def test_an_uneven_interval_is_named():
     task = declared(Push(), group=o2(4))
     task.limits = Limits({"pusher": Interval(-0.1, 0.25)}, task.limits.slices)
     assert only_failure(task).name == "limits projection commutes"
+
+
+def test_uneven_rates_are_named():
+    task = Push()
+    task.rates = Limits({"pusher": Box((-2.0,) * 2, (2.0,) * 2)}, task.limits.slices)
+    law = only_failure(task)
+    assert law.name == "rates projection commutes" and law.part == "pusher: Vector"
+    task.rates = Limits({"pusher": Ball(2.0)}, task.limits.slices)
+    assert check_task(task, samples=24).ok
 
 
 class Creeping(Push):
