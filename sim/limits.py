@@ -92,7 +92,8 @@ class Limits:
     def __post_init__(self) -> None:
         if set(self.parts) != set(self.slices):
             raise ValueError(
-                f"limits are declared for {sorted(self.parts)}, the action has {sorted(self.slices)}"
+                f"limits are declared for {sorted(self.parts)}, "
+                f"the action has {sorted(self.slices)}"
             )
 
     def project(self, u: np.ndarray) -> np.ndarray:
@@ -119,7 +120,7 @@ class Limits:
 
 
 def symmetry_clash(limits: Limits, symmetry: Symmetry) -> str | None:
-    """Why projection onto the limits does not commute with the group, in one line, or None if it does.
+    """Why projection onto the limits does not commute with the group, in one line; None if it does.
 
     Projects a fixed set of actions, inside and outside the limits, under every element.
     """
@@ -135,8 +136,9 @@ def symmetry_clash(limits: Limits, symmetry: Symmetry) -> str | None:
             worst = int(np.argmax(apart.max(axis=0)))
             part = next(name for name, s in limits.slices.items() if s.start <= worst < s.stop)
             return (
-                f"limits of action part {part!r} ({type(limits.parts[part]).__name__}) are not symmetric "
-                f"under {symmetry.group.name}: element {symmetry.group.element_names[g]} breaks them by "
-                f"{apart.max():.2g}; use a Ball, or a smaller group"
+                f"limits of action part {part!r} ({type(limits.parts[part]).__name__}) "
+                f"are not symmetric under {symmetry.group.name}: "
+                f"element {symmetry.group.element_names[g]} breaks them by {apart.max():.2g}; "
+                "use a Ball, or a smaller group"
             )
     return None

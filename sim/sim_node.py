@@ -1,4 +1,4 @@
-"""The sim node: the plant and its clock, the last guard before the actuators, and the judge of episodes."""
+"""The sim node: the plant and its clock, the last guard before the actuators, and the judge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ANSWERS = {"/plan": "JointTrajectory", "/command": "JointState"}
 
 
 class SimNode(Node):
-    """Runs episodes of a task in MuJoCo; publishes what sensors see, obeys /command, judges success.
+    """Runs a task's episodes in MuJoCo; publishes what sensors see, obeys /command, judges.
 
     In real time the plant is stepped by the wall clock and takes up the newest valid command at
     every physics tick. Behind the tick barrier time stands still until the command for the newest
@@ -59,13 +59,13 @@ class SimNode(Node):
         episodes: int = 1
         """How many episodes to run before the node ends."""
         command_deadline_ms: float = 100.0
-        """Without a valid command for this long (plant time) the plant does the task's safe action."""
+        """After this long without a valid command (plant time): the task's safe action."""
         tick_timeout_s: float = 10.0
-        """Tick barrier only: the run is aborted when a node has not answered for this long (wall)."""
+        """Tick barrier only: a node silent for this long (wall time) aborts the run."""
         path: dict[str, str] = field(
             default_factory=lambda: {"planner": "/plan", "control": "/command"}
         )
-        """Tick barrier only: the nodes from sensor to command, and the topic by which each answers."""
+        """Tick barrier only: the nodes from sensor to command, with the topic each answers by."""
         camera: bool = False
         """Publish the top-view camera (needs a GL library: see covary doctor)."""
         camera_hz: float = 10.0

@@ -31,7 +31,7 @@ class Task(ABC):
         limits: What the actuators can do, per action part.
         rates: How fast the action may change, per second and action part; None: no limit. The
             guard before the actuators enforces it; a model that matters must know it itself.
-        action_interface: ``"velocity"`` or ``"effort"``: what an action is, in ros2_control's words.
+        action_interface: ``"velocity"`` or ``"effort"``, in ros2_control's words.
         state_names: One name a coordinate of x.
         action_names: One joint name a coordinate of u.
         goal: Name of the state part that is the goal.
@@ -61,13 +61,32 @@ class Task(ABC):
 
     # What is wanted.
 
-    @abstractmethod
     def running_cost(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """Cost of arriving in x by u. (..., n), (..., m) -> (...)"""
+        """Cost of arriving in x by u; by default the kernels' one. (..., n), (..., m) -> (...)"""
+        shape = np.broadcast_shapes(x.shape[:-1], u.shape[:-1])
+        rows_x, rows_u = (
+            np.ascontiguousarray(np.broadcast_to(a, (*shape, a.shape[-1])), float).reshape(
+                -1, a.shape[-1]
+            )
+            for a in (x, u)
+        )
+        out = np.empty(len(rows_x))
+        self._needed_kernels("running_cost").running_cost_batch(rows_x, rows_u, out)
+        return out.reshape(shape)
 
-    @abstractmethod
     def terminal_cost(self, x: np.ndarray) -> np.ndarray:
-        """Cost of ending in x. (..., n) -> (...)"""
+        """Cost of ending in x; by default the kernels' one. (..., n) -> (...)"""
+        rows = np.ascontiguousarray(x, float).reshape(-1, x.shape[-1])
+        out = np.empty(len(rows))
+        self._needed_kernels("terminal_cost").terminal_cost_batch(rows, out)
+        return out.reshape(x.shape[:-1])
+
+    def _needed_kernels(self, method: str) -> Any:
+        if self.kernels is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} needs kernels, or a {method} of its own"
+            )
+        return self.kernels
 
     @abstractmethod
     def success(self, x: np.ndarray) -> np.ndarray:
@@ -89,13 +108,13 @@ class Task(ABC):
 
     @abstractmethod
     def physics_from_state(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """MuJoCo's positions and velocities in state x. (..., n) -> (..., nq), (..., nv)"""
+        """MuJoCo's positions and velocities. (..., n) -> (..., nq), (..., nv)"""
 
     @abstractmethod
     def state_from_physics(
         self, qpos: np.ndarray, qvel: np.ndarray, goal: np.ndarray
     ) -> np.ndarray:
-        """The state vector of MuJoCo's positions and velocities. (..., nq), (..., nv), (..., k) -> (..., n)"""
+        """The state vector, from (..., nq), (..., nv) and a goal (..., k). -> (..., n)"""
 
     def ctrl_from_action(self, u: np.ndarray) -> np.ndarray:
         """MuJoCo's controls for an action. (..., m) -> (..., nu)"""
@@ -112,7 +131,7 @@ class Task(ABC):
         return moved
 
     def frames(self, x: np.ndarray) -> dict[str, tuple[float, float, float]]:
-        """Planar frames to publish on /tf: name -> x (m), y (m), yaw (rad). By default all poses. (n,)"""
+        """Frames for /tf: name -> x (m), y (m), yaw (rad); by default all poses of x (n,)."""
         found = {}
         for name, here in self.symmetry.slices("state").items():
             if isinstance(self.symmetry.state[name], Pose):

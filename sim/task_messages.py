@@ -1,4 +1,4 @@
-"""Between a task's vectors and ROS messages: state, plan and command, with names and units as ROS has them."""
+"""Between a task's vectors and ROS messages: state, plan, command, with ROS's names and units."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def state_message(task: Task, time: float, episode: int, x: np.ndarray) -> messa
 def plan_message(
     task: Task, time: float, dt: float, actions: np.ndarray
 ) -> messages.JointTrajectory:
-    """A plan as a trajectory of velocities or efforts; its stamp is that of the state planned from."""
+    """A plan as a trajectory of velocities or efforts, stamped as the state planned from."""
     empty = np.zeros(0)
     points = []
     for step, action in enumerate(actions):

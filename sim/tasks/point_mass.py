@@ -67,22 +67,6 @@ class PointMass(Task):
         self.parameters = np.array([1.0, 0.5])
         self.kernels = sys.modules[__name__]
 
-    def running_cost(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """Distance, speed, force and zone. (..., 6), (..., 2) -> (...)"""
-        shape = np.broadcast_shapes(x.shape[:-1], u.shape[:-1])
-        rows_x = np.ascontiguousarray(np.broadcast_to(x, (*shape, 6)), float).reshape(-1, 6)
-        rows_u = np.ascontiguousarray(np.broadcast_to(u, (*shape, 2)), float).reshape(-1, 2)
-        out = np.empty(len(rows_x))
-        running_cost_batch(rows_x, rows_u, out)
-        return out.reshape(shape)
-
-    def terminal_cost(self, x: np.ndarray) -> np.ndarray:
-        """Distance from the goal, weighted. (..., 6) -> (...)"""
-        rows = np.ascontiguousarray(x, float).reshape(-1, 6)
-        out = np.empty(len(rows))
-        terminal_cost_batch(rows, out)
-        return out.reshape(x.shape[:-1])
-
     def success(self, x: np.ndarray) -> np.ndarray:
         """Whether the mass rests at the goal. (..., 6) -> (...) bool"""
         apart = np.hypot(x[..., 0] - x[..., 4], x[..., 1] - x[..., 5])

@@ -97,22 +97,6 @@ class Push(Task):
         self.parameters = np.array([0.8 * 0.3, TURNING, HALF_X, HALF_Y, RADIUS])
         self.kernels = sys.modules[__name__]
 
-    def running_cost(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """Pose error of the box and its gap to the pusher. (..., 8), (..., 2) -> (...)."""
-        shape = np.broadcast_shapes(x.shape[:-1], u.shape[:-1])
-        flat_x = np.ascontiguousarray(np.broadcast_to(x, (*shape, 8)), float).reshape(-1, 8)
-        flat_u = np.ascontiguousarray(np.broadcast_to(u, (*shape, 2)), float).reshape(-1, 2)
-        out = np.empty(len(flat_x))
-        running_cost_batch(flat_x, flat_u, out)
-        return out.reshape(shape)
-
-    def terminal_cost(self, x: np.ndarray) -> np.ndarray:
-        """Distance of the box from the goal, weighted. (..., 8) -> (...)."""
-        flat = np.ascontiguousarray(x, float).reshape(-1, 8)
-        out = np.empty(len(flat))
-        terminal_cost_batch(flat, out)
-        return out.reshape(x.shape[:-1])
-
     def success(self, x: np.ndarray) -> np.ndarray:
         """Whether the box is within 20 mm and 10 degrees of the goal. (..., 8) -> (...) bool."""
         apart = np.hypot(x[..., 2] - x[..., 5], x[..., 3] - x[..., 6])

@@ -79,22 +79,6 @@ class Reacher(Task):
         self.parameters = np.array([0.5, 0.003, 0.1])
         self.kernels = sys.modules[__name__]
 
-    def running_cost(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """Distance of the tip, speed, torque. (..., 6), (..., 2) -> (...)"""
-        shape = np.broadcast_shapes(x.shape[:-1], u.shape[:-1])
-        rows_x = np.ascontiguousarray(np.broadcast_to(x, (*shape, 6)), float).reshape(-1, 6)
-        rows_u = np.ascontiguousarray(np.broadcast_to(u, (*shape, 2)), float).reshape(-1, 2)
-        out = np.empty(len(rows_x))
-        running_cost_batch(rows_x, rows_u, out)
-        return out.reshape(shape)
-
-    def terminal_cost(self, x: np.ndarray) -> np.ndarray:
-        """Distance of the tip from the goal, weighted. (..., 6) -> (...)"""
-        rows = np.ascontiguousarray(x, float).reshape(-1, 6)
-        out = np.empty(len(rows))
-        terminal_cost_batch(rows, out)
-        return out.reshape(x.shape[:-1])
-
     def tip(self, x: np.ndarray) -> np.ndarray:
         """Where the tip is, m. (..., 6) -> (..., 2)"""
         inner, outer = x[..., 0], x[..., 0] + x[..., 1]

@@ -145,9 +145,12 @@ def test_friction_is_scaled_on_a_model_of_its_own():
 
 
 def test_a_task_without_kernels():
-    task = Push()
-    task.kernels = None
+    full, task = Push(), Push()
+    task.kernels, task.parameters = None, np.zeros(0)
     x, u = pushes(task, np.random.default_rng(8), 2, 3)
+    with pytest.raises(NotImplementedError, match="Push needs kernels, or a running_cost"):
+        MujocoDynamics(task).rollout(x, u, np.empty((1, 2)))
+    task.running_cost, task.terminal_cost = full.running_cost, full.terminal_cost
     assert np.isfinite(rolled(MujocoDynamics(task), x, u)[0]).all()
     with pytest.raises(ValueError, match="no analytic model"):
         NumbaDynamics(task)
