@@ -10,7 +10,7 @@ from ..sim.task import Task
 
 
 class PlanFollower:
-    """Gives the action of the newest usable plan at any time, and the task's safe action without one.
+    """Gives the newest usable plan's action at any time, and the task's safe action without one.
 
     Args:
         task: Whose limits and safe action hold.
@@ -46,7 +46,7 @@ class PlanFollower:
         return True
 
     def action(self, time: float) -> tuple[np.ndarray, bool]:
-        """The action for `time` (s), within the limits, and whether a plan stands behind it. (m,)"""
+        """The action for `time` (s), within limits, and whether a plan stands behind it. (m,)"""
         ready = time - self.delay + 1e-9
         while len(self._plans) > 1 and self._plans[1][0] <= ready:
             self._plans.popleft()

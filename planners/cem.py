@@ -14,7 +14,7 @@ from .sampling import Memory, SamplingPlanner
 
 
 class CEM(SamplingPlanner):
-    """The cross-entropy method; its spread is one number a block of coordinates that the group mixes.
+    """The cross-entropy method; one spread for each block of coordinates that the group mixes.
 
     A spread of each coordinate for itself would not be equivariant; with no symmetry the blocks are
     the single coordinates, and this is the ordinary method.
@@ -47,7 +47,7 @@ class CEM(SamplingPlanner):
     ) -> Memory:
         """Mean of the elites' actions, and the spread of their noise about its own mean."""
         ordered = np.sort(costs[np.isfinite(costs)])
-        # Whatever ties with the last elite is one too: a choice among them would hang on their order.
+        # Whatever ties with the last elite is one too: a choice would hang on their order.
         last = ordered[min(self.elites, len(ordered)) - 1]
         elite = np.flatnonzero(costs <= last + 1e-12 * (1.0 + abs(last)))
         variance = noise[elite].var(axis=0)  # (N, m)

@@ -1,7 +1,8 @@
 """MPPI: the mean of all samples, weighted by the exponential of their negative cost.
 
-Williams, Aldrich, Theodorou, "Model Predictive Path Integral Control", JGCD 2017, algorithm 2, in the
-form without the action-cost term (its importance correction), which costs quality at few samples.
+Williams, Aldrich, Theodorou, "Model Predictive Path Integral Control", JGCD 2017, algorithm 2, in
+the form without the action-cost term (its importance correction), which costs quality at few
+samples.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .sampling import Memory, SamplingPlanner
 
 
 class MPPI(SamplingPlanner):
-    """Model predictive path integral control: ``mean = sum_k w_k a_k``, ``w_k ~ exp(-cost_k / temperature)``."""
+    """Path integral control: ``mean = sum_k w_k a_k``, ``w_k ~ exp(-cost_k / temperature)``."""
 
     @dataclass(frozen=True)
     class Parameters(SamplingPlanner.Parameters):

@@ -36,22 +36,22 @@ class PlannerNode(Node):
         task: str
         """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
         planner: dict[str, Any]
-        """The algorithm by its `plugin` name (a file of planners/, or my_file:MyClass) and its parameters."""
+        """The algorithm's parameters, and `plugin`: a file of planners/, or my_file:MyClass."""
         tuned: dict[str, Any] = field(default_factory=dict)
-        """Parameters that only some algorithms have, by plugin name; a subclass takes its parent's."""
+        """Parameters of some algorithms only, by plugin name; a subclass takes its parent's."""
         symmetry: str = "full"
         """Which of the task's symmetry to use: full, none, or a subgroup such as C4."""
         model: Literal["numba", "mujoco"] = "numba"
         """What to plan with: numba (the analytic model) or mujoco (rollouts in MuJoCo)."""
         friction_scale: float = 0.8
-        """Contact friction of the mujoco model relative to the plant's: a model is never the plant."""
+        """Contact friction of the mujoco model over the plant's: a model is never the plant."""
         seed: int = 0
         """Key of all draws."""
         budget_ms: float = 100.0
         """Real time only: a plan that took longer is late."""
         late_policy: Literal["replay", "hold", "brake"] = "replay"
-        """Late plans: replay (publish it; control takes up where it should be by now), hold (its action
-        for now, held), or brake (the task's safe action, held)."""
+        """Late plans: replay (publish it; control takes up where it should be by now), hold (its
+        action for now, held), or brake (the task's safe action, held)."""
 
     @staticmethod
     def check(parameters: Parameters) -> SamplingPlanner:

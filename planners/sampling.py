@@ -1,4 +1,6 @@
-"""The sampling planner: draw noise, close it under the group, roll out, update; two hooks make an algorithm.
+"""The sampling planner: draw noise, close it under the group, roll out, update.
+
+Two hooks, `sample` and `update`, make an algorithm of it.
 
 The set of samples of one iteration is ``{mean + A(g) noise_i}`` over all base draws i and all g of
 the group: the *noise* is moved, not the whole action, since only then is the set for (gx, g mean)
@@ -55,8 +57,8 @@ class SamplingPlanner(ABC):
     """What all sampling planners share; `update` is the algorithm, `sample` its noise.
 
     Exactness: for every g there is an s that fixes state and memory such that
-    ``plan(gx, g memory) = g s plan(x, memory)``; s is the identity unless the state lies on a mirror
-    or a rotation centre (see `side`).
+    ``plan(gx, g memory) = g s plan(x, memory)``; s is the identity unless the state lies on a
+    mirror or a rotation centre (see `side`).
 
     Args:
         dynamics: The model to plan with; its task gives costs, limits and the symmetry.
@@ -166,7 +168,8 @@ class SamplingPlanner(ABC):
         state = np.asarray(state, float)
         if state.shape != (len(self.task.state_names),):
             raise ValueError(
-                f"{self.task.name} has {len(self.task.state_names)} state coordinates; got {state.shape}"
+                f"{self.task.name} has {len(self.task.state_names)} state coordinates; "
+                f"got {state.shape}"
             )
         if not np.isfinite(state).all():
             worst = self.task.state_names[int(np.argmin(np.isfinite(state)))]

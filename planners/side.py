@@ -1,10 +1,11 @@
 """Choosing a side where the state is symmetric, and keeping to it.
 
-If an element s fixes both state and mean, the samples come in groups {a, s a, ...} of equal cost and
-any weighted mean of them all is fixed by s too: neither left nor right, straight into the obstacle.
-So there the best sample becomes the mean; which of its images under the fixing elements is drawn. For
-one horizon from then on only samples that go to the side of the mean count, since an average over
-both sides, or noise, could still take the plan back or across. The side stays in the memory.
+If an element s fixes both state and mean, the samples come in groups {a, s a, ...} of equal cost
+and any weighted mean of them all is fixed by s too: neither left nor right, straight into the
+obstacle. So there the best sample becomes the mean; which of its images under the fixing elements
+is drawn. For one horizon from then on only samples that go to the side of the mean count, since an
+average over both sides, or noise, could still take the plan back or across. The side stays in the
+memory.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def on_side(
 
 
 def _movers(symmetry: Symmetry, fixing: tuple[int, ...], mean: np.ndarray) -> np.ndarray:
-    """Distinct action matrices of the elements that fix state and mean, identity first. (S, m, m)"""
+    """Distinct action matrices of elements that fix state and mean, identity first. (S, m, m)"""
     matrices = symmetry.orbit("action")
     kept = [matrices[0]]
     if len(fixing) > 1:

@@ -1,1 +1,1 @@
-"""How a group acts on arrays: groups, parts, and the declaration that carries one symmetry through the stack."""
+"""How a group acts on arrays: groups, parts, and the one declaration the whole stack shares."""

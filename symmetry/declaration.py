@@ -1,4 +1,4 @@
-"""`Symmetry`: one frozen declaration of how a group acts on a task's state, action and observation."""
+"""`Symmetry`: one frozen declaration of how a group acts on state, action and observation."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ class Symmetry:
         for name, part in self.action.items():
             if not part.linear:
                 raise SymmetryError(
-                    f"action part {name!r} is a {type(part).__name__}, which does not act by a matrix; "
-                    "use Scalar, Pseudoscalar, Vector or Regular"
+                    f"action part {name!r} is a {type(part).__name__}, "
+                    "which does not act by a matrix; use Scalar, Pseudoscalar, Vector or Regular"
                 )
 
     # What a space is made of.
@@ -229,7 +229,7 @@ class Symmetry:
 
         A diagonal matrix commutes with every A(g) if and only if it is constant on these blocks.
         """
-        linked = (np.abs(self.orbit(space)) > 1e-12).any(axis=0)
+        linked = np.asarray((np.abs(self.orbit(space)) > 1e-12).any(axis=0))
         linked |= linked.T
         left = set(range(len(linked)))
         blocks = []

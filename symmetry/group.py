@@ -1,4 +1,4 @@
-"""Finite groups of planar symmetries and of swaps: elements, products, and how each element moves the plane."""
+"""Finite groups of planar symmetries and of swaps: elements, products, action on the plane."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ _NUMBERED = {"C": cyclic, "D": dihedral, "SO2_": so2, "O2_": o2}
 
 
 def group(name: str) -> Group:
-    """The group a word names: ``C4``, ``D8``, ``SO2_16``, ``O2_16``, ``reflection``, ``swap``, ``trivial``.
+    """The group a word names: C4, D8, SO2_16, O2_16, reflection, swap, or trivial.
 
     Raises:
         GroupError: No such group; the message names the nearest word.

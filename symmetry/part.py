@@ -1,4 +1,4 @@
-"""The named parts that a state, an action or an observation is made of, and how a group acts on each.
+"""The named parts of a state, an action or an observation, and how a group acts on each.
 
 An element g acts on a part by ``x -> A(g) x + b(g)``, followed by wrapping where the part holds an
 angle. Parts whose b is zero and which hold no angle are linear.
@@ -40,7 +40,7 @@ class Part(Protocol):
 
 
 def _copies(blocks: np.ndarray, count: int) -> np.ndarray:
-    """Block-diagonal matrices of `count` equal blocks. (order, d, d) -> (order, count d, count d)"""
+    """Matrices of `count` equal blocks. (order, d, d) -> (order, count d, count d)"""
     return np.stack([np.kron(np.eye(count), block) for block in blocks])
 
 
@@ -86,7 +86,7 @@ class Scalar(_Linear):
 
 @dataclass(frozen=True)
 class Pseudoscalar(_Linear):
-    """`size` numbers that keep their value under rotations and change sign under mirrors (a yaw rate)."""
+    """`size` numbers that rotations keep and mirrors change the sign of (a yaw rate)."""
 
     def matrices(self, group: Group) -> np.ndarray:
         """The determinant on the diagonal. (order, size, size)"""
@@ -95,7 +95,7 @@ class Pseudoscalar(_Linear):
 
 @dataclass(frozen=True)
 class Vector(_Linear):
-    """`size` planar vectors, each (x, y): displacements, velocities, forces, or points about the origin."""
+    """`size` planar vectors (x, y): displacements, velocities, forces, points about the origin."""
 
     def matrices(self, group: Group) -> np.ndarray:
         """The planar matrices, block by block. (order, 2 size, 2 size)"""
@@ -104,7 +104,7 @@ class Vector(_Linear):
 
 @dataclass(frozen=True)
 class Regular(_Linear):
-    """The regular representation, on channels of `size` numbers each: g moves channel h to channel gh.
+    """The regular representation, on channels of `size` numbers: g moves channel h to channel gh.
 
     Under a group of order 2 it swaps two alike things; over C_n it shifts n channels in a ring.
     """
@@ -132,9 +132,11 @@ class Angle:
 
     @property
     def linear(self) -> bool:
+        """No: rotations add their turn."""
         return False
 
     def width(self, group: Group) -> int:
+        """One coordinate for each direction."""
         return self.size
 
     def matrices(self, group: Group) -> np.ndarray:
@@ -158,9 +160,11 @@ class Position:
 
     @property
     def linear(self) -> bool:
+        """Whether the centre is the origin."""
         return self.centre == (0.0, 0.0)
 
     def width(self, group: Group) -> int:
+        """Two: x and y."""
         return 2
 
     def matrices(self, group: Group) -> np.ndarray:
@@ -189,9 +193,11 @@ class Pose:
 
     @property
     def linear(self) -> bool:
+        """No: it holds an angle."""
         return False
 
     def width(self, group: Group) -> int:
+        """Three: x, y and yaw."""
         return 3
 
     def matrices(self, group: Group) -> np.ndarray:

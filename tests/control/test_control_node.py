@@ -1,6 +1,7 @@
-"""The control node on a local bus: which command answers which state, in real time and behind the barrier."""
+"""The control node on a local bus: which command answers which state, real time and barrier."""
 
 import numpy as np
+
 from covary.nodes import messages
 from covary.nodes.bus import LocalBus, LocalGraph
 from covary.nodes.run import build

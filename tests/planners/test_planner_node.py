@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from covary.nodes import messages
 from covary.nodes.bus import LocalBus, LocalGraph
 from covary.nodes.parameters import ParameterError

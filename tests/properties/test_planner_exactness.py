@@ -1,4 +1,4 @@
-"""The law of every planner: plan(gx, g memory) = g s plan(x, memory), for every task, group and spline."""
+"""The law of every planner on every task, group and spline: plan(gx, g mem) = g s plan(x, mem)."""
 
 import importlib
 import inspect
@@ -57,7 +57,7 @@ CASES = [(t, p, s) for t in TASKS for p in PLANNERS for s in subgroups(t)]
 
 @pytest.mark.parametrize(("task_class", "planner_class", "group_name"), CASES)
 def test_generic_states(task_class, planner_class, group_name, record_property):
-    """Warm-started over several ticks; a point where the model itself switches contact is counted."""
+    """Warm-started over several ticks; points where the model switches contact are counted."""
     task = task_class()
     rng = np.random.default_rng(11)
     compared = switched = 0
@@ -84,7 +84,7 @@ def test_generic_states(task_class, planner_class, group_name, record_property):
 
 
 def switches(planner, x, g):
-    """Whether some rollout differs under g by more than rounding: it sits on a contact switch or a tie."""
+    """Whether some rollout differs under g by more than rounding: a contact switch or a tie."""
     s = planner.symmetry
     actions = planner._actions.copy()  # those of the last call, already moved by g
     there, here = planner._costs.copy(), planner._costs.copy()
@@ -157,7 +157,7 @@ def test_both_sides_occur(task_class, planner_class):
 
 @pytest.mark.parametrize("planner_class", PLANNERS)
 def test_the_side_is_kept_from_tick_to_tick(planner_class):
-    """A point mass straight before its zone goes round it on one side, the side of its first plan."""
+    """A point mass straight before its zone goes round it on the side of its first plan."""
     task_class = next(t for t in TASKS if t.__name__ == "PointMass")
     task = task_class()
     planner = make(planner_class, task_class, "full", samples=256, horizon=30, noise=0.2)

@@ -1,4 +1,4 @@
-"""The declaration: every part is a homomorphism, linear parts are orthogonal, subgroups keep the parts."""
+"""The declaration: parts are homomorphisms, linear ones orthogonal, and subgroups keep them."""
 
 import numpy as np
 import pytest
