@@ -88,7 +88,9 @@ def main() -> None:
                     if group != "none":
                         row[spline]["mirrors"] = on_mirrors(planner, rng)
                 rows.append(row)
-    json.dump({"benchmark": "exactness", "settings": SETTINGS, "ticks": TICKS, "rows": rows}, sys.stdout)
+    json.dump(
+        {"benchmark": "exactness", "settings": SETTINGS, "ticks": TICKS, "rows": rows}, sys.stdout
+    )
     print()
 
 
