@@ -40,7 +40,7 @@ class Part(Protocol):
 
 
 def _copies(blocks: np.ndarray, count: int) -> np.ndarray:
-    """Matrices of `count` equal blocks. (order, d, d) -> (order, count d, count d)"""
+    """Block-diagonal, `count` equal blocks. (order, d, d) -> (order, count d, count d)"""
     return np.stack([np.kron(np.eye(count), block) for block in blocks])
 
 
