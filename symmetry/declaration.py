@@ -22,7 +22,8 @@ class SymmetryError(ValueError):
 
 def wrap(angle: np.ndarray) -> np.ndarray:
     """Angles (rad) brought to [-pi, pi)."""
-    return (angle + np.pi) % (2.0 * np.pi) - np.pi
+    turned = (angle + np.pi) % (2.0 * np.pi) - np.pi
+    return np.where(turned >= np.pi, -np.pi, turned)  # just below -pi rounding gives pi itself
 
 
 @dataclass(frozen=True)

@@ -144,3 +144,10 @@ def test_nonsense_is_refused_in_one_line(build, message):
     with pytest.raises(ValueError, match=message) as caught:
         build()
     assert "\n" not in str(caught.value)
+
+
+def test_wrapped_angles_are_in_range():
+    edge = np.array([-np.pi, np.pi, np.nextafter(-np.pi, -4), np.nextafter(np.pi, 0), 7.0, -100.0])
+    turned = wrap(edge)
+    assert (turned >= -np.pi).all() and (turned < np.pi).all()
+    np.testing.assert_allclose(np.exp(1j * turned), np.exp(1j * edge), atol=1e-13)
