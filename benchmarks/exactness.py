@@ -1,8 +1,8 @@
-"""How exact the planners are: worst error of plan(gx, g memory) against g s plan(x, memory), as JSON.
+"""How exact the planners are: plan(gx, g memory) against g s plan(x, memory), as JSON.
 
-For every task, planner, subgroup and spline: generic states warm-started over several ticks, and states
-on every mirror line. A point at which the model itself switches contact, or two samples tie within
-1e-9 of CEM's last elite, is counted, not compared.
+For every task, planner, subgroup and spline: generic states warm-started over several ticks, and
+states on every mirror line. A point at which the model itself switches contact, or two samples tie
+within 1e-9, is counted, not compared.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import sys
 
 import numpy as np
+
 from covary.planners.cem import CEM
 from covary.planners.mppi import MPPI
 from covary.sim.numba_dynamics import NumbaDynamics
@@ -23,7 +24,7 @@ TICKS = 4
 
 
 def at_a_switch(planner, x: np.ndarray, g: int) -> bool:
-    """Whether the samples of the last call, moved back by g, cost more than rounding apart, or tie."""
+    """Whether the last samples, moved back by g, cost more than rounding apart, or tie."""
     s, costs = planner.symmetry, np.empty_like(planner._costs)
     back = s.act(int(s.group.inverse[g]), action=planner._actions)
     planner.dynamics.rollout(x, back, costs, None)

@@ -1,4 +1,4 @@
-"""Time from the planner node's first import to its first plan, against importing the same modules: JSON."""
+"""First import to first plan of the planner node, against importing the same modules, as JSON."""
 
 import json
 import statistics

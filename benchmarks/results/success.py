@@ -1,4 +1,4 @@
-"""Success on 50 held-out starts a row, in lockstep, with Wilson intervals: prints one JSON object."""
+"""Success on 50 held-out starts a row, in lockstep, with Wilson intervals, as JSON."""
 
 import json
 import math

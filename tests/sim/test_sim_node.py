@@ -1,9 +1,10 @@
-"""The sim node on a local bus: the barrier, the guard, goals, stops, and the judgement of episodes."""
+"""The sim node on a local bus: the barrier, the guard, goals, stops, judging episodes."""
 
 import json
 
 import numpy as np
 import pytest
+
 from covary.nodes import messages
 from covary.nodes.bus import LocalBus, LocalGraph
 from covary.nodes.run import build
@@ -97,11 +98,7 @@ def test_a_command_that_stays_away_ends_in_the_safe_action(tmp_path):
 
 def test_stop_latches_until_reset(tmp_path):
     world = World(tmp_path)
-    request = (
-        messages.serialize(messages.Trigger.Request(structure_needs_at_least_one_member=0))
-        if ("structure_needs_at_least_one_member" in messages.Trigger.Request.__annotations__)
-        else messages.serialize(messages.Trigger.Request())
-    )
+    request = messages.serialize(messages.Trigger.Request(structure_needs_at_least_one_member=0))
     world.bus.call("std_srvs/srv/Trigger", "/stop", request)
     world.command(0.0, [1.0, 0.0])
     world.command(TASK.dt, [1.0, 0.0])
