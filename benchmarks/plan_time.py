@@ -1,4 +1,4 @@
-"""Time of one plan, by task, planner and model, on one thread: prints one JSON object."""
+"""Time of one plan beside its floor, the bare rollouts of the same samples, one thread, as JSON."""
 
 import json
 import time
@@ -13,44 +13,50 @@ from covary.sim.tasks.point_mass import PointMass
 from covary.sim.tasks.push import Push
 from covary.sim.tasks.reacher import Reacher
 
-SAMPLES, HORIZON, ITERATIONS = 512, 40, 2
+SIZES = {
+    "numba": {"samples": 512, "horizon": 40, "iterations": 2},
+    "mujoco": {"samples": 64, "horizon": 24, "iterations": 1},
+}
+PLANS = {"numba": 200, "mujoco": 20}
 
 
-def plan_ms(planner, plans: int) -> list[float]:
-    """Times `plans` plans along a warm-started run on the model (ms)."""
-    task = planner.task
+def measure(planner, plans: int) -> tuple[np.ndarray, np.ndarray]:
+    """Times of plans along a warm-started run on the model, and of their bare rollouts (ms)."""
+    task, rounds = planner.task, planner.parameters.iterations
     x, memory = task.initial_state(np.random.default_rng(0)), planner.initial_memory(seed=0)
-    taken = []
+    whole, floor = [], []
     for tick in range(plans + 3):
-        before = time.perf_counter()
+        start = time.perf_counter()
         plan, memory = planner.plan(x, tick * task.dt, memory)
-        taken.append((time.perf_counter() - before) * 1e3)
+        planned = time.perf_counter()
+        for _ in range(rounds):  # the samples of the plan's last iteration
+            planner.dynamics.rollout(x, planner._actions, planner._costs, None)
+        whole.append((planned - start) * 1e3)
+        floor.append((time.perf_counter() - planned) * 1e3)
         x = planner.dynamics.next_state(x, plan.actions[0])
-    return taken[3:]  # the first ones load compiled code
+    return np.array(whole[3:]), np.array(floor[3:])  # the first ones load compiled code
 
 
 def main() -> None:
-    """Runs every pair and prints the figures."""
+    """Run every pair and print the figures."""
     rows = []
     for task in (PointMass, Reacher, Push):
-        for cls in (MPPI, CEM):
-            for model, dynamics, plans in (
-                ("numba", NumbaDynamics(task()), 200),
-                ("mujoco", MujocoDynamics(task()), 5),
-            ):
-                size = {"samples": SAMPLES, "horizon": HORIZON, "iterations": ITERATIONS}
-                p50, p99 = np.percentile(plan_ms(cls(dynamics, **size), plans), [50, 99])
-                rows.append(
-                    {
-                        "task": task.name,
-                        "planner": cls.__name__,
-                        "model": model,
-                        **size,
-                        "plans": plans,
-                        "p50_ms": round(float(p50), 3),
-                        "p99_ms": round(float(p99), 3),
+        for model, dynamics in (
+            ("numba", NumbaDynamics(task())),
+            ("mujoco", MujocoDynamics(task())),
+        ):
+            for kind in (MPPI, CEM):
+                for symmetry in ("full", "none"):
+                    planner = kind(dynamics, symmetry, **SIZES[model])
+                    whole, floor = measure(planner, PLANS[model])
+                    name = {"task": task.name, "planner": kind.__name__, "symmetry": symmetry}
+                    times = {
+                        "p50_ms": round(float(np.median(whole)), 3),
+                        "p99_ms": round(float(np.percentile(whole, 99)), 3),
+                        "rollouts_p50_ms": round(float(np.median(floor)), 3),
+                        "plan_over_rollouts": round(float(np.median(whole / floor)), 2),
                     }
-                )
+                    rows.append({**name, "model": model, **SIZES[model], **times})
     print(json.dumps({"benchmark": "plan_time", "rows": rows}, indent=1))
 
 
