@@ -202,7 +202,9 @@ class SamplingPlanner(ABC):
             self._noise[:] = base
         else:
             closed = self._noise[: self._base * orbit].reshape(self._base, orbit, *base.shape[1:])
-            np.einsum("gij,bnj->bgni", self._orbit, base, out=closed)
+            for i, row in enumerate(np.moveaxis(self._orbit, 1, 0)):  # (E, m)
+                terms = (base[:, None, :, j] * row[:, None, j] for j in range(base.shape[-1]))
+                closed[..., i] = sum(terms)
         self.spline.expand(self._noise, self._actions, self._scratch)
         self._actions += memory.mean
         self._actions[:] = self.task.limits.project(self._actions)

@@ -66,8 +66,15 @@ class Ball:
 
     def project(self, u: np.ndarray) -> np.ndarray:
         """The nearest point of the ball. (..., d)"""
-        norm = np.sqrt(np.sum(u * u, axis=-1, keepdims=True))
-        return u * (self.radius / np.maximum(norm, self.radius))
+        # Coordinate by coordinate: loops over a last axis of two or three are slow in NumPy.
+        squared = u[..., 0] * u[..., 0]
+        for j in range(1, u.shape[-1]):
+            squared = squared + u[..., j] * u[..., j]
+        scale = self.radius / np.sqrt(np.maximum(squared, self.radius * self.radius))
+        out = np.empty_like(u, dtype=float)
+        for j in range(u.shape[-1]):
+            np.multiply(u[..., j], scale, out=out[..., j])
+        return out
 
     def bound(self, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Lowest and highest value of each coordinate. (width,), (width,)"""
