@@ -19,6 +19,7 @@ COMMANDS = {
     "graph": "Show the nodes and topics of a launch file as a table and as mermaid text.",
     "topic": "List, print or measure the topics of a running launch.",
     "info": "Show what a recording holds.",
+    "view": "Draw a recording from above as an SVG file that a browser plays.",
     "replay": "Do a recording again and name the first difference.",
     "recover": "Mend a recording whose recorder was killed.",
     "doctor": "Show what is installed, what is missing, and what to type.",

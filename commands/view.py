@@ -1,0 +1,212 @@
+"""`covary view BAG|RUN_FOLDER`: an episode from above as a moving SVG; needs no GL."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from ..nodes.bag import BagError
+from ..nodes.reader import Recording, read
+from .info import bag_folders, is_run_folder, result
+
+if TYPE_CHECKING:
+    from ..sim.plant import MujocoPlant
+    from .top_view import Episode
+
+_RATE_HZ = 20.0
+"""Poses drawn per simulated second; a browser moves things evenly between them."""
+_FRAMES = 600
+"""Poses drawn of an episode at most; a long one gets a lower rate."""
+
+
+class ViewError(Exception):
+    """A recording that cannot be drawn; the text is one line made for people."""
+
+
+def view(
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="BAG|RUN_FOLDER", help="Bag folder, .mcap file, or run folder."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="File to write (default: in the run's folder)."),
+    ] = None,
+) -> None:
+    """Draw a recording from above as an SVG file that a browser plays.
+
+    A run folder gives a page with all its episodes, and the first one in motion.
+    """
+    say = Console(soft_wrap=True, highlight=False, markup=False)
+    complain = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    try:
+        for file in draw_run(path, out, complain) if is_run_folder(path) else draw_bag(path, out):
+            say.print(str(file))
+    except (BagError, ViewError, OSError) as error:
+        complain.print(str(error))
+        raise typer.Exit(2) from error
+
+
+def draw_bag(path: Path, out: Path | None = None) -> list[Path]:
+    """Write the animation of one bag.
+
+    Args:
+        path: Bag folder or `.mcap` file.
+        out: The file; by default named after the bag, in the run's folder or beside the bag.
+
+    Raises:
+        BagError: Not a bag, or one that was never closed.
+        ViewError: It lacks what a picture needs.
+        OSError: The file cannot be written.
+    """
+    from .top_view import animation
+
+    folder = path.absolute().parent if path.is_file() else path.absolute()
+    target = out or _run_folder(folder) / f"{folder.name}.svg"
+    _check_target(target)
+    return [_write(target, animation(episode(path)))]
+
+
+def draw_run(path: Path, out: Path | None, complain: Console) -> list[Path]:
+    """Write the page of all episodes of a run and the animation of the first.
+
+    Args:
+        path: The run folder.
+        out: The page; by default `episodes.svg` in the run folder. The animation goes beside it.
+        complain: Where to say which bags were left out.
+
+    Raises:
+        ViewError: None of its bags can be drawn.
+        OSError: A file cannot be written.
+    """
+    from .top_view import animation, overview
+
+    target = out or path / "episodes.svg"
+    _check_target(target)
+    episodes = []
+    for folder in bag_folders(path):
+        try:
+            episodes.append(episode(folder))
+        except (BagError, ViewError) as error:
+            complain.print(f"left out: {error}")
+    if not episodes:
+        raise ViewError(f"{path}: none of its recordings can be drawn")
+    title = f"{episodes[0].task}, {len(episodes)} episode{'s' if len(episodes) > 1 else ''}"
+    stem = f"{target.stem}_" if out else ""
+    return [
+        _write(target, overview(title, episodes)),
+        _write(target.with_name(f"{stem}{episodes[0].name}.svg"), animation(episodes[0])),
+    ]
+
+
+def episode(path: Path) -> Episode:
+    """A bag as it is drawn: at most 20 poses of every body for each simulated second.
+
+    Raises:
+        BagError: Not a bag, or one that was never closed.
+        ViewError: It has no states, or its task or model cannot be loaded.
+    """
+    from ..sim.silhouette import scene
+    from .top_view import Episode
+
+    recording = read(path, ["/state", "/episode"])
+    plant = _plant(recording)
+    stamps, states = _states(recording, len(plant.task.state_names))
+    start = stamps[0]
+    if "/episode" in recording.topics:
+        start = min(start, int(recording.topics["/episode"]["header.stamp"][0]))
+    time = (stamps - start) * 1e-9
+    rows = _rows(time)
+    facts = recording.metadata
+    return Episode(
+        name=path.stem if path.is_file() else path.absolute().name,
+        task=plant.task.name,
+        seed=facts.get("seed", ""),
+        result=result(facts),
+        duration=_number(facts.get("duration")) or float(time[-1]),
+        cost=_number(facts.get("cost")),
+        launch=facts.get("launch", ""),
+        time=time[rows],
+        scene=scene(plant, states[rows]),
+    )
+
+
+def _plant(recording: Recording) -> MujocoPlant:
+    """The recorded model; the installed one where that is the same, for it may name other files."""
+    from ..nodes import plugin
+    from ..sim.plant import MujocoPlant
+
+    name = recording.metadata.get("task")
+    if not name:
+        raise ViewError(f"{recording.path}: does not say which task it is of")
+    try:
+        task = plugin.load(name, "sim.tasks")()
+    except Exception as error:  # an outsider's module may raise anything while it is imported
+        raise ViewError(f"{recording.path}: its task {name!r} cannot be loaded: {error}") from error
+    text = recording.model
+    try:
+        installed = Path(task.mjcf).read_bytes()
+        if text is None or hashlib.sha256(text.encode()).digest() == (
+            hashlib.sha256(installed).digest()
+        ):
+            return MujocoPlant(task)
+        return MujocoPlant(task, model=text)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ViewError(f"{recording.path}: its model does not load: {reason}") from error
+
+
+def _states(recording: Recording, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Stamps (T,), ns, increasing, and the finite states (T, n) at them."""
+    found = recording.topics.get("/state")
+    if found is None:
+        raise ViewError(f"{recording.path}: no /state in it, which a picture is made of")
+    values = found["value"]
+    if values.dtype == object or values.shape[1:] != (size,):
+        raise ViewError(f"{recording.path}: its states do not have the task's {size} coordinates")
+    stamps, first = np.unique(found["header.stamp"], return_index=True)
+    finite = np.isfinite(values[first]).all(1)
+    if not finite.any():
+        raise ViewError(f"{recording.path}: no finite state in it")
+    return stamps[finite], values[first][finite]
+
+
+def _rows(time: np.ndarray) -> np.ndarray:
+    """Which states are drawn: the first, the last, and between them not more than the rate."""
+    span = float(time[-1] - time[0])
+    step = max(1 / _RATE_HZ, span / _FRAMES)
+    # A state may come a little early: stamps are whole nanoseconds.
+    slot = np.floor((time - time[0]) / step + 1e-6)
+    rows = np.flatnonzero(np.diff(slot, prepend=-1) > 0)
+    last = len(time) - 1
+    return rows if rows[-1] == last else np.append(rows, last)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "nan")
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def _run_folder(bag: Path) -> Path:
+    return bag.parent.parent if bag.parent.name == "bags" else bag.parent
+
+
+def _check_target(target: Path) -> None:
+    """Says before the work what would go wrong after it."""
+    if target.is_dir():
+        raise ViewError(f"--out: {target} is a folder; name a file in it, such as view.svg")
+    if not target.absolute().parent.is_dir():
+        raise ViewError(f"--out: no folder {target.absolute().parent}")
+
+
+def _write(target: Path, text: str) -> Path:
+    target.write_text(text, encoding="utf-8")
+    return target
