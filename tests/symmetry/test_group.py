@@ -1,9 +1,13 @@
 """Groups: the axioms, the standard subgroups, and agreement with escnn's matrices."""
 
+import importlib
+
 import numpy as np
 import pytest
 
+from covary.symmetry.escnn_compat import provide_lie_learn
 from covary.symmetry.group import GroupError, dihedral, group
+from covary.symmetry.part import Regular
 
 NAMES = [
     "trivial",
@@ -94,12 +98,18 @@ def test_a_set_that_is_no_group_is_refused():
         dihedral(4).restricted((0, 1), "half")
 
 
+@pytest.fixture(scope="module")
+def dihedral_group():
+    """Escnn's own, where it is installed."""
+    for needed in ("torch", "escnn"):
+        pytest.importorskip(needed, reason="make setup installs it (the extra 'learn' and escnn)")
+    provide_lie_learn()
+    group_module = importlib.import_module("escnn.group")
+    return group_module.dihedral_group
+
+
 @pytest.mark.parametrize("n", [3, 4, 8])
-def test_matrices_agree_with_escnn(n):
-    from escnn.group import dihedral_group
-
-    import covary.symmetry.escnn_compat  # noqa: F401  supplies the one function escnn lacks
-
+def test_matrices_agree_with_escnn(n, dihedral_group):
     theirs = dihedral_group(n)
     ours = dihedral(n)
     for k in range(n):
@@ -116,12 +126,7 @@ def test_matrices_agree_with_escnn(n):
 
 
 @pytest.mark.parametrize("n", [3, 4, 8])
-def test_regular_representation_agrees_with_escnn(n):
-    from escnn.group import dihedral_group
-
-    import covary.symmetry.escnn_compat  # noqa: F401
-    from covary.symmetry.part import Regular
-
+def test_regular_representation_agrees_with_escnn(n, dihedral_group):
     theirs = dihedral_group(n)
     position = {(0, k): k for k in range(n)} | {(1, k): n + k for k in range(n)}
     order = [
