@@ -6,7 +6,7 @@ import hashlib
 import time as wall
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -87,13 +87,17 @@ class SimNode(Node):
             task=p.task, seed=p.seed, episodes=[], sensor_to_command_ms=None, rejected=0
         )
         self.stats.update(late_ticks=0)
-        for topic, name in self.publishes.items():
-            attribute = "publish_" + topic.strip("/")
-            setattr(
-                self, attribute, self.create_publisher(messages.message_class(name), topic).publish
-            )
+        self.publishers = {
+            topic: self.create_publisher(messages.message_class(name), topic)
+            for topic, name in self.publishes.items()
+        }
         self.create_subscription(messages.JointState, "/command", self.on_command)
         self.create_subscription(messages.PoseStamped, "/goal", self.on_goal)
+        self.answered: dict[str, float] = {}
+        for topic in () if self.realtime else p.path.values():
+            if topic != "/command":
+                kind = getattr(messages, ANSWERS[topic])
+                self.create_subscription(kind, topic, lambda m, t=topic: self.note(t, m))
         self.create_service(messages.Trigger, "/stop", self.on_stop)
         self.create_service(messages.Trigger, "/reset", self.on_reset)
         if p.camera:
@@ -109,11 +113,6 @@ class SimNode(Node):
         if self.realtime:
             self.create_timer(self.task.physics_dt, self.on_physics_timer)
         else:
-            self.answered: dict[str, float] = {}
-            for topic in self.parameters.path.values():
-                if topic != "/command":
-                    kind = getattr(messages, ANSWERS[topic])
-                    self.create_subscription(kind, topic, lambda m, t=topic: self.note(t, m))
             timeout = self.parameters.tick_timeout_s
             self.create_timer(max(timeout / 4, 0.05), self.check_barrier, wall=True)
         self.begin_episode()
@@ -136,7 +135,9 @@ class SimNode(Node):
         self.cost = 0.0
         self.applied: tuple | None = None
         self.running = True
-        self.publish_episode(self.episode_message(phase=messages.Episode.START, model=self.model))
+        self.publish(
+            "/episode", self.episode_message(phase=messages.Episode.START, model=self.model)
+        )
         self.publish_physics_state()
         self.sense()
 
@@ -146,10 +147,10 @@ class SimNode(Node):
         x = self.plant.state()
         self.sensed_at = time
         self.sensed_wall = wall.perf_counter()
-        self.publish_clock(messages.Clock(clock=messages.stamp(time)))
-        self.publish_joint_states(self.joint_message(time))
-        self.publish_tf(self.tf_message(time, x))
-        self.publish_state(state_message(self.task, time, self.index, x))
+        self.publish("/clock", messages.Clock(clock=messages.stamp(time)))
+        self.publish("/joint_states", self.joint_message(time))
+        self.publish("/tf", self.tf_message(time, x))
+        self.publish("/state", state_message(self.task, time, self.index, x))
         if self.camera is not None:
             self.camera.publish(time)
 
@@ -161,14 +162,15 @@ class SimNode(Node):
         now = (status, tuple(action))
         if now != self.applied:
             self.applied = now
-            self.publish_applied(
+            self.publish(
+                "/applied",
                 messages.Applied(
                     header=header(self.time),
                     tick=local,
                     action=np.array(action),
                     status=int(status),
                     command_stamp=messages.stamp(self.guard.command_time),
-                )
+                ),
             )
         self.plant.apply(action)
         self.plant.step()
@@ -196,10 +198,11 @@ class SimNode(Node):
         self.running = False
         self.publish_physics_state()
         duration = (self.tick - self.first_tick) * self.task.physics_dt
-        self.publish_episode(
+        self.publish(
+            "/episode",
             self.episode_message(
                 phase=messages.Episode.END, success=success, aborted=aborted, duration=duration
-            )
+            ),
         )
         self.stats["episodes"].append(
             {
@@ -307,14 +310,19 @@ class SimNode(Node):
 
     # What goes out.
 
+    def publish(self, topic: str, message: Any) -> None:
+        """Send a message on one of the topics this node `publishes`."""
+        self.publishers[topic].publish(message)
+
     def publish_physics_state(self) -> None:
         """Publish all that MuJoCo needs to go on from here."""
-        self.publish_physics(
+        self.publish(
+            "/physics",
             messages.PhysicsState(
                 header=header(self.time),
                 tick=self.tick - self.first_tick,
                 state=self.plant.physics_state(),
-            )
+            ),
         )
 
     def joint_message(self, time: float) -> messages.JointState:
