@@ -126,7 +126,7 @@ class PlannerNode(Node):
         self._evaluated: list[tuple[int, int]] = []
         rollout = self.dynamics.rollout
 
-        def counted(x0, actions, costs, states):
+        def counted(x0, actions, costs, states=None):
             self._evaluated.append((actions.shape[0], actions.shape[1]))
             rollout(x0, actions, costs, states)
 
