@@ -101,6 +101,9 @@ class PlannerNode(Node):
             return
         taken_ms = (wall.perf_counter() - before) * 1e3
         self._account(taken_ms)
+        if not np.isfinite(plan.actions).all():
+            self.log.error("no plan for t=%.3f s: the planner's is not finite", time)
+            return
         actions = plan.actions
         if self.realtime and taken_ms > self.parameters.budget_ms:
             self.stats["overruns"] += 1

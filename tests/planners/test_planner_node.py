@@ -125,3 +125,18 @@ def test_what_is_tuned_for_an_algorithm_reaches_it_and_its_children():
     tuned = {"mppi": {"temperature": 0.7}, "cem": {"elite_fraction": 0.3}}
     assert World(tuned=tuned).node.planner.parameters.temperature == 0.7
     assert World(tuned=tuned, planner={**PLANNER, "plugin": "cem"}).node.planner.elites == 19
+
+
+def test_a_plan_that_is_not_finite_is_not_published(tmp_path, monkeypatch):
+    (tmp_path / "nan_planner.py").write_text(
+        "import dataclasses, numpy\n"
+        "from covary.planners.mppi import MPPI\n"
+        "class Broken(MPPI):\n"
+        "    def plan(self, state, time, memory):\n"
+        "        plan, memory = super().plan(state, time, memory)\n"
+        "        return dataclasses.replace(plan, actions=plan.actions * numpy.nan), memory\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    world = World(planner={**PLANNER, "plugin": "nan_planner:Broken"})
+    assert world.send(0.0, start()) is None
+    assert world.node.stats["plans"] == 1
