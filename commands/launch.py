@@ -131,6 +131,7 @@ def report(found: dict[str, Any], folder: Path) -> None:
     if bags:
         console.print(f"next        covary info {bags[0]}", markup=False)
         console.print(f"            covary replay {bags[0]}", markup=False)
+        console.print(f"            covary view {folder}", markup=False)
 
 
 def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:

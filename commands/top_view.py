@@ -13,6 +13,12 @@ from ..sim.silhouette import Disc, Outline, Rod, Scene, Shape, Silhouette
 
 _INK, _GREY, _RULE = "#1f2328", "#656d76", "#d8dce0"
 _RESULTS = {"success": "#1a7f37", "failure": "#b35900", "aborted": "#cf222e"}
+_DASHES = "stroke-dasharray='4 3'"
+_DOTS = "stroke-dasharray='0.5 3.5' stroke-linecap='round' stroke-width='1.6'"
+_GOAL_DASHES = "stroke-dasharray='5 3' stroke-width='1.3'"
+_STILL = 0.5
+"""Opacity of what stands still: it must not outshout what moves."""
+_END = "text-anchor='end'"
 _PAUSE_S = 1.0
 """How long the end stands still before the animation begins again, s."""
 _MARGIN = 24.0
@@ -51,6 +57,12 @@ class Episode:
         cost = "" if self.cost is None else f", cost {self.cost:.2f}"
         return f"{words} {self.duration:.2f} s{cost}"
 
+    @property
+    def label(self) -> str:
+        """Its number, as bags are called that."""
+        number = self.name.removeprefix("episode_")
+        return f"episode {int(number)}" if number.isdigit() else self.name
+
 
 @dataclass(frozen=True)
 class _View:
@@ -84,14 +96,15 @@ def animation(episode: Episode) -> str:
     view = _View(low, high, _MARGIN, 78, scale)
     wide, tall = view.size
     width, bottom = max(wide, 420) + 2 * _MARGIN, 78 + tall
-    title = f"{episode.task}, seed {episode.seed}" if episode.seed else episode.task
+    seed = f", seed {episode.seed}" if episode.seed else ""
+    title = f"{episode.task}{seed}, {episode.label}"
     parts = [
         _text(_MARGIN, 36, title, 20, _INK, "font-weight='600'"),
         _mark(_MARGIN + 7, 57, episode.result),
         _text(_MARGIN + (20 if episode.result else 0), 62, episode.outcome, 14, _GREY),
         *_panel(view, episode, "panel", episode.time),
         *_scale_bar(view, bottom + 24),
-        *_legend(width - _MARGIN, bottom + 24, episode),
+        *_legend(width - _MARGIN, bottom + 24, episode, moves=True),
         *_clock(_MARGIN, width - _MARGIN, bottom + 54, episode),
     ]
     return _page(width, bottom + 84, f"{title}: {episode.outcome}", episode.launch, parts)
@@ -115,11 +128,10 @@ def overview(title: str, episodes: Sequence[Episode]) -> str:
     for k, episode in enumerate(episodes):
         left = _MARGIN + (k % columns) * (wide + gap)
         top = 76 + (k // columns) * (tall + head + gap) + head
-        seed = f"seed {episode.seed}" if episode.seed else episode.name
         parts += [
-            f"<g><title>{escape(f'{episode.name}, {seed}: {episode.outcome}')}</title>",
+            f"<g><title>{escape(f'{episode.label}: {episode.outcome}')}</title>",
             _mark(left + 6, top - 12, episode.result),
-            _text(left + 17, top - 7, seed, 12, _INK),
+            _text(left + 17, top - 7, episode.label, 12, _INK),
             _text(left + wide, top - 7, f"{episode.duration:.2f} s", 12, _GREY, _END),
             *_panel(_View(low, high, left, top, scale), episode, f"tile{k}", None, keep),
             "</g>",
@@ -127,11 +139,9 @@ def overview(title: str, episodes: Sequence[Episode]) -> str:
     width = max(columns * (wide + gap) - gap, 420) + 2 * _MARGIN
     bottom = top + tall
     view = _View(low, high, _MARGIN, top, scale)
-    parts += [*_scale_bar(view, bottom + 26), *_legend(width - _MARGIN, bottom + 26, episodes[0])]
+    parts += _scale_bar(view, bottom + 26)
+    parts += _legend(width - _MARGIN, bottom + 26, episodes[0], moves=False)
     return _page(width, bottom + 52, title, episodes[0].launch, parts)
-
-
-_END = "text-anchor='end'"
 
 
 def _bounds(episodes: Iterable[Episode]) -> tuple[np.ndarray, np.ndarray]:
@@ -170,13 +180,17 @@ def _panel(
             parts += _body(view, silhouette, episode, time if silhouette.mark else None)
     for silhouette in movers:
         if time is not None:
-            parts += _ghost(view, silhouette, -1, "")
-        parts += _ghost(view, silhouette, 0, " stroke-dasharray='4 3'")
+            parts += _ghost(view, silhouette, -1, _DOTS)
+        parts += _ghost(view, silhouette, 0, _DASHES)
     for silhouette in movers:
         if np.ptp(silhouette.path, axis=0).max() * view.scale > 1:
             parts.append(_path(view, silhouette, keep))
     for silhouette in movers:
         parts += _body(view, silhouette, episode, time)
+    for silhouette in scene.silhouettes:
+        if silhouette.mark:  # how well does the thing on it fit
+            motion = _motion(view, silhouette, time, episode.duration)
+            parts += _ghost(view, silhouette, -1, _GOAL_DASHES, motion)
     parts += ["</g>", f"<rect {frame} fill='none' stroke='{_RULE}'/>"]
     return parts
 
@@ -196,25 +210,30 @@ def _body(
         f"<g class='{kind}' transform='translate({_n(x)} {_n(y)}) rotate({_n(turn)})'>",
         f"<title>{escape(silhouette.name)}</title>",
     ]
-    if time is not None and np.ptp(silhouette.pose, axis=0).max() > 1e-4:
-        parts += _motion(view, silhouette, time, episode.duration)
+    parts += _motion(view, silhouette, time, episode.duration)
     for shape, colour in silhouette.shapes:
         edge = _hex(colour * [0.65, 0.65, 0.65, 1])
-        dash = " stroke-dasharray='5 3'" if silhouette.mark else ""
         if isinstance(shape, Rod):
             # A stroke has no edge of its own: a darker one underneath stands out by a pixel.
             parts.append(_drawn(shape, view.scale, f"stroke='{edge}'", extra=1.5))
             parts.append(_drawn(shape, view.scale, f"stroke='{_hex(colour)}'", extra=-1.0))
             continue
-        style = f"fill='{_hex(colour)}' stroke='{edge}'{dash}"
-        if colour[3] < 1:
-            style += f" fill-opacity='{colour[3]:.2g}'"
+        style = f"fill='{_hex(colour)}' stroke='{edge}'"
+        if silhouette.mark:
+            style = f"fill='{_hex(colour)}'"  # its outline is drawn above what stands on it
+        opacity = colour[3] * (_STILL if kind == "still" else 1)
+        if opacity < 1:
+            style += f" fill-opacity='{opacity:.2g}'"
         parts.append(_drawn(shape, view.scale, style))
     return [*parts, "</g>"]
 
 
-def _motion(view: _View, silhouette: Silhouette, time: np.ndarray, duration: float) -> list[str]:
-    """Two transforms, one after the other, over the episode and a pause."""
+def _motion(
+    view: _View, silhouette: Silhouette, time: np.ndarray | None, duration: float
+) -> list[str]:
+    """Two transforms, one after the other, over the episode and a pause; none if it stays."""
+    if time is None or np.ptp(silhouette.pose, axis=0).max() < 1e-4:
+        return []
     whole = max(duration, float(time[-1])) + _PAUSE_S
     keys = ";".join([*(f"{t / whole:.4f}" for t in time), "1"])
     keys = "0;" + keys if time[0] > 0 else keys.replace("0.0000", "0", 1)
@@ -231,16 +250,19 @@ def _motion(view: _View, silhouette: Silhouette, time: np.ndarray, duration: flo
     ]
 
 
-def _ghost(view: _View, silhouette: Silhouette, row: int, dash: str) -> list[str]:
+def _ghost(
+    view: _View, silhouette: Silhouette, row: int, dash: str, motion: Iterable[str] = ()
+) -> list[str]:
     """Its outline in one state."""
     x, y = view.px(silhouette.pose[row, :2])
     turn = -math.degrees(silhouette.pose[row, 2])
     parts = [f"<g class='ghost' transform='translate({_n(x)} {_n(y)}) rotate({_n(turn)})'>"]
+    parts += motion
     for shape, colour in silhouette.shapes[:1]:
         if isinstance(shape, Rod):
             shape = Outline(_rim(shape))
-        style = f"fill='none' stroke='{_hex(colour * [0.8, 0.8, 0.8, 1])}'{dash}"
-        parts.append(_drawn(shape, view.scale, style + " stroke-opacity='0.75'"))
+        style = f"fill='none' stroke='{_hex(colour * [0.75, 0.75, 0.75, 1])}' {dash}"
+        parts.append(_drawn(shape, view.scale, style))
     return [*parts, "</g>"]
 
 
@@ -290,9 +312,12 @@ def _scale_bar(view: _View, y: float) -> list[str]:
     return [f"<path class='scale' d='{bar}' stroke='{_INK}' stroke-width='1.5'/>", label]
 
 
-def _legend(right: float, y: float, episode: Episode) -> list[str]:
+def _legend(right: float, y: float, episode: Episode, moves: bool) -> list[str]:
     """What the outlines and lines mean, written from the right edge."""
-    entries = [("path", f"stroke='{_INK}' stroke-width='1.3'"), ("start", _DASHED)]
+    entries = [("path", f"stroke='{_INK}' stroke-width='1.3'")]
+    entries.append(("start", f"stroke='{_INK}' {_DASHES}"))
+    if moves:
+        entries.append(("end", f"stroke='{_INK}' {_DOTS}"))
     marks = [s for s in episode.scene.silhouettes if s.mark]
     if marks:
         colour = _hex(marks[0].shapes[0][1])
@@ -304,9 +329,6 @@ def _legend(right: float, y: float, episode: Episode) -> list[str]:
         parts.append(f"<path d='M{_n(x - 26)} {_n(y)}h20' {style}/>")
         x -= 44
     return parts
-
-
-_DASHED = f"stroke='{_INK}' stroke-dasharray='4 3'"
 
 
 def _clock(left: float, right: float, y: float, episode: Episode) -> list[str]:

@@ -22,6 +22,8 @@ _RATE_HZ = 20.0
 """Poses drawn per simulated second; a browser moves things evenly between them."""
 _FRAMES = 600
 """Poses drawn of an episode at most; a long one gets a lower rate."""
+_TILT = 0.1
+"""From this tilt on, rad, it is said that a picture does not show it."""
 
 
 class ViewError(Exception):
@@ -45,19 +47,21 @@ def view(
     say = Console(soft_wrap=True, highlight=False, markup=False)
     complain = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     try:
-        for file in draw_run(path, out, complain) if is_run_folder(path) else draw_bag(path, out):
+        draw = draw_run if is_run_folder(path) else draw_bag
+        for file in draw(path, out, complain):
             say.print(str(file))
     except (BagError, ViewError, OSError) as error:
         complain.print(str(error))
         raise typer.Exit(2) from error
 
 
-def draw_bag(path: Path, out: Path | None = None) -> list[Path]:
+def draw_bag(path: Path, out: Path | None, complain: Console) -> list[Path]:
     """Write the animation of one bag.
 
     Args:
         path: Bag folder or `.mcap` file.
         out: The file; by default named after the bag, in the run's folder or beside the bag.
+        complain: Where to say what the picture does not show.
 
     Raises:
         BagError: Not a bag, or one that was never closed.
@@ -66,10 +70,13 @@ def draw_bag(path: Path, out: Path | None = None) -> list[Path]:
     """
     from .top_view import animation
 
-    folder = path.absolute().parent if path.is_file() else path.absolute()
-    target = out or _run_folder(folder) / f"{folder.name}.svg"
+    folder = _folder(path)
+    in_run = folder.parent.name == "bags"
+    target = out or (folder.parents[1] if in_run else folder.parent) / f"{folder.name}.svg"
     _check_target(target)
-    return [_write(target, animation(episode(path)))]
+    drawn = episode(path)
+    _note_tilt(drawn, complain)
+    return [_write(target, animation(drawn))]
 
 
 def draw_run(path: Path, out: Path | None, complain: Console) -> list[Path]:
@@ -96,6 +103,8 @@ def draw_run(path: Path, out: Path | None, complain: Console) -> list[Path]:
             complain.print(f"left out: {error}")
     if not episodes:
         raise ViewError(f"{path}: none of its recordings can be drawn")
+    for drawn in episodes:
+        _note_tilt(drawn, complain)
     title = f"{episodes[0].task}, {len(episodes)} episode{'s' if len(episodes) > 1 else ''}"
     stem = f"{target.stem}_" if out else ""
     return [
@@ -124,7 +133,7 @@ def episode(path: Path) -> Episode:
     rows = _rows(time)
     facts = recording.metadata
     return Episode(
-        name=path.stem if path.is_file() else path.absolute().name,
+        name=_folder(path).name,
         task=plant.task.name,
         seed=facts.get("seed", ""),
         result=result(facts),
@@ -195,8 +204,19 @@ def _number(text: str | None) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _run_folder(bag: Path) -> Path:
-    return bag.parent.parent if bag.parent.name == "bags" else bag.parent
+def _folder(bag: Path) -> Path:
+    """The folder of a bag that may be named by its file."""
+    return bag.absolute().parent if bag.is_file() else bag.absolute()
+
+
+def _note_tilt(drawn: Episode, complain: Console) -> None:
+    for silhouette in drawn.scene.silhouettes:
+        if silhouette.tilt > _TILT:
+            degrees = np.degrees(silhouette.tilt)
+            complain.print(
+                f"note: {drawn.label}: {silhouette.name} tilts by up to {degrees:.0f} degrees; "
+                "it is drawn as it lay at the start"
+            )
 
 
 def _check_target(target: Path) -> None:

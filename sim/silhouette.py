@@ -74,15 +74,12 @@ class Silhouette:
     """(T, 2), m: where the far end of its rod goes, of any other shape the middle."""
     mark: bool
     """Whether it is a mocap body: a goal, not a thing."""
+    moves: bool
+    """Whether joints let it move, even if it did not."""
     top: float
     """Height of its highest point in the first state, m."""
     tilt: float
     """Largest tilt against the first state, rad; its shapes are those of the first state."""
-
-    @property
-    def moves(self) -> bool:
-        """Whether it goes anywhere by itself."""
-        return not self.mark and bool(np.ptp(self.pose, axis=0).max() > _GRAIN)
 
     def bound(self) -> np.ndarray:
         """Corners of a box around it in all states. (2, 2), m"""
@@ -146,13 +143,15 @@ def scene(plant: MujocoPlant, states: np.ndarray) -> Scene:
             if not part:
                 continue
             follow = max((shape for _, shape, _ in part), key=lambda s: np.ptp(s.bound(), 0).sum())
+            mark = bool(model.body_mocapid[body] >= 0)
             found.append(
                 Silhouette(
                     name=name,
                     shapes=tuple((shape, colour) for _, shape, colour in part),
                     pose=pose,
                     path=np.concatenate([place(p, _follow(follow)) for p in pose]),
-                    mark=bool(model.body_mocapid[body] >= 0),
+                    mark=mark,
+                    moves=not mark and bool(model.body_weldid[body]),
                     top=part[-1][0],
                     tilt=_largest_angle(tilts),
                 )
