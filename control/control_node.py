@@ -38,6 +38,12 @@ class ControlNode(Node):
         plan_delay_ms: float = 0.0
         """A plan takes effect this long after its state: a simulated planning time."""
 
+        def __post_init__(self) -> None:
+            if not self.plan_timeout_ms > 0:
+                raise ValueError(f"plan_timeout_ms: {self.plan_timeout_ms} must be positive")
+            if self.plan_delay_ms < 0:
+                raise ValueError(f"plan_delay_ms: {self.plan_delay_ms} must not be negative")
+
     def configure(self) -> None:
         """Load the task and open the topics."""
         p = self.parameters

@@ -53,6 +53,13 @@ class PlannerNode(Node):
         """Late plans: replay (publish it; control takes up where it should be by now), hold (its
         action for now, held), or brake (the task's safe action, held)."""
 
+        def __post_init__(self) -> None:
+            if self.seed < 0:
+                raise ValueError(f"seed: {self.seed} must not be negative")
+            for name in ("budget_ms", "friction_scale"):
+                if not getattr(self, name) > 0:
+                    raise ValueError(f"{name}: {getattr(self, name)} must be positive")
+
     @staticmethod
     def check(parameters: Parameters) -> SamplingPlanner:
         """The planner that the parameters ask for, nothing compiled or run.

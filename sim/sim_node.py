@@ -71,6 +71,14 @@ class SimNode(Node):
         camera_hz: float = 10.0
         """Rate of the camera, simulated time."""
 
+        def __post_init__(self) -> None:
+            for name, least in (("episodes", 1), ("seed", 0)):
+                if getattr(self, name) < least:
+                    raise ValueError(f"{name}: {getattr(self, name)} must be at least {least}")
+            for name in ("command_deadline_ms", "tick_timeout_s", "camera_hz"):
+                if not getattr(self, name) > 0:
+                    raise ValueError(f"{name}: {getattr(self, name)} must be positive")
+
     def configure(self) -> None:
         """Load the task, compile the model, open the topics."""
         p = self.parameters
@@ -97,7 +105,7 @@ class SimNode(Node):
         for topic in () if self.realtime else p.path.values():
             if topic != "/command":
                 kind = getattr(messages, ANSWERS[topic])
-                self.create_subscription(kind, topic, lambda m, t=topic: self.note(t, m))
+                self.create_subscription(kind, topic, lambda m, t=topic: self.note(t, m), depth=0)
         self.create_service(messages.Trigger, "/stop", self.on_stop)
         self.create_service(messages.Trigger, "/reset", self.on_reset)
         if p.camera:

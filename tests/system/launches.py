@@ -1,0 +1,117 @@
+"""Launches as a person makes them: from the shell, in a folder of their own; and what they left."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from covary.nodes.reader import Bag
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(path.stem for path in (ROOT / "launch").glob("*.yaml"))
+SMALL = ("samples:=64", "horizon:=20", "iterations:=1")
+"""Arguments with which every launch file plans in a millisecond or two."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a launch that has ended left behind."""
+
+    folder: Path
+    summary: dict
+    screen: str
+    """All it said."""
+
+    @property
+    def bags(self):
+        return sorted((self.folder / "bags").iterdir())
+
+    def stats(self, node):
+        return json.loads((self.folder / f"{node}.json").read_text())
+
+
+def command(*words):
+    return [sys.executable, "-m", "covary.commands.main", *map(str, words)]
+
+
+def environment(**more):
+    return {**os.environ, "COLUMNS": "160", "NO_COLOR": "1", **more}
+
+
+def covary(place, *words, timeout=120, **more):
+    """Runs one command to its end."""
+    return subprocess.run(
+        command(*words),
+        cwd=place,
+        env=environment(**more),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+def launch(place, *words, timeout=120, **more):
+    """Runs a launch that must go well."""
+    place.mkdir(exist_ok=True)
+    before = set(place.glob("runs/*"))
+    done = covary(place, "launch", *words, timeout=timeout, **more)
+    assert done.returncode == 0, done.stderr + done.stdout
+    (folder,) = set(place.glob("runs/*")) - before
+    return left(folder, done.stderr + done.stdout)
+
+
+def left(folder, screen=""):
+    return Run(folder, json.loads((folder / "summary.json").read_text()), screen)
+
+
+def start(place, *words):
+    """Starts a launch and leaves it running."""
+    place.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        command("launch", *words),
+        cwd=place,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def processes_in(place):
+    """Node processes whose spec lies in this folder: pid -> command line."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            state = (entry / "stat").read_text().rpartition(") ")[2][0]
+        except OSError:
+            continue
+        if f"{place}/runs/" in line and state not in "ZX":
+            found[int(entry.name)] = line
+    return found
+
+
+def wait_for(condition, timeout_s=60.0, launcher=None):
+    """What the condition gives as soon as that is true."""
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        if launcher is not None and launcher.poll() is not None:
+            raise AssertionError(f"the launch ended first:\n{launcher.communicate()[0]}")
+        time.sleep(0.02)
+    raise AssertionError("it never came about")
+
+
+def messages_of(run, *topics):
+    """All messages of a run, episode after episode: (topic, log time in ns, payload)."""
+    return [
+        (message.topic, message.log_ns, message.payload)
+        for bag in run.bags
+        for message in Bag(bag).messages(topics or None)
+    ]
