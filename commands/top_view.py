@@ -19,6 +19,8 @@ _GOAL_DASHES = "stroke-dasharray='5 3' stroke-width='1.3'"
 _STILL = 0.5
 """Opacity of what stands still: it must not outshout what moves."""
 _END = "text-anchor='end'"
+_GRIDS = ((20, 5, 210.0), (30, 6, 180.0), (math.inf, 8, 150.0))
+"""Up to how many episodes: columns of an overview, and longest side of a tile, px."""
 _PAUSE_S = 1.0
 """How long the end stands still before the animation begins again, s."""
 _MARGIN = 24.0
@@ -113,8 +115,8 @@ def animation(episode: Episode) -> str:
 def overview(title: str, episodes: Sequence[Episode]) -> str:
     """All episodes at one scale: where things went and how it ended."""
     low, high = _bounds(episodes)
-    columns = min(len(episodes), 5 if len(episodes) <= 20 else 8)
-    tile = 210.0 if columns <= 5 else 150.0
+    columns, tile = next(fit for most, *fit in _GRIDS if len(episodes) <= most)
+    columns = min(columns, len(episodes))
     scale = min(tile / (high[0] - low[0]), tile / (high[1] - low[1]))
     gap, head = 14.0, 26.0
     wide, tall = (high - low) * scale
@@ -334,7 +336,7 @@ def _legend(right: float, y: float, episode: Episode, moves: bool) -> list[str]:
 def _clock(left: float, right: float, y: float, episode: Episode) -> list[str]:
     """A line with a tick each second, on which a dot goes."""
     end = f"{episode.duration:.2f} s"
-    x0, x1 = left + 22, right - 7.0 * len(end) - 8
+    x0, x1 = left + 32, right - 7.0 * len(end) - 8
     parts = [
         _text(left, y + 4, "0 s", 12, _GREY),
         _text(right, y + 4, end, 12, _GREY, _END),
