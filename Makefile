@@ -34,6 +34,7 @@ install:
 
 demo: setup
 	@$(COVARY) launch push.yaml episodes:=10 seed:=0 realtime:=false record:=true
+	@$(COVARY) view "$$(ls -dt runs/push-* | head -n 1)"
 
 test: setup
 	@$(PYTEST)
