@@ -68,6 +68,6 @@ setup(
         "learn": ["torch==2.13.0", "joblib>=1.3"],
         "test": ["pytest>=8", "hypothesis>=6", "mcap-ros2-support>=0.5", "ruff", "pyright"],
     },
-    # No `gymnasium.envs` group: Gymnasium 1 reads none; covary.sim.env.register stands in for it.
+    # No `gymnasium.envs` group: Gymnasium 1 reads none. Importing covary.sim.env registers ours.
     entry_points={"console_scripts": ["covary = covary.commands.main:main"]},
 )

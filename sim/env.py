@@ -143,8 +143,8 @@ def environment_id(task: str) -> str:
 def register() -> None:
     """Make every task of sim/tasks known to `gymnasium.make`; again does no harm.
 
-    Gymnasium 1 has no plug-ins: it knows what somebody registers in the running process. Nothing
-    of a task is imported before it is made.
+    Importing this module does it: Gymnasium 1 has no plug-ins, it knows what is registered in the
+    running process. Nothing of a task is imported before it is made.
     """
     for name in plugin.names(ROOM):
         if environment_id(name) not in gymnasium.registry:
@@ -161,3 +161,7 @@ def _vector(values: Any, size: int, what: str) -> np.ndarray:
     if not np.isfinite(vector).all():
         raise ValueError(f"the {what} is not finite: {vector}")
     return vector
+
+
+# Gymnasium's own convention: make("covary.sim.env:covary/Push-v0") imports this module for this.
+register()
