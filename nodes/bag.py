@@ -276,6 +276,10 @@ def bag_file(path: Path) -> Path:
     if path.is_dir():
         files = sorted(path.glob("*.mcap"))
         if len(files) != 1:
+            inside = sorted([*path.glob("bags/*/*.mcap"), *path.glob("*/*.mcap")])
+            if inside and not files:
+                one = inside[0].parent
+                raise BagError(f"{path}: a folder of bags; name one of them, such as {one}")
             raise BagError(f"{path}: not a bag ({len(files)} .mcap files in it, one is needed)")
         path = files[0]
     with open(path, "rb") as stream:

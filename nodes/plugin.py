@@ -102,7 +102,7 @@ def _imported(module_name: str, spec: str) -> Any:
             raise PluginError(f"{spec!r} cannot be imported ({error})") from error
         here = [m.name for m in pkgutil.iter_modules([str(Path.cwd())])]
         near = difflib.get_close_matches(missing, here, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "; it is looked for in the working folder"
+        hint = f"; did you mean {near[0]}?" if near else f"; it is looked for in {Path.cwd()}"
         raise PluginError(f"{spec!r}: there is no module {missing!r}{hint}") from None
     except Exception as error:  # an outsider's file may fail in any way
         reason = f"{type(error).__name__}: {error}".splitlines()[0]

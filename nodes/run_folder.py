@@ -72,13 +72,14 @@ def node_folder(folder: Path, node: NodeDescription) -> Path:
 
 def versions() -> dict[str, Any]:
     """What ran: our version and revision, Python, the packages, and the command."""
+    program = Path(sys.argv[0]).name
     return {
         "covary": _version("covary"),
         "git_revision": _revision(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": ["covary" if program == "main.py" else program, *sys.argv[1:]],  # python -m
     }
 
 

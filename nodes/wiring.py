@@ -84,11 +84,15 @@ def _parameter_errors(node: NodeDescription, kind: Any) -> Iterator[InputError]:
         return
     rooms = dict(getattr(kind, "plugins", {}))
     own = kind.__module__.split(".")[-2] if kind.__module__.count(".") > 1 else "nodes"
+    found: list[InputError] = []
     for name, value in node.parameters.items():
         if isinstance(value, Mapping) and "plugin" in value:
-            yield from _plugin_errors(node, name, dict(value), rooms.get(name, own))
+            found += _plugin_errors(node, name, dict(value), rooms.get(name, own))
         elif name in rooms and isinstance(value, str):
-            yield from _plugin_errors(node, name, {"plugin": value}, rooms[name])
+            found += _plugin_errors(node, name, {"plugin": value}, rooms[name])
+    if found:
+        yield from found
+        return
     # A node may know more about its parameters than their types.
     check = getattr(kind, "check", None)
     if callable(check):

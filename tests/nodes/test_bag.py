@@ -198,6 +198,14 @@ def test_bad_input_gives_one_clear_line(tmp_path, make, words):
         Bag(path)
 
 
+@pytest.mark.parametrize("named", [".", "bags"])
+def test_a_folder_of_bags_names_one_of_them(tmp_path, named):
+    bag = write_bag(tmp_path / "bags" / "episode_000", 1)
+    with pytest.raises(BagError, match="name one of them, such as .*episode_000") as error:
+        Bag(tmp_path / named)
+    assert str(error.value).endswith(str(bag))
+
+
 def test_recover_keeps_the_original_and_takes_only_whole_chunks(tmp_path):
     data = (write_bag(tmp_path / "bag", 1000, chunk_bytes=8192) / "bag_0.mcap").read_bytes()
     sequence = [(m.topic, m.payload) for m in Bag(tmp_path / "bag").messages()]

@@ -45,7 +45,7 @@ def test_an_outsider(outside):
         ("their_planner:Mien", "planners", "has no class 'Mien'; did you mean Mine?"),
         ("their_planner:not_a_class", "planners", "has no class 'not_a_class'; known: Mine"),
         ("their_planer:Mine", "planners", "no module 'their_planer'; did you mean their_planner?"),
-        ("xyzzy.a:B", "planners", "no module 'xyzzy'; it is looked for in the working folder"),
+        ("xyzzy.a:B", "planners", "no module 'xyzzy'; it is looked for in /"),
         ("their_broken:A", "planners", "cannot be imported (No module named 'no_such_package"),
         ("their_syntax:A", "planners", "cannot be imported (SyntaxError"),
         ("a b:C", "planners", "not written my_package.my_file:MyClass"),
