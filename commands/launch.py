@@ -45,12 +45,12 @@ def launch(
         Console().print(arguments_table(path, arguments(path)))
         return
     description = resolve(path, read_assignments(values or []))
+    _ = description.realtime, description.domain  # these complain for themselves
     if lockstep:
         # As in processes of their own: threads are a parameter, and one is the default.
         for name in THREADS:
             os.environ.setdefault(name, "1")
         description = replace(description, values={**description.values, "realtime": False})
-    _ = description.realtime, description.domain  # these complain for themselves
     if not description.nodes:
         raise InputError("it starts nothing", str(path), 1)
     if summary is not None and not summary.absolute().parent.is_dir():

@@ -28,6 +28,8 @@ from .zenoh_bus import ZenohBus
 
 LAST_WORDS_S = 0.3
 """From the end of the node that ends a launch to the SIGINT of the others: its words arrive, s."""
+STARTS_AT_FIRST = 3
+"""Starts of a node that respawns, at most, until all nodes are up: what fails then fails again."""
 _TICK_S = 0.1
 _CALL_S = 0.3
 _ACTIVATE = 3  # lifecycle_msgs/Transition
@@ -244,14 +246,16 @@ class Supervisor:
                 self._ending = True
             return
         why = "stuck, killed" if child.stuck else in_words(code)
-        if child.may_respawn and code != 2:
+        again = self._together or child.respawns < STARTS_AT_FIRST - 1
+        if child.may_respawn and code != 2 and again:
+            if code > 0 and child.respawns == 0:
+                self._quote(child)
             wait = child.respawn_later()
             self.outcome.respawns += 1
-            again = f"start {child.respawns + 1} in {wait:.1f} s"
-            self.progress.say(f"{node.full_name}: {why}; {again}", "yellow")
+            next_start = f"start {child.respawns + 1} in {wait:.1f} s"
+            self.progress.say(f"{node.full_name}: {why}; {next_start}", "yellow")
             return
-        for line in child.last_lines():
-            self.progress.say(f"  | {line}", "dim")
+        self._quote(child)
         self.progress.say(f"{node.full_name}: {why}; its log is {child.log}", "red")
         if node.required:
             self.outcome.failures.append(f"{node.full_name}: {why}")
@@ -260,6 +264,11 @@ class Supervisor:
             self._ending = True
         elif node.shutdown_on_exit:
             self._ending = True
+
+    def _quote(self, child: Child) -> None:
+        """Shows the end of a log: the reason ought to be there."""
+        for line in child.last_lines():
+            self.progress.say(f"  | {line}", "dim")
 
     def _hold_to_heartbeats(self) -> None:
         """Kills a node whose loop has been silent for too long; its end is seen as any other."""
