@@ -1,1 +1,1 @@
-"""From a plan, or straight from a state, to a command: following, guarding, policies."""
+"""From a plan to a command: following it between replans, refusing what does not fit."""
