@@ -1,5 +1,7 @@
 """Launches as a person makes them: from the shell, in a folder of their own; and what they left."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -8,6 +10,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from covary.commands.main import main
 from covary.nodes.reader import Bag
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,11 +59,39 @@ def covary(place, *words, timeout=120, **more):
     )
 
 
-def launch(place, *words, timeout=120, **more):
-    """Runs a launch that must go well."""
+def covary_here(place, *words):
+    """The same within this process: everything is imported already."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.chdir(place)
+        patch.setattr(os, "environ", environment())
+        patch.setattr(sys, "argv", ["covary", *map(str, words)])
+        patch.setattr(sys, "path", [*sys.path])
+        modules = set(sys.modules)
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        for name in set(sys.modules) - modules:  # an outsider's files are this call's alone
+            if not name.startswith("covary") and _lies_in(place, sys.modules[name]):
+                del sys.modules[name]
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
+def _lies_in(place, module):
+    return str(getattr(module, "__file__", None) or "").startswith(f"{place}/")
+
+
+def launch(place, *words, here=False, timeout=120, **more):
+    """Runs a launch that must go well; `here` is within this process."""
     place.mkdir(exist_ok=True)
     before = set(place.glob("runs/*"))
-    done = covary(place, "launch", *words, timeout=timeout, **more)
+    words = ("launch", *words)
+    done = covary_here(place, *words) if here else covary(place, *words, timeout=timeout, **more)
     assert done.returncode == 0, done.stderr + done.stdout
     (folder,) = set(place.glob("runs/*")) - before
     return left(folder, done.stderr + done.stdout)

@@ -121,12 +121,14 @@ def test_a_replay_is_identical(lockstep):
 
 @pytest.mark.parametrize("name", FILES)
 def test_cem_plans_as_much_as_it_is_told(tmp_path, name):
-    run = launch(tmp_path, name, *WORDS, "planner:=cem", "episodes:=1", "--lockstep")
+    run = launch(tmp_path, name, *WORDS, "planner:=cem", "episodes:=1", "--lockstep", here=True)
     assert_sound(name, run, PLANNED, episodes=1, planner="cem")
 
 
 def test_a_run_without_recorder_leaves_no_bags(tmp_path):
-    run = launch(tmp_path, FILES[0], *WORDS, "episodes:=1", "record:=false", "--lockstep")
+    run = launch(
+        tmp_path, FILES[0], *WORDS, "episodes:=1", "record:=false", "--lockstep", here=True
+    )
     assert run.summary["bags"] == [] and not (run.folder / "bags").exists()
     assert run.summary["episodes"] == 1
 
