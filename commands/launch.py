@@ -1,7 +1,10 @@
 """`covary launch FILE [name:=value ...]`: starts what a launch file describes, sees it through."""
 
 import os
+import shlex
+import shutil
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -129,9 +132,12 @@ def report(found: dict[str, Any], folder: Path) -> None:
         console.print(f"recorded    {where}", markup=False)
     console.print(f"summary     {folder / 'summary.json'}", markup=False)
     if bags:
-        console.print(f"next        covary info {bags[0]}", markup=False)
-        console.print(f"            covary replay {bags[0]}", markup=False)
-        console.print(f"            covary view {folder}", markup=False)
+        following = [f"covary {word}" for word in _next_words(bags[0], folder)]
+        activate = Path(sys.prefix) / "bin" / "activate"
+        if shutil.which("covary") is None and activate.is_file():  # started by make or python -m
+            following.insert(0, f". {shlex.quote(_short(str(activate)))}")
+        for label, line in zip(("next", *[""] * len(following)), following, strict=False):
+            console.print(f"{label:<12}{line}", markup=False)
 
 
 def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
@@ -155,6 +161,12 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             rows.append((name, str(found[name])))
     rows.append(("wall time", f"{found['wall_s']:.1f} s"))
     return rows
+
+
+def _next_words(bag: str, folder: Path) -> list[str]:
+    """What to say to covary about a run, quoted as a shell wants it."""
+    name = shlex.quote(bag)
+    return [f"info {name}", f"replay {name}", f"view {shlex.quote(str(folder))}"]
 
 
 def _short(bag: str) -> str:
