@@ -131,6 +131,8 @@ def report(found: dict[str, Any], folder: Path) -> None:
     if bags:
         console.print(f"recorded    {where}", markup=False)
     console.print(f"summary     {folder / 'summary.json'}", markup=False)
+    for left in sorted(folder.rglob("*.open")):  # its recorder was killed
+        console.print(f"unclosed    covary recover {shlex.quote(str(left))}", markup=False)
     if bags:
         following = [f"covary {word}" for word in _next_words(bags[0], folder)]
         activate = Path(sys.prefix) / "bin" / "activate"

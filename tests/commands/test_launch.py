@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from covary.commands.launch import report
+
 LAUNCH = """
 launch:
 - arg: {name: episodes, default: 2, description: How many}
@@ -107,6 +109,20 @@ def test_a_launch_prints_a_table_and_writes_its_summary_twice(place, mode):
     assert found == json.loads((place / "s.json").read_text())
     assert (found["samples"], found["episodes"]) == (9, 2)
     assert found["realtime"] is (mode == "processes")
+
+
+def test_the_end_says_what_mends_an_open_bag_and_finds_covary(tmp_path, capsys, monkeypatch):
+    (tmp_path / "a run" / "bags" / "episode_000.open").mkdir(parents=True)
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = dict.fromkeys(("task", "planner", "symmetry", "seed", "success_rate", "plan_ms"))
+    found |= dict.fromkeys(("sensor_to_command_ms", "overruns", "dropped", "respawns"))
+    found |= {"episodes": 0, "aborted": 0, "cost": {"mean": None}, "failures": [], "wall_s": 1.0}
+    report(found | {"bags": ["bags/episode_000"]}, tmp_path / "a run")
+    said = capsys.readouterr().out
+    assert f"unclosed    covary recover '{tmp_path}/a run/bags/episode_000.open'\n" in said
+    assert f"covary view '{tmp_path}/a run'\n" in said
+    activate = Path(sys.prefix) / "bin" / "activate"
+    assert ("next        . " in said) == activate.is_file()
 
 
 def test_an_unknown_node_ends_the_launch_with_bad_input(place):
