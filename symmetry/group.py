@@ -34,6 +34,9 @@ class Group:
     product: np.ndarray
     element_names: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"<group {self.name}, {self.order} elements>"
+
     @property
     def order(self) -> int:
         """Number of elements."""

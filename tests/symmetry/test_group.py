@@ -60,6 +60,10 @@ def test_generators_generate(name):
     assert reached == set(g.elements)
 
 
+def test_a_group_prints_its_name_and_not_its_tables():
+    assert repr(group("D4")) == "<group D4, 8 elements>"
+
+
 def test_quarter_turns_are_exact():
     assert set(np.unique(group("D4").plane)) == {-1.0, 0.0, 1.0}
 
