@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -288,10 +288,3 @@ def test_no_global_random_state_and_no_environment_set_on_import():
             if isinstance(node, ast.Assign) and "os.environ[" in ast.unparse(node.targets[0]):
                 broken.append(f"{name(file)}:{node.lineno}: sets the environment when imported")
     assert not broken
-
-
-def test_the_version_is_that_of_the_installed_package():
-    import covary
-
-    assert covary.__version__ == version("covary")
-    assert not hasattr(covary, "no_such_thing")
