@@ -116,7 +116,7 @@ def start(place, *words):
 
 
 def processes_in(place):
-    """Node processes whose spec lies in this folder: pid -> command line."""
+    """Node processes whose spec lies below this folder: pid -> command line."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -124,7 +124,7 @@ def processes_in(place):
             state = (entry / "stat").read_text().rpartition(") ")[2][0]
         except OSError:
             continue
-        if f"{place}/runs/" in line and state not in "ZX":
+        if f"{place}/" in line and ".nodes.run " in line and state not in "ZX":
             found[int(entry.name)] = line
     return found
 
