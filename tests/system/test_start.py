@@ -1,0 +1,85 @@
+"""The second start of a whole launch compiles nothing, in lockstep and in every process."""
+
+from pathlib import Path
+
+import pytest
+from launches import FILES, SMALL, launch
+
+import covary
+
+PACKAGE = Path(covary.__file__).resolve().parent
+SLOW = pytest.mark.slow
+
+# Every Python that starts here writes down what numba compiles (and not what it takes from disk).
+SITE = """
+import os
+from numba.core import event
+
+class Compiled(event.Listener):
+    def on_start(self, happened):
+        with open(os.environ["COVARY_COMPILED"], "a") as file:
+            print(os.getpid(), happened.data["dispatcher"], file=file)
+
+    def on_end(self, happened):
+        pass
+
+event.register("numba:compile", Compiled())
+with open(os.environ["COVARY_COMPILED"], "a") as file:
+    print("started", os.getpid(), file=file)
+"""
+
+
+def cache(folder):
+    """Every file of a Numba cache with its size and time of writing."""
+    files = [*folder.rglob("*.nbi"), *folder.rglob("*.nbc")]
+    return {str(p): (p.stat().st_size, p.stat().st_mtime_ns) for p in files}
+
+
+def watched(place, *words, **more):
+    """Runs a launch; how many Pythons started, and what they compiled."""
+    (place / "sitecustomize.py").write_text(SITE)
+    notes = place / "compiled.txt"
+    notes.write_text("")
+    launch(place, *words, PYTHONPATH=str(place), COVARY_COMPILED=str(notes), **more)
+    lines = notes.read_text().splitlines()
+    compiled = [line for line in lines if not line.startswith("started")]
+    return len(lines) - len(compiled), compiled
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_second_launch_compiles_nothing(tmp_path, name):
+    words = (name, *SMALL, "episodes:=1", "--lockstep")
+    launch(tmp_path, *words, here=True)  # whatever was missing is on disk now
+    before = cache(PACKAGE / "sim")
+    assert before
+    starts, compiled = watched(tmp_path, *words)
+    assert starts >= 1  # mujoco starts a Python of its own to ask for the version of glfw
+    assert compiled == []
+    assert cache(PACKAGE / "sim") == before
+
+
+@SLOW
+@pytest.mark.parametrize("model", ["numba", "mujoco"])
+def test_a_second_start_of_every_process_compiles_nothing(tmp_path, model):
+    tiny = ("samples:=16", "horizon:=6", "knots:=3", "iterations:=1", "episodes:=1")
+    words = ("push", *tiny, f"model:={model}")
+    launch(tmp_path, *words, "--lockstep", here=True)
+    before = cache(PACKAGE / "sim")
+    starts, compiled = watched(tmp_path, *words)
+    assert starts >= 5  # the launcher and four nodes
+    assert compiled == []
+    assert cache(PACKAGE / "sim") == before
+
+
+@SLOW
+def test_an_empty_cache_is_filled_once(tmp_path):
+    """The first start compiles (so the watching works), the second one finds it all."""
+    words = ("point_mass", *SMALL, "episodes:=1", "realtime:=false")
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    _, compiled = watched(tmp_path, *words, NUMBA_CACHE_DIR=str(folder), timeout=300)
+    assert any("rollout" in line for line in compiled)
+    filled = cache(folder)
+    assert filled
+    _, compiled = watched(tmp_path, *words, NUMBA_CACHE_DIR=str(folder))
+    assert compiled == [] and cache(folder) == filled
