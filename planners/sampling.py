@@ -66,6 +66,7 @@ class SamplingPlanner(ABC):
         **parameters: Fields of `Parameters`.
 
     Raises:
+        TypeError: It was given a task instead of a model of it.
         ValueError: Parameters that do not fit each other, or limits that break the symmetry.
     """
 
@@ -87,6 +88,8 @@ class SamplingPlanner(ABC):
         """Standard deviation of the noise, as a fraction of the largest action."""
 
     def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
+        if not hasattr(dynamics, "rollout"):
+            raise TypeError(f"a planner needs a model: pass NumbaDynamics(task), not {dynamics!r}")
         self.parameters = self.Parameters(**parameters)
         self.dynamics = dynamics
         self.task = dynamics.task

@@ -173,3 +173,8 @@ def test_three_lines_make_an_outsiders_planner():
     for g in s.group.elements:
         moved, _ = planner.plan(s.act(g, state=x), 0.0, memory.act(s, g))
         assert np.abs(moved.actions - s.act(g, action=plan.actions)).max() < 1e-9
+
+
+def test_a_task_is_no_model():
+    with pytest.raises(TypeError, match="NumbaDynamics"):
+        MPPI(Toy())
