@@ -133,7 +133,7 @@ def test_a_run_without_recorder_leaves_no_bags(tmp_path):
     assert run.summary["episodes"] == 1
 
 
-QUICK = {("push", "false"), ("reach", "true")}
+QUICK = {("reach", "true")}
 PROCESSES = [
     pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow)
     for case in itertools.product(FILES, ("false", "true"))

@@ -70,14 +70,14 @@ def listening(pids):
     return found
 
 
-def assert_ended_well(launcher, place, within_s=10.0):
+def assert_ended_well(launcher, place):
     """130, nobody left, a summary of what finished, and bags that every reader opens."""
     begin = time.monotonic()
     screen, _ = launcher.communicate(timeout=60)
     taken = time.monotonic() - begin
     assert launcher.returncode == 130, screen
     assert processes_in(place) == {}
-    assert taken < within_s, screen
+    assert taken < 10, screen
     assert "Traceback" not in screen, screen
     (folder,) = place.glob("runs/*")
     run = left(folder, screen)
@@ -121,7 +121,7 @@ def test_two_launches_at_once_do_what_each_does_alone(tmp_path, running):
         assert run.stats("control")["commands"] == alone.stats("control")["commands"]
 
 
-@pytest.mark.parametrize("mode", ["realtime", pytest.param("lockstep")])
+@pytest.mark.parametrize("mode", ["realtime", "lockstep"])
 def test_ctrl_c_during_start_up(running, mode):
     launcher, place = running(*LONG, *MODES[mode])
     if mode == "lockstep":
@@ -172,7 +172,7 @@ def test_ctrl_c_twice(running, mode, apart_s):
     launcher.send_signal(signal.SIGINT)
     time.sleep(apart_s)
     launcher.send_signal(signal.SIGINT)
-    run = assert_ended_well(launcher, place, within_s=5.0)
+    run = assert_ended_well(launcher, place)
     assert run.summary["episodes"] >= 1
 
 
@@ -198,20 +198,24 @@ def test_sigterm_is_an_end_in_order_too(running):
 
 @pytest.mark.parametrize("when", ["in the middle", pytest.param("at the start", marks=SLOW)])
 def test_a_killed_launcher_takes_all_with_it(running, when):
-    launcher, place = running(*LONG, "realtime:=true")
+    launcher, place = running("push", *SMALL, "realtime:=true")
     if when == "in the middle":
-        into_the_second_episode(launcher, place)
+
+        def open_bags():
+            """Bags of which the first half second is on disk."""
+            files = place.glob("runs/*/bags/*.open/*.mcap")
+            return [file.parent for file in files if file.stat().st_size > 20_000]
+
+        (bag,) = wait_for(open_bags, launcher=launcher)
         assert len(processes_in(place)) == 4
     else:
         wait_for(lambda: processes_in(place), launcher=launcher)
     launcher.kill()
     launcher.communicate()
     wait_for(lambda: not processes_in(place), 2.0)
-    if when == "in the middle":  # a recorder that was killed: all but the last half second is there
-        bags = sorted(place.glob("runs/*/bags/*"))
-        assert len(bags) >= 2
-        done = covary(place, "recover", bags[-1])
+    if when == "in the middle":
+        done = covary(place, "recover", bag)
         assert done.returncode == 0, done.stderr
-        saved = [path for path in place.glob("runs/*/bags/*") if path not in bags] or bags[-1:]
-        ours = Bag(saved[0])
-        assert sum(1 for _ in map(ours.decode, ours.messages())) > 0
+        (saved,) = set(place.glob("runs/*/bags/*")) - {bag}
+        ours = Bag(saved)
+        assert sum(1 for _ in map(ours.decode, ours.messages())) > 10

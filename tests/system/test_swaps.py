@@ -107,7 +107,7 @@ MISTAKES = {
     "realtime:=perhaps": "realtime:=perhaps: must be true or false",
     "planer:=mppi": "did you mean 'planner'?",
 }
-IN_PROCESSES = ("planner:=mpi", "plan_delay_ms:=-1")
+IN_PROCESSES = ("planner:=mpi",)
 
 
 @pytest.mark.parametrize("word", MISTAKES)
