@@ -136,3 +136,17 @@ def test_what_cannot_be_replayed_exits_with_2(tmp_path, task, words):
     result = run(path)
     assert result.exit_code == 2 and words in result.output
     assert len(result.output.strip().splitlines()) == 1
+
+
+def test_an_episode_cut_off_before_its_first_tick_is_identical_over_none(tmp_path):
+    push = Push()
+    text = Path(push.mjcf).read_text()
+    plant = MujocoPlant(push)
+    plant.reset(push.initial_state(np.random.default_rng(0)))
+    said = {"task": "push", "model_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    writer = BagWriter(tmp_path / "bag", said)
+    writer.attach("model.xml", "application/xml", text.encode())
+    first = messages.PhysicsState(header=header(0.0), tick=0, state=plant.physics_state())
+    writer.write("/physics", first.__msgtype__, messages.serialize(first), 0, 0)
+    verdict = verify(writer.close())
+    assert (verdict.difference, verdict.ticks, verdict.compared) == (None, 0, 1)
