@@ -219,3 +219,24 @@ def test_a_killed_launcher_takes_all_with_it(running, when):
         (saved,) = set(place.glob("runs/*/bags/*")) - {bag}
         ours = Bag(saved)
         assert sum(1 for _ in map(ours.decode, ours.messages())) > 10
+
+
+BROKEN = """
+from covary.nodes.node import Node
+
+class Broken(Node):
+    def configure(self):
+        raise RuntimeError("no such device")
+"""
+
+
+def test_a_node_that_never_comes_up_is_not_started_for_ever(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "try.yaml").write_text(
+        "launch:\n- node: {exec: broken:Broken, name: broken, respawn: true, respawn_delay: 0.1}\n"
+    )
+    done = covary(tmp_path, "launch", "try.yaml")
+    assert done.returncode == 1
+    assert "start 3 in 0.2 s" in done.stderr and "start 4" not in done.stderr
+    assert "RuntimeError: no such device" in done.stderr
+    assert processes_in(tmp_path) == {}
