@@ -1,6 +1,7 @@
 """One supervised process: its own process group, its log file, its respawns and its way down."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from .description import NodeDescription
 from .run_folder import node_folder
 
+_ERROR = re.compile(r"[-\d]+ [:,\d]+ ERROR covary[^ :]*: (?!caused by:)(.*)")
 LEASH = Path(__file__).with_name("leash.py")
 THREADS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
@@ -56,6 +58,7 @@ class Child:
         respawns: How often it has been started again.
         exit_code: Of its last end; negative for a signal.
         stuck: Whether it was killed because it no longer answered.
+        was_active: Whether its last life came to work.
     """
 
     def __init__(self, node: NodeDescription, folder: Path, command: list[str]) -> None:
@@ -68,6 +71,7 @@ class Child:
         self.respawns = 0
         self.exit_code: int | None = None
         self.stuck = False
+        self.was_active = False
         self.log = node_folder(folder, node) / f"{node.name}.log"
         self._process: subprocess.Popen | None = None
         self._signalled: tuple[signal.Signals, float] | None = None
@@ -109,6 +113,7 @@ class Child:
         code = self._process.poll()
         if code is not None:
             self.exit_code = code
+            self.was_active = self.phase is Phase.ACTIVE
             self._kill_group(signal.SIGKILL)  # what it may have left behind
             self.phase = Phase.ENDED
         return code
@@ -173,13 +178,20 @@ class Child:
 
     def last_lines(self, count: int = 6) -> list[str]:
         """The end of its log."""
+        return [line for line in self._end_of_log(4096) if line.strip()][-count:]
+
+    def last_error(self) -> str:
+        """The last error that its log tells, without time and logger; empty if there is none."""
+        said = [match for line in self._end_of_log(65536) if (match := _ERROR.match(line))]
+        return said[-1][1] if said else ""
+
+    def _end_of_log(self, size: int) -> list[str]:
         try:
             with self.log.open("rb") as file:
-                file.seek(max(0, self.log.stat().st_size - 4096))
-                text = file.read().decode("utf-8", "replace")
+                file.seek(max(0, self.log.stat().st_size - size))
+                return file.read().decode("utf-8", "replace").splitlines()
         except OSError:
             return []
-        return [line for line in text.splitlines() if line.strip()][-count:]
 
 
 def in_words(code: int) -> str:

@@ -71,7 +71,8 @@ def read_assignments(words: list[str]) -> dict[str, Variable]:
     for word in words:
         name, assigned, text = word.partition(":=")
         if not assigned or not name:
-            hint = f"; did you mean '{word.replace('=', ':=', 1)}'?" if "=" in word else ""
+            meant = not assigned and word.find("=") > 0
+            hint = f"; did you mean '{word.replace('=', ':=', 1)}'?" if meant else ""
             raise InputError(f"'{word}' is not of the form name:=value{hint}", "command line")
         if name in given:
             raise InputError(f"'{name}' is given twice", "command line")

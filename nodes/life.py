@@ -146,11 +146,14 @@ def run(node: Node, peers: list[str] | None = None) -> int:
         except (ParameterError, PluginError) as error:
             node.failed = wrong_input = True
             node.log.error("%s", error)
+            if isinstance(error, PluginError) and error.__cause__ is not None:  # its author's line
+                node.log.error("caused by:", exc_info=error.__cause__)
         except _Stopped as stopped:
             node.log.warning("cut short by %s", stopped)
-        except Exception:
+        except (Exception, SystemExit) as error:  # who ends otherwise than by `finish` fails
             node.failed = True
-            node.log.exception("failed")
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            node.log.exception("failed: %s", reason)
         finally:
             life.closing = True
             _close(node)

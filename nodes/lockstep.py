@@ -58,7 +58,7 @@ class Lockstep:
                 self._work()
             except InputError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._fail(self._blame(error))
             finally:
                 self._take_down()
@@ -161,7 +161,7 @@ class Lockstep:
             node.active = False
             node.bus.close()
 
-    def _blame(self, error: Exception) -> str:
+    def _blame(self, error: BaseException) -> str:
         """The error in a line, with the node in whose callback it happened."""
         trace = error.__traceback__
         while trace is not None:
@@ -249,5 +249,5 @@ class Lockstep:
             root.propagate = propagate
 
 
-def _in_a_line(error: Exception) -> str:
+def _in_a_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -60,11 +60,14 @@ def _classes(module: Any) -> list[str]:
 
 
 def _offered(room: str) -> list[str]:
-    """The short names of the files that have a class of their name, judged by their text."""
+    """The short names of the files that have a class of their name, judged by their text.
+
+    Only classes with a parent count: `Plan` is no planner.
+    """
     offered = []
     for name in names(room):
         text = ROOT.joinpath(*room.split("."), f"{name}.py")
-        wanted = re.compile(rf"^class {'_?'.join(name.replace('_', ''))}\b", re.I | re.M)
+        wanted = re.compile(rf"^class {'_?'.join(name.replace('_', ''))}\(", re.I | re.M)
         if text.is_file() and wanted.search(text.read_text(encoding="utf-8")):
             offered.append(name)
     return offered
@@ -104,7 +107,7 @@ def _imported(module_name: str, spec: str) -> Any:
         near = difflib.get_close_matches(missing, here, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; it is looked for in {Path.cwd()}"
         raise PluginError(f"{spec!r}: there is no module {missing!r}{hint}") from None
-    except Exception as error:  # an outsider's file may fail in any way
+    except (Exception, SystemExit) as error:  # an outsider's file may fail in any way
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise PluginError(f"{spec!r} cannot be imported ({reason})") from error
 

@@ -98,7 +98,8 @@ def main(arguments: list[str]) -> int:
 
 def _tell(log: logging.Logger, error: Exception) -> None:
     log.error("%s", error)
-    if error.__cause__ is not None:  # an outsider's file: its author wants the line
+    # An outsider's file: its author wants the line. A value of ours that is refused has none.
+    if error.__cause__ is not None and isinstance(error, plugin.PluginError):
         log.error("caused by:", exc_info=error.__cause__)
 
 

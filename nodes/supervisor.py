@@ -30,6 +30,12 @@ LAST_WORDS_S = 0.3
 """From the end of the node that ends a launch to the SIGINT of the others: its words arrive, s."""
 STARTS_AT_FIRST = 3
 """Starts of a node that respawns, at most, until all nodes are up: what fails then fails again."""
+SILENT_WITHOUT_CLOCK_S = 30.0
+"""Without a clock there are no heartbeats, and a node may work for long before it answers a tick.
+Only the node whose end ends the launch watches over the others; silent for this long, it is stuck
+itself, s."""
+ASKED_EVERY_S = 5.0
+"""How often that node is asked then, s."""
 _TICK_S = 0.1
 _CALL_S = 0.3
 _ACTIVATE = 3  # lifecycle_msgs/Transition
@@ -60,6 +66,7 @@ class Supervisor:
         self._ending = False
         self._together = False  # whether the nodes that start at once are all active
         self._next_poll = 0.0
+        self._next_question = 0.0
 
     # The whole.
 
@@ -241,12 +248,18 @@ class Supervisor:
     def _ended(self, child: Child) -> None:
         """A process has ended by itself (or was killed for being stuck)."""
         node, code = child.node, child.exit_code or 0
-        if code == 0 and not child.stuck:
+        if code == 0 and not child.stuck and (child.was_active or self._ending):
             if node.shutdown_on_exit:
                 self._ending = True
+            elif not self._ending and not node.command:
+                self.progress.say(f"{node.full_name}: ended by itself", "dim")
             return
         why = "stuck, killed" if child.stuck else in_words(code)
+        if code == 0 and not child.stuck:
+            why = "ended before it was active (exit code 0)"
         again = self._together or child.respawns < STARTS_AT_FIRST - 1
+        if code == 2 and not self._together and self._bad_input(child):
+            return
         if child.may_respawn and code != 2 and again:
             if code > 0 and child.respawns == 0:
                 self._quote(child)
@@ -257,6 +270,9 @@ class Supervisor:
             return
         self._quote(child)
         self.progress.say(f"{node.full_name}: {why}; its log is {child.log}", "red")
+        for other in self.children if code == 1 else ():  # who gave up may do so for another's sake
+            if other is not child and (said := other.last_error()):
+                self.progress.say(f"{other.node.full_name} said: {said}", "yellow")
         if node.required:
             self.outcome.failures.append(f"{node.full_name}: {why}")
             if code == 2 and not self._together:
@@ -264,6 +280,22 @@ class Supervisor:
             self._ending = True
         elif node.shutdown_on_exit:
             self._ending = True
+
+    def _bad_input(self, child: Child) -> bool:
+        """Says in one line what a node refused, and where it stands; False if its log is mute."""
+        reason = child.last_error()
+        if not reason:
+            return False
+        words = f"{child.node.name}: "  # a node may name itself
+        line = str(child.node.error(f"{child.node.full_name}: {reason.removeprefix(words)}"))
+        self.progress.say(f"{line} (its log is {child.log})", "red")
+        if child.node.required:
+            self.outcome.failures.append(line)
+            self.outcome.exit_code = 2
+            self._ending = True
+        elif child.node.shutdown_on_exit:
+            self._ending = True
+        return True
 
     def _quote(self, child: Child) -> None:
         """Shows the end of a log: the reason ought to be there."""
@@ -273,6 +305,7 @@ class Supervisor:
     def _hold_to_heartbeats(self) -> None:
         """Kills a node whose loop has been silent for too long; its end is seen as any other."""
         if not self.realtime:
+            self._ask()
             return
         now = time.monotonic()
         for child in self.children:
@@ -280,10 +313,30 @@ class Supervisor:
             if child.phase is not Phase.ACTIVE or child.node.command or not limit or child.stuck:
                 continue
             if now - child.heard > limit:
-                child.stuck = True
-                silent = f"no heartbeat for {limit:g} s"
-                self.progress.say(f"{child.node.full_name}: {silent}, killing it", "yellow")
-                child.kill()
+                self._kill_silent(child, f"no heartbeat for {limit:g} s")
+
+    def _ask(self) -> None:
+        """Without a clock: asks who watches over the others whether it still turns its loop."""
+        now = time.monotonic()
+        if now < self._next_question:
+            return
+        self._next_question = now + ASKED_EVERY_S
+        for child in self.children:
+            node = child.node
+            if child.phase is not Phase.ACTIVE or node.command or not node.heartbeat_timeout:
+                continue
+            if child.stuck or not node.shutdown_on_exit:
+                continue
+            limit = max(SILENT_WITHOUT_CLOCK_S, node.heartbeat_timeout)
+            if self._state(child):
+                child.heard = time.monotonic()
+            elif now - child.heard > limit:
+                self._kill_silent(child, f"no answer for {limit:g} s")
+
+    def _kill_silent(self, child: Child, why: str) -> None:
+        child.stuck = True
+        self.progress.say(f"{child.node.full_name}: {why}, killing it", "yellow")
+        child.kill()
 
     def _listen(self) -> None:
         for message in _taken(self._beats, "DiagnosticArray"):

@@ -54,8 +54,8 @@ class PlannerNode(Node):
         action for now, held), or brake (the task's safe action, held)."""
 
         def __post_init__(self) -> None:
-            if self.seed < 0:
-                raise ValueError(f"seed: {self.seed} must not be negative")
+            if not 0 <= self.seed < 2**64:
+                raise ValueError(f"seed: {self.seed} must be at least 0 and below 2**64")
             for name in ("budget_ms", "friction_scale"):
                 if not getattr(self, name) > 0:
                     raise ValueError(f"{name}: {getattr(self, name)} must be positive")
@@ -78,8 +78,14 @@ class PlannerNode(Node):
         self.planner = self.check(p)
         self.task, self.dynamics = self.planner.task, self.planner.dynamics
         start = self.task.initial_state(np.random.default_rng(0))
-        warm = self.planner.initial_memory(0)
-        self.planner.plan(start, 0.0, warm)
+        try:
+            warm = self.planner.initial_memory(0)
+            first, _ = self.planner.plan(start, 0.0, warm)
+            plan_message(self.task, first.time, first.dt, first.actions)
+        except (Exception, SystemExit) as error:  # an outsider's may fail in any way
+            raise plugin.PluginError(
+                f"planner {p.planner['plugin']}: its first plan failed ({_in_a_line(error)})"
+            ) from error
         self._count_rollouts()
         self.episode = -1
         self.memory: Any = warm
@@ -165,20 +171,37 @@ def build_planner(dynamics, block: dict[str, Any], tuned: dict[str, Any], symmet
     """The planner that a block ``{plugin: name, parameter: value, ...}`` asks for.
 
     Raises:
-        ParameterError: Unknown plugin or parameter, with the nearest valid word.
+        ParameterError: Unknown parameter, with the nearest valid word.
+        PluginError: Unknown plugin, or one that is no planner or cannot be built.
     """
     if "plugin" not in block:
         raise ParameterError("planner: needs a plugin, e.g. {plugin: mppi}")
-    cls = plugin.load(block["plugin"], "planners")
+    spec = block["plugin"]
+    if not isinstance(spec, str):
+        raise ParameterError(
+            f"planner: plugin: {spec!r} is not text; write mppi or my_file:MyClass"
+        )
+    cls = plugin.load(spec, "planners")
+    lacking = [w for w in ("Parameters", "initial_memory", "plan") if not hasattr(cls, w)]
+    if lacking:
+        raise plugin.PluginError(f"planner {spec}: is no planner; it lacks {', '.join(lacking)}")
     settings = {}
     for parent in reversed(cls.__mro__):
         settings.update(tuned.get(parent.__module__.rpartition(".")[2], {}))
     settings.update({key: value for key, value in block.items() if key != "plugin"})
-    parameters = from_dict(cls.Parameters, settings, f"planner {block['plugin']}")
+    parameters = from_dict(cls.Parameters, settings, f"planner {spec}")
     try:
         return cls(dynamics, symmetry, **vars(parameters))
     except ValueError as error:
-        raise ParameterError(f"planner {block['plugin']}: {error}") from error
+        raise ParameterError(f"planner {spec}: {error}") from error
+    except (Exception, SystemExit) as error:  # an outsider's may fail in any way
+        raise plugin.PluginError(
+            f"planner {spec}: cannot be built ({_in_a_line(error)})"
+        ) from error
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def late_actions(task: Task, plan, late_s: float, policy: str) -> np.ndarray:

@@ -22,6 +22,9 @@ from .plan import Plan
 from .side import draw_side, on_side
 from .spline import spline
 
+LARGEST_BUFFERS = 8 << 30
+"""Most memory that a planner's samples may take: more is a slip of the keyboard, bytes."""
+
 
 @dataclass(frozen=True, eq=False)
 class Memory:
@@ -105,6 +108,13 @@ class SamplingPlanner(ABC):
                 raise ValueError(f"{name}: {getattr(p, name)} must be at least 1")
         if not (np.isfinite(p.noise) and p.noise > 0):
             raise ValueError(f"noise: {p.noise} must be a positive number")
+        width = len(self.task.action_names)
+        needed = 2 * 8 * p.samples * p.horizon * width  # actions and scratch
+        if needed > LARGEST_BUFFERS:
+            raise ValueError(
+                f"samples: {p.samples} with a horizon of {p.horizon} need {needed / 2**30:.3g} "
+                f"GiB of memory; at most {LARGEST_BUFFERS >> 30}"
+            )
         self.spline = spline(p.spline, p.horizon, p.knots)
         self.blocks = self.symmetry.blocks("action")
         self.elements = self.symmetry.distinct_actions()
@@ -116,7 +126,6 @@ class SamplingPlanner(ABC):
                 f"({len(self.elements)} actions); use at least {len(self.elements)}"
             )
         self._integrals = 2 if self.task.action_interface == "effort" else 1
-        width = self._orbit.shape[-1]
         self.initial_std = np.tile(p.noise * self._scale(), (p.knots, 1))  # (N, m)
         # Owned buffers, so that nothing large is allocated while planning. They carry nothing over.
         self._noise = np.zeros((p.samples, p.knots, width))  # (K, N, m)

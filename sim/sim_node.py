@@ -75,6 +75,8 @@ class SimNode(Node):
             for name, least in (("episodes", 1), ("seed", 0)):
                 if getattr(self, name) < least:
                     raise ValueError(f"{name}: {getattr(self, name)} must be at least {least}")
+            if self.seed >= 2**64:  # /episode says it
+                raise ValueError(f"seed: {self.seed} must be at least 0 and below 2**64")
             for name in ("command_deadline_ms", "tick_timeout_s", "camera_hz"):
                 if not getattr(self, name) > 0:
                     raise ValueError(f"{name}: {getattr(self, name)} must be positive")

@@ -18,6 +18,7 @@ def outside(tmp_path, monkeypatch):
     """A working folder, on the path as in every node process."""
     (tmp_path / "their_planner.py").write_text(OUTSIDER)
     (tmp_path / "their_broken.py").write_text("import no_such_package_at_all\n")
+    (tmp_path / "their_exit.py").write_text("raise SystemExit(0)\n")
     (tmp_path / "their_syntax.py").write_text("def f(:\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -41,13 +42,14 @@ def test_an_outsider(outside):
     [
         ("mpi", "planners", "did you mean mppi?"),
         ("pointmass", "sim.tasks", "did you mean point_mass?"),
-        ("quite_another", "planners", "known: cem, "),
+        ("quite_another", "planners", "known: cem, mppi, planner_node (an"),
         ("their_planner:Mien", "planners", "has no class 'Mien'; did you mean Mine?"),
         ("their_planner:not_a_class", "planners", "has no class 'not_a_class'; known: Mine"),
         ("their_planer:Mine", "planners", "no module 'their_planer'; did you mean their_planner?"),
         ("xyzzy.a:B", "planners", "no module 'xyzzy'; it is looked for in /"),
         ("their_broken:A", "planners", "cannot be imported (No module named 'no_such_package"),
         ("their_syntax:A", "planners", "cannot be imported (SyntaxError"),
+        ("their_exit:A", "planners", "cannot be imported (SystemExit: 0)"),
         ("a b:C", "planners", "not written my_package.my_file:MyClass"),
         (":C", "planners", "not written my_package.my_file:MyClass"),
         ("their_planner:", "planners", "not written my_package.my_file:MyClass"),

@@ -160,8 +160,31 @@ def test_an_aborted_episode_is_a_failure(place):
 def test_bad_parameters_are_bad_input(place):
     outcome, _, folder = run(place, "word:=3")
     assert outcome.exit_code == 2
-    assert outcome.failures == ["/ticker: exit code 2"]
-    assert "3 is not text" in (folder / "screen.txt").read_text()
+    line = LAUNCH[: LAUNCH.index("exec: outsider:Ticker")].count("\n") + 1
+    assert outcome.failures == [f"{place}/talk.yaml:{line}: /ticker: word: 3 is not text"]
+    assert outcome.failures[0] in (folder / "screen.txt").read_text()
+
+
+def test_a_node_that_ends_before_it_works_ends_the_launch(place):
+    (place / "quitter.py").write_text("import os\n\nos._exit(0)\n")
+    with (place / "talk.yaml").open("a") as file:
+        file.write("- node: {exec: quitter:Quitter, name: quitter}\n")
+    outcome, _, _ = run(place)
+    assert outcome.exit_code == 1
+    assert outcome.failures == ["/quitter: ended before it was active (exit code 0)"]
+
+
+def test_who_watches_over_the_others_is_watched_without_a_clock(place, monkeypatch):
+    (place / "frozen.py").write_text(
+        "import time\nimport outsider\n"
+        "class Frozen(outsider.Ticker):\n    def activate(self): time.sleep(600)\n"
+    )
+    (place / "talk.yaml").write_text(LAUNCH.replace("outsider:Ticker", "frozen:Frozen"))
+    monkeypatch.setattr("covary.nodes.supervisor.SILENT_WITHOUT_CLOCK_S", 1.0)
+    monkeypatch.setattr("covary.nodes.supervisor.ASKED_EVERY_S", 0.2)
+    outcome, _, folder = run(place, "realtime:=false")
+    assert (outcome.exit_code, outcome.failures) == (1, ["/ticker: stuck, killed"])
+    assert "no answer for 4 s" in (folder / "screen.txt").read_text()  # the node's own limit
 
 
 @pytest.mark.parametrize("when", ["importing", "configuring", "running", "deaf"])

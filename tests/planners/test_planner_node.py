@@ -1,11 +1,14 @@
 """The planner node on a local bus: an answer to every state, budgets, late policies, bad states."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from covary.nodes import messages
 from covary.nodes.bus import LocalBus, LocalGraph
 from covary.nodes.parameters import ParameterError
+from covary.nodes.plugin import PluginError
 from covary.nodes.run import build
 from covary.planners.plan import Plan
 from covary.planners.planner_node import late_actions
@@ -113,11 +116,38 @@ def test_hold_holds_the_action_for_now():
         ({"symmetry": "C3"}, "no subgroup of D8"),
         ({"late_policy": "pray"}, "replay, hold, brake"),
         ({"planner": {**PLANNER, "samples": 3}}, "less than one orbit"),
+        ({"planner": {**PLANNER, "samples": 10**12}}, "GiB of memory; at most 8"),
+        ({"planner": {**PLANNER, "horizon": 10**9}}, "GiB of memory; at most 8"),
+        ({"planner": {**PLANNER, "plugin": None}}, "None is not text"),
+        ({"seed": -1}, "seed: -1 must be at least 0"),
+        ({"seed": 2**64}, "below 2"),
     ],
 )
 def test_bad_parameters_are_one_line(params, message):
     with pytest.raises(ParameterError, match=message) as caught:
         World(**params)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("    pass", "is no planner; it lacks Parameters, initial_memory, plan"),
+        ("(MPPI):\n    def __init__(self, *a, **k): raise KeyError('x')", "be built .KeyError"),
+        ("(MPPI):\n    def __init__(self, *a, **k): raise SystemExit(0)", "built .SystemExit"),
+        ("(MPPI):\n    def plan(self): pass", "its first plan failed .TypeError"),
+        ("(MPPI):\n    def plan(self, *a): raise OSError('1\\n2')", "failed .OSError: 1 2.$"),
+        ("(MPPI):\n    def plan(self, *a): return None", "its first plan failed .TypeError"),
+    ],
+)
+def test_an_outsiders_planner_fails_in_one_line(tmp_path, monkeypatch, body, message):
+    head = body if body.startswith("(") else f":\n{body}"
+    text = f"from covary.planners.mppi import MPPI\nclass Broken{head}\n"
+    (tmp_path / "their_broken_planner.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "their_broken_planner", raising=False)
+    with pytest.raises(PluginError, match=message) as caught:
+        World(planner={**PLANNER, "plugin": "their_broken_planner:Broken"})
     assert "\n" not in str(caught.value)
 
 
