@@ -108,7 +108,7 @@ class SamplingPlanner(ABC):
                 raise ValueError(f"{name}: {getattr(p, name)} must be at least 1")
         if not (np.isfinite(p.noise) and p.noise > 0):
             raise ValueError(f"noise: {p.noise} must be a positive number")
-        width = len(self.task.action_names)
+        width = self.symmetry.width("action")
         needed = 2 * 8 * p.samples * p.horizon * width  # actions and scratch
         if needed > LARGEST_BUFFERS:
             raise ValueError(
