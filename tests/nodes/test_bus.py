@@ -201,7 +201,7 @@ def launch():
     bus.close()
 
 
-def until(condition, bus: ZenohBus, seconds: float = 10.0) -> float:
+def until(condition, bus: ZenohBus, seconds: float = 40.0) -> float:
     begin = time.monotonic()
     while not condition():
         assert time.monotonic() - begin < seconds, "waited in vain"
