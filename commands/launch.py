@@ -67,8 +67,13 @@ def launch(
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient finger costs no summary
     found = summarise(folder, description, outcome)
     for target in (folder / "summary.json", summary):
-        if target is not None:
+        if target is None:
+            continue
+        try:
             write_json(target, found)
+        except OSError as error:  # a full disk; what came out is on the screen at least
+            outcome.exit_code = outcome.exit_code or 1
+            print(f"{target} cannot be written: {error}", file=sys.stderr)
     report(found, folder)
     signal.signal(signal.SIGINT, before)
     raise typer.Exit(outcome.exit_code)

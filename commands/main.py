@@ -108,7 +108,10 @@ def _own_path_last() -> None:
 
     Last, so that no file of the user's hides a module of Python's or of ours.
     """
-    here = str(Path.cwd())
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError:
+        _fail("the working folder does not exist any more; go to another one")
     if here not in sys.path:
         sys.path.append(here)
 

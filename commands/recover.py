@@ -21,7 +21,9 @@ def recover(
     try:
         result = recovery.recover(path)
     except (BagError, OSError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(str(error), markup=False)
+        # A full disk names no file.
+        said = str(error) if str(path) in str(error) else f"{path}: cannot be mended: {error}"
+        Console(stderr=True, soft_wrap=True, highlight=False).print(said, markup=False)
         raise typer.Exit(2) from error
     if result.whole:
         console.print(f"{path} is whole, nothing to mend", markup=False)

@@ -348,6 +348,9 @@ class _Resolver:
             if source in remaps:
                 raise item["from"].error(f"'{source}' is remapped twice")
             remaps[source] = evaluate_text(item["to"], scope)
+            for key, topic in (("from", source), ("to", remaps[source])):
+                if not _NAMESPACE.fullmatch(topic):  # a topic is written as a namespace is
+                    raise item[key].error(f"'{topic}' is no topic (such as /left/state)")
         parameters = parameters_of(param, full_name, scope) if param else {}
         self.nodes.append(replace(node, parameters=parameters, remaps=remaps))
 

@@ -177,6 +177,7 @@ def _close(node: Node) -> None:
             node.log.exception("failed while shutting down")
     try:
         node.write_stats()
+        node.failed |= bool(node.unwritten)
     except Exception:
         node.failed = True
         node.log.exception("failed to write its statistics")

@@ -154,6 +154,8 @@ class Lockstep:
         try:
             node.shutdown()
             node.write_stats()
+            if node.unwritten:
+                self._fail(f"{description.full_name}: no statistics: {node.unwritten}")
         except Exception as error:
             logging.getLogger(f"covary.{node.name}").exception("failed at its end")
             self._fail(f"{description.full_name}: {_in_a_line(error)} at its end")

@@ -82,6 +82,7 @@ class Node:
         stats: What it counts; written to ``<run_folder>/<name>.json``.
         finished: Set when the node wants to end by itself.
         failed: Set when that end is a failure.
+        unwritten: Why its statistics could not be written last, empty if they were.
     """
 
     publishes: ClassVar[dict[str, str]] = {}
@@ -110,6 +111,7 @@ class Node:
         self.finished: str | None = None
         self.failed = False
         self.active = False
+        self.unwritten = ""
         self._handlers: list[tuple[Subscription, Callable[[], None]]] = []
         self._timers: list[_Timer] = []
         self._follows_clock = False
@@ -216,7 +218,10 @@ class Node:
         self.activate()
 
     def write_stats(self) -> None:
-        """Write `stats` to the run folder, whole or not at all."""
+        """Write `stats` to the run folder, whole or not at all.
+
+        A full disk must not end the one who stops the robot: it is told once, and kept in mind.
+        """
         if self.run_folder is None:
             return
         for package in ("torch", "escnn"):
@@ -226,8 +231,17 @@ class Node:
             self.stats["dropped"] = {s.topic: s.dropped for s, _ in self._handlers if s.dropped}
         path = self.run_folder / f"{self.name}.json"
         half = path.with_name(f".{self.name}.json.{os.getpid()}")
-        half.write_text(json.dumps(self.stats, indent=1, default=_plain), encoding="utf-8")
-        os.replace(half, path)
+        text = json.dumps(self.stats, indent=1, default=_plain)
+        try:
+            half.write_text(text, encoding="utf-8")
+            os.replace(half, path)
+        except OSError as error:
+            half.unlink(missing_ok=True)
+            if not self.unwritten:
+                self.log.error("its statistics cannot be written: %s", error)
+            self.unwritten = str(error)
+        else:
+            self.unwritten = ""
 
     # Its loop.
 

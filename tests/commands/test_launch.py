@@ -125,6 +125,23 @@ def test_the_end_says_what_mends_an_open_bag_and_finds_covary(tmp_path, capsys, 
     assert ("next        . " in said) == activate.is_file()
 
 
+def test_a_summary_that_cannot_be_written_is_said(place):
+    (place / "taken.json").mkdir()
+    done = covary(place, "launch", "talk.yaml", "--summary", "taken.json", "--lockstep")
+    assert done.returncode == 1 and "taken.json cannot be written: " in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and "summary" in done.stdout
+
+
+def test_a_working_folder_that_is_gone(place):
+    (place / "gone").mkdir()
+    words = 'rmdir ../gone; exec "$0" -m covary.commands.main launch push'
+    done = subprocess.run(
+        ["sh", "-c", words, sys.executable], cwd=place / "gone", capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "the working folder does not exist any more" in done.stderr
+
+
 def test_an_unknown_node_ends_the_launch_with_bad_input(place):
     done = covary(place, "launch", "talk.yaml", "who:=outsider:Anwserer")
     assert done.returncode == 2

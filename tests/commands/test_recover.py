@@ -44,6 +44,16 @@ def test_a_whole_bag_needs_nothing(tmp_path):
     assert result.exit_code == 0 and "is whole" in result.output
 
 
+def test_a_full_disk_names_the_bag(tmp_path, monkeypatch):
+    def full(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("covary.nodes.recovery.recover", full)
+    result = run(tmp_path / "bag.open")
+    assert result.exit_code == 2
+    assert f"{tmp_path}/bag.open: cannot be mended: [Errno 28]" in result.output
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no bag", b"\x89MCAP0\r\n\x01\x02"])
 def test_bad_input_gives_one_line_and_exit_code_2(tmp_path, content):
     path = tmp_path / "a[b]c.mcap"

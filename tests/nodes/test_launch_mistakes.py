@@ -54,6 +54,7 @@ BROKEN = {
     "launch:\n- node: {exec: sim_node, param: [{from: $(dirname)/p.yaml}]}": (2, "cannot read it"),
     "launch:\n- node: {exec: sim_node, remap: [{form: a, to: b}]}": (2, "did you mean 'from'?"),
     "launch:\n- node: {exec: sim_node, remap: [{from: a}]}": (2, "'to' is missing"),
+    "launch:\n- node: {exec: sim_node, remap: [{from: a, to: 'b c'}]}": (2, "'b c' is no topic"),
     "launch:\n- node: {exec: $(var nmae)}": (2, "no variable 'nmae' here"),
     "launch:\n- arg: {name: samples, default: 1}\n- log: {message: $(var sampels)}": (
         3,

@@ -197,6 +197,16 @@ def test_statistics(graph, tmp_path):
     assert os.listdir(tmp_path) == ["ears.json"]
 
 
+def test_a_full_disk_does_not_end_a_node(graph, tmp_path, caplog):
+    ears = made(graph, run_folder=tmp_path / "gone")
+    ears.write_stats()
+    ears.write_stats()
+    assert ears.unwritten and caplog.text.count("its statistics cannot be written: ") == 1
+    (tmp_path / "gone").mkdir()
+    ears.write_stats()
+    assert not ears.unwritten and os.listdir(tmp_path / "gone") == ["ears.json"]
+
+
 def test_a_node_may_count_in_its_own_way(graph, tmp_path):
     ears = made(graph, run_folder=tmp_path)
     ears.stats["dropped"] = 5
