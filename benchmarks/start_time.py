@@ -14,8 +14,8 @@ PLAN = """
 import time
 start = time.perf_counter()
 import json, sys
-from covary.nodes import zenoh_bus
-from covary.nodes.bus import LocalBus, LocalGraph
+from covary.nodes.bus import zenoh_bus
+from covary.nodes.bus.local_bus import LocalBus, LocalGraph
 from covary.nodes.run import build
 planner = {"plugin": "mppi", "samples": 512, "horizon": 40, "knots": 8, "iterations": 2}
 spec = {"exec": "planner_node", "name": "planner", "realtime": False}

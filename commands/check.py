@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ..nodes.launch_file import find, read_assignments, resolve
-from ..nodes.wiring import wire
+from ..nodes.launching.launch_file import find, read_assignments, resolve
+from ..nodes.launching.wiring import wire
 
 
 def check(

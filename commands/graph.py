@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ..nodes.launch_file import find, read_assignments, resolve
-from ..nodes.wiring import mermaid, wire
+from ..nodes.launching.launch_file import find, read_assignments, resolve
+from ..nodes.launching.wiring import mermaid, wire
 
 
 def graph(

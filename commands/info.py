@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..nodes.bag import BagError
-from ..nodes.reader import Bag
+from ..nodes.bags.bag import BagError
+from ..nodes.bags.reader import Bag
 
 _SHOWN = ("task", "seed", "episode", "success", "aborted", "cost", "duration", "model_sha256",
           "launch", "git_revision", "covary_version", "mujoco_version", "recovered")  # fmt: skip

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..nodes.child import THREADS
-from ..nodes.description import Argument, LaunchDescription
-from ..nodes.launch_file import arguments, find, read_assignments, resolve
-from ..nodes.progress import RunProgress
-from ..nodes.run_folder import Outcome, create, episodes_wanted, summarise, write_json
-from ..nodes.yaml_loader import InputError
+from ..nodes.launching.description import Argument, LaunchDescription
+from ..nodes.launching.launch_file import arguments, find, read_assignments, resolve
+from ..nodes.launching.yaml_loader import InputError
+from ..nodes.supervision.child import THREADS
+from ..nodes.supervision.progress import RunProgress
+from ..nodes.supervision.run_folder import Outcome, create, episodes_wanted, summarise, write_json
 
 
 def launch(
@@ -82,10 +82,10 @@ def launch(
 def _runner(lockstep: bool) -> Any:
     """The class that runs it, imported late: the one pays for zenoh, the other for the nodes."""
     if lockstep:
-        from ..nodes.lockstep import Lockstep
+        from ..nodes.supervision.lockstep import Lockstep
 
         return Lockstep
-    from ..nodes.supervisor import Supervisor
+    from ..nodes.supervision.supervisor import Supervisor
 
     return Supervisor
 

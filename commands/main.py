@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from ..nodes.yaml_loader import InputError, nearest
+from ..nodes.launching.yaml_loader import InputError, nearest
 
 COMMANDS = {
     "launch": "Start what a launch file describes, and supervise it to its end.",

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ..nodes import recovery
-from ..nodes.bag import BagError
+from ..nodes.bags import recovery
+from ..nodes.bags.bag import BagError
 
 
 def recover(

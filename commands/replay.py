@@ -13,8 +13,8 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from ..nodes.bag import BagError
-from ..nodes.reader import Recording, read
+from ..nodes.bags.bag import BagError
+from ..nodes.bags.reader import Recording, read
 
 if TYPE_CHECKING:
     from ..sim.plant import MujocoPlant

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ..nodes import messages
-from ..nodes.bus import BusError, Subscription
-from ..nodes.wire import Token
-from ..nodes.yaml_loader import InputError, dump, nearest
-from ..nodes.zenoh_bus import ZenohBus
+from ..nodes.bus.local_bus import BusError, Subscription
+from ..nodes.bus.wire import Token
+from ..nodes.bus.zenoh_bus import ZenohBus
+from ..nodes.launching.yaml_loader import InputError, dump, nearest
 
 app = typer.Typer(no_args_is_help=True)
 

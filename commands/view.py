@@ -10,8 +10,8 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from ..nodes.bag import BagError
-from ..nodes.reader import Recording, read
+from ..nodes.bags.bag import BagError
+from ..nodes.bags.reader import Recording, read
 from .info import bag_folders, is_run_folder, result
 
 if TYPE_CHECKING:

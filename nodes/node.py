@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from . import messages
-from .bus import Bus, Subscription
+from .bus.local_bus import Bus, Subscription
 from .clock import Clock, SimClock, WallClock
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from . import messages
-from .bus import LocalBus
-from .episode_bags import EpisodeBags
+from .bags.episode_bags import EpisodeBags
+from .bus.local_bus import LocalBus
 from .node import Node
 from .parameters import ParameterError
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from . import plugin
-from .bus import Bus, BusError
+from .bus.local_bus import Bus, BusError
 from .clock import SimClock, WallClock
 from .node import Naming, Node
 from .parameters import ParameterError, from_dict
@@ -65,8 +65,8 @@ def main(arguments: list[str]) -> int:
     except (IndexError, OSError, ValueError) as error:
         log.error("needs one SPEC.json: %s", error)
         return 2
+    from .bus.zenoh_bus import ZenohBus  # only a process of its own needs it
     from .life import run
-    from .zenoh_bus import ZenohBus  # only a process of its own needs it
 
     try:
         plugin.load_node(spec["exec"])  # the slow imports, before others can see this node

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from covary.commands.info import info
 from covary.nodes import messages
-from covary.nodes.bag import BagWriter
+from covary.nodes.bags.bag import BagWriter
 
 
 def run(*arguments):

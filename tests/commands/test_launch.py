@@ -31,7 +31,7 @@ launch:
 
 @pytest.fixture
 def place(tmp_path):
-    source = Path(__file__).parents[1] / "nodes" / "outsider_nodes.py"
+    source = Path(__file__).parents[1] / "nodes" / "supervision" / "outsider_nodes.py"
     shutil.copy(source, tmp_path / "outsider.py")
     (tmp_path / "talk.yaml").write_text(LAUNCH)
     return tmp_path

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from covary.commands.recover import recover
 from covary.nodes import messages
-from covary.nodes.bag import BagWriter
-from covary.nodes.reader import Bag
+from covary.nodes.bags.bag import BagWriter
+from covary.nodes.bags.reader import Bag
 
 
 def run(*arguments):
@@ -48,7 +48,7 @@ def test_a_full_disk_names_the_bag(tmp_path, monkeypatch):
     def full(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("covary.nodes.recovery.recover", full)
+    monkeypatch.setattr("covary.nodes.bags.recovery.recover", full)
     result = run(tmp_path / "bag.open")
     assert result.exit_code == 2
     assert f"{tmp_path}/bag.open: cannot be mended: [Errno 28]" in result.output

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from covary.commands.replay import replay, verify
 from covary.nodes import messages
-from covary.nodes.bag import BagWriter
+from covary.nodes.bags.bag import BagWriter
 from covary.sim.plant import MujocoPlant
 from covary.sim.tasks.push import Push
 

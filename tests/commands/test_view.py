@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from covary.commands.view import view
 from covary.nodes import messages
-from covary.nodes.bag import BagWriter
+from covary.nodes.bags.bag import BagWriter
 from covary.nodes.plugin import load
 from covary.sim.plant import MujocoPlant
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from covary.nodes import messages
-from covary.nodes.bus import LocalBus, LocalGraph
+from covary.nodes.bus.local_bus import LocalBus, LocalGraph
 from covary.nodes.run import build
 from covary.sim.task_messages import command_action, plan_message, state_message
 from covary.sim.tasks.point_mass import PointMass

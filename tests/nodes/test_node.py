@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from covary.nodes import messages, node
-from covary.nodes.bus import BusError, LocalBus, LocalGraph
+from covary.nodes.bus.local_bus import BusError, LocalBus, LocalGraph
+from covary.nodes.bus.zenoh_bus import ZenohBus
 from covary.nodes.clock import SimClock, WallClock
 from covary.nodes.node import Naming, Node
-from covary.nodes.zenoh_bus import ZenohBus
 
 
 class Ears(Node):

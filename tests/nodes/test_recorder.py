@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from covary.nodes import messages
-from covary.nodes.bag import BagWriter
-from covary.nodes.bus import LocalBus, LocalGraph, Subscription
+from covary.nodes.bags.bag import BagWriter
+from covary.nodes.bags.reader import Bag
+from covary.nodes.bus.local_bus import LocalBus, LocalGraph, Subscription
+from covary.nodes.bus.wire import Attachment
+from covary.nodes.bus.zenoh_bus import ZenohBus
 from covary.nodes.clock import SimClock
 from covary.nodes.parameters import ParameterError
-from covary.nodes.reader import Bag
 from covary.nodes.recorder_node import RecorderNode
-from covary.nodes.wire import Attachment
-from covary.nodes.zenoh_bus import ZenohBus
 
 GID = bytes(16)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from covary.nodes import messages
-from covary.nodes.bus import LocalBus, LocalGraph
+from covary.nodes.bus.local_bus import LocalBus, LocalGraph
 from covary.nodes.parameters import ParameterError
 from covary.nodes.plugin import PluginError
 from covary.nodes.run import build

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from covary.nodes import messages, plugin
-from covary.nodes.bus import LocalBus, LocalGraph
+from covary.nodes.bus.local_bus import LocalBus, LocalGraph
 from covary.nodes.node import Node
 from covary.sim.camera import CameraError, TopCamera
 from covary.sim.camera_publisher import FRAME, CameraPublisher

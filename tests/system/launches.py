@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from covary.commands.main import main
-from covary.nodes.reader import Bag
+from covary.nodes.bags.reader import Bag
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path.stem for path in (ROOT / "launch").glob("*.yaml"))

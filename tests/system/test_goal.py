@@ -12,8 +12,8 @@ from launches import SMALL, launch, left, messages_of, start, wait_for
 
 from covary.commands.replay import verify
 from covary.nodes import messages
-from covary.nodes.reader import Bag
-from covary.nodes.zenoh_bus import ZenohBus
+from covary.nodes.bags.reader import Bag
+from covary.nodes.bus.zenoh_bus import ZenohBus
 
 GOALS = {"point_mass": (-0.3, 0.5, 0.0), "reach": (-0.25, 0.2, 0.0), "push": (0.25, -0.2, 1.0)}
 """(x, y, yaw), metres and radians."""

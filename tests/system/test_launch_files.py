@@ -10,7 +10,7 @@ from mcap_ros2.decoder import DecoderFactory
 from rosbags.highlevel import AnyReader
 
 from covary.commands.replay import verify
-from covary.nodes.reader import Bag
+from covary.nodes.bags.reader import Bag
 
 PLANNED = {"samples": 96, "horizon": 20, "iterations": 3}
 WORDS = tuple(f"{name}:={value}" for name, value in PLANNED.items())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from launches import SMALL, covary, launch, left, messages_of, processes_in, start, wait_for
 
-from covary.nodes.reader import Bag
+from covary.nodes.bags.reader import Bag
 
 SLOW = pytest.mark.slow
 MODES = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from covary.nodes.launch_file import resolve
-from covary.nodes.yaml_loader import InputError
+from covary.nodes.launching.launch_file import resolve
+from covary.nodes.launching.yaml_loader import InputError
 
 BROKEN = {
     # text of the file: (line, part of the message)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..parameters import ParameterError, from_dict
+from ..plugin import PluginError, load, load_node
 from .description import LaunchDescription, NodeDescription
-from .parameters import ParameterError, from_dict
-from .plugin import PluginError, load, load_node
 from .yaml_loader import InputError, nearest
 
 UNIVERSAL = {"/diagnostics": "diagnostic_msgs/msg/DiagnosticArray"}

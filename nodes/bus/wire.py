@@ -9,7 +9,7 @@ import struct
 from functools import cache
 from typing import NamedTuple
 
-from . import messages
+from .. import messages
 
 _ATTACHMENT = struct.Struct("<qqB16s")
 _NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)

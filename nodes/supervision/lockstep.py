@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import messages
-from .bus import LocalBus, LocalGraph
-from .description import LaunchDescription, NodeDescription
-from .node import Node
-from .parameters import ParameterError
-from .plugin import PluginError
+from .. import messages
+from ..bus.local_bus import LocalBus, LocalGraph
+from ..launching.description import LaunchDescription, NodeDescription
+from ..launching.yaml_loader import InputError
+from ..node import Node
+from ..parameters import ParameterError
+from ..plugin import PluginError
+from ..run import build
 from .progress import RunProgress
-from .run import build
 from .run_folder import Outcome, episode_topics, node_folder
-from .yaml_loader import InputError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

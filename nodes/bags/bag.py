@@ -51,7 +51,7 @@ class BagError(Exception):
 
 def describe(type_name: str) -> tuple[str, str]:
     """Definition text of a known message type, nested types included, and its RIHS01 hash."""
-    from . import messages
+    from .. import messages
 
     return messages.definition(type_name), messages.type_hash(type_name)
 

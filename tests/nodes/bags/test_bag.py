@@ -17,9 +17,9 @@ from mcap_ros2.decoder import DecoderFactory
 from rosbags.highlevel import AnyReader
 
 from covary.nodes import messages
-from covary.nodes.bag import BagError, BagWriter, free_folder, is_whole
-from covary.nodes.reader import Bag
-from covary.nodes.recovery import recover
+from covary.nodes.bags.bag import BagError, BagWriter, free_folder, is_whole
+from covary.nodes.bags.reader import Bag
+from covary.nodes.bags.recovery import recover
 
 JOINT_STATE = "sensor_msgs/msg/JointState"
 MODEL = '<mujoco model="tiny"/>'
@@ -253,7 +253,7 @@ def test_recover_of_a_whole_bag_writes_nothing(tmp_path):
 CHILD = """
 import sys
 from pathlib import Path
-from covary.nodes.bag import BagWriter
+from covary.nodes.bags.bag import BagWriter
 payload = bytes.fromhex(sys.argv[2])
 types = lambda name: (sys.argv[3], "")
 writer = BagWriter(Path(sys.argv[1]), {"task": "push"}, chunk_bytes=65536, types=types)

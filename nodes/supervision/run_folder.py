@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .description import LaunchDescription, NodeDescription, leaves, to_yaml
+from ..launching.description import LaunchDescription, NodeDescription, leaves, to_yaml
 
 PACKAGES = (
     *("numpy", "scipy", "numba", "mujoco", "gymnasium", "eclipse-zenoh", "rosbags", "mcap"),
@@ -92,7 +92,7 @@ def _version(name: str) -> str | None:
 
 def _revision() -> str | None:
     """Git revision of the package's folder, where that is a checkout."""
-    ours = Path(__file__).resolve().parent.parent
+    ours = Path(__file__).resolve().parents[2]
     if not (ours / ".git").exists():
         return None
     command = ["git", "-C", str(ours), "describe", "--always", "--dirty", "--abbrev=40"]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from covary.nodes import messages
-from covary.nodes.bag import BagWriter
-from covary.nodes.episode_bags import EpisodeBags
-from covary.nodes.reader import Bag
-from covary.nodes.recovery import recover
+from covary.nodes.bags.bag import BagWriter
+from covary.nodes.bags.episode_bags import EpisodeBags
+from covary.nodes.bags.reader import Bag
+from covary.nodes.bags.recovery import recover
 
 JOINT_STATE = "sensor_msgs/msg/JointState"
 MODEL = '<mujoco model="tiny"/>'

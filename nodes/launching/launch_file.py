@@ -47,7 +47,7 @@ def find(name: str) -> Path:
     Raises:
         InputError: There is no such file.
     """
-    ours = Path(__file__).resolve().parent.parent / "launch"
+    ours = Path(__file__).resolve().parents[2] / "launch"
     given = Path(name).expanduser()
     bare = given.name == name
     path = ours / (name if given.suffix in (".yaml", ".yml") else f"{name}.yaml") if bare else given

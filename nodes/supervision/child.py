@@ -9,7 +9,7 @@ import time
 from enum import Enum
 from pathlib import Path
 
-from .description import NodeDescription
+from ..launching.description import NodeDescription
 from .run_folder import node_folder
 
 _ERROR = re.compile(r"[-\d]+ [:,\d]+ ERROR covary[^ :]*: (?!caused by:)(.*)")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from covary.nodes import messages
-from covary.nodes.bag import BagError, BagWriter
-from covary.nodes.reader import Bag, columns, read
+from covary.nodes.bags.bag import BagError, BagWriter
+from covary.nodes.bags.reader import Bag, columns, read
 
 
 def header(t: float) -> messages.Header:

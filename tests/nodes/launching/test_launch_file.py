@@ -4,9 +4,9 @@ import textwrap
 
 import pytest
 
-from covary.nodes.description import to_yaml
-from covary.nodes.launch_file import arguments, find, read_assignments, resolve
-from covary.nodes.yaml_loader import InputError, dump, load_text, parse_value, scalar
+from covary.nodes.launching.description import to_yaml
+from covary.nodes.launching.launch_file import arguments, find, read_assignments, resolve
+from covary.nodes.launching.yaml_loader import InputError, dump, load_text, parse_value, scalar
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from typing import Any
 import zenoh
 import zenoh.shm
 
-from .bus import BusError, Subscription
-from .messages import MessageError
+from ..messages import MessageError
+from .local_bus import BusError, Subscription
 from .wire import Attachment, Token, endpoint_token, key, node_token, parse_token
 
 CONNECT_MS = 2000

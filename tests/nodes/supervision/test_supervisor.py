@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from covary.nodes.launch_file import read_assignments, resolve
-from covary.nodes.lockstep import Lockstep
-from covary.nodes.progress import RunProgress
-from covary.nodes.run_folder import create, summarise
-from covary.nodes.supervisor import Supervisor
+from covary.nodes.launching.launch_file import read_assignments, resolve
+from covary.nodes.supervision.lockstep import Lockstep
+from covary.nodes.supervision.progress import RunProgress
+from covary.nodes.supervision.run_folder import create, summarise
+from covary.nodes.supervision.supervisor import Supervisor
 
 LAUNCH = """
 launch:
@@ -180,8 +180,8 @@ def test_who_watches_over_the_others_is_watched_without_a_clock(place, monkeypat
         "class Frozen(outsider.Ticker):\n    def activate(self): time.sleep(600)\n"
     )
     (place / "talk.yaml").write_text(LAUNCH.replace("outsider:Ticker", "frozen:Frozen"))
-    monkeypatch.setattr("covary.nodes.supervisor.SILENT_WITHOUT_CLOCK_S", 1.0)
-    monkeypatch.setattr("covary.nodes.supervisor.ASKED_EVERY_S", 0.2)
+    monkeypatch.setattr("covary.nodes.supervision.supervisor.SILENT_WITHOUT_CLOCK_S", 1.0)
+    monkeypatch.setattr("covary.nodes.supervision.supervisor.ASKED_EVERY_S", 0.2)
     outcome, _, folder = run(place, "realtime:=false")
     assert (outcome.exit_code, outcome.failures) == (1, ["/ticker: stuck, killed"])
     assert "no answer for 4 s" in (folder / "screen.txt").read_text()  # the node's own limit

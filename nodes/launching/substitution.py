@@ -261,7 +261,7 @@ def find_package(name: str) -> Path:
         SubstitutionError: There is none of that name.
     """
     if name == __name__.split(".")[0]:
-        return Path(__file__).resolve().parent.parent
+        return Path(__file__).resolve().parents[2]
     if not name.isidentifier():
         raise SubstitutionError(f"'{name}' is not the name of a Python package")
     found = PathFinder.find_spec(name, [*sys.path, os.getcwd()])

@@ -17,15 +17,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from . import messages
-from .bus import BusError, Subscription
+from .. import messages
+from ..bus.local_bus import BusError, Subscription
+from ..bus.zenoh_bus import ZenohBus
+from ..launching.description import LaunchDescription, NodeDescription
+from ..launching.yaml_loader import InputError
 from .child import Child, Phase, in_words
-from .description import LaunchDescription, NodeDescription
 from .progress import RunProgress
 from .run_folder import Outcome, episode_topics, node_folder, write_json
-from .yaml_loader import InputError
-from .zenoh_bus import ZenohBus
 
+RUN = f"{__package__.rpartition('.')[0]}.run"
+"""The module that runs one node as one process."""
 LAST_WORDS_S = 0.3
 """From the end of the node that ends a launch to the SIGINT of the others: its words arrive, s."""
 STARTS_AT_FIRST = 3
@@ -155,7 +157,12 @@ class Supervisor:
     def _command(self, node: NodeDescription) -> list[str]:
         if node.command:
             return list(node.command)
-        return [sys.executable, "-m", f"{__package__}.run", str(self._spec(node))]
+        return [
+            sys.executable,
+            "-m",
+            f"{__package__.rpartition('.')[0]}.run",
+            str(self._spec(node)),
+        ]
 
     def _spec(self, node: NodeDescription) -> Path:
         return self.folder / "spec" / f"{node.full_name.strip('/').replace('/', '.')}.json"

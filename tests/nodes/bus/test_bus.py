@@ -11,9 +11,9 @@ import time
 import pytest
 
 from covary.nodes import messages
-from covary.nodes.bus import BusError, LocalBus, LocalGraph, Subscription
-from covary.nodes.wire import Attachment
-from covary.nodes.zenoh_bus import SHARED_FROM, ZenohBus
+from covary.nodes.bus.local_bus import BusError, LocalBus, LocalGraph, Subscription
+from covary.nodes.bus.wire import Attachment
+from covary.nodes.bus.zenoh_bus import SHARED_FROM, ZenohBus
 
 STRING = "std_msgs/msg/String"
 IMAGE = "sensor_msgs/msg/Image"
@@ -137,7 +137,7 @@ def test_names_are_checked_here_too():
 CHILD = """
 import sys, time
 from covary.nodes import messages
-from covary.nodes.zenoh_bus import ZenohBus
+from covary.nodes.bus.zenoh_bus import ZenohBus
 bus = ZenohBus(sys.argv[2], sys.argv[1], 7)
 try:
     heard = bus.subscribe("std_msgs/msg/String", "/in", 0)
@@ -276,7 +276,7 @@ def test_a_crash_ends_the_process_and_is_seen(launch):
 def test_peers_stay_together_without_the_launcher():
     """The launcher only brings them together; its SIGKILL takes no topic away."""
     seed = (
-        "import sys, time; from covary.nodes.zenoh_bus import ZenohBus\n"
+        "import sys, time; from covary.nodes.bus.zenoh_bus import ZenohBus\n"
         "bus = ZenohBus('seed', None, 7, listen=sys.argv[1]); bus.announce()\n"
         "print('up', flush=True); time.sleep(60)"
     )

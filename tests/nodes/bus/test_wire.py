@@ -2,7 +2,7 @@
 
 import pytest
 
-from covary.nodes import wire
+from covary.nodes.bus import wire
 from covary.nodes.messages import MessageError
 
 STRING = "std_msgs/msg/String"

@@ -1,0 +1,1 @@
+"""Recordings: written as bags, mended after a kill, read back as arrays."""

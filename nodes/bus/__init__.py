@@ -1,0 +1,1 @@
+"""Messages between nodes: the bus within a process and between processes, and its wire format."""
