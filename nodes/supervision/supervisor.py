@@ -26,7 +26,7 @@ from .child import Child, Phase, in_words
 from .progress import RunProgress
 from .run_folder import Outcome, episode_topics, node_folder, write_json
 
-RUN = f"{__package__.rpartition('.')[0]}.run"
+RUN = f"{__name__.rsplit('.', 2)[0]}.run"
 """The module that runs one node as one process."""
 LAST_WORDS_S = 0.3
 """From the end of the node that ends a launch to the SIGINT of the others: its words arrive, s."""
