@@ -160,7 +160,7 @@ class Supervisor:
         return [
             sys.executable,
             "-m",
-            f"{__package__.rpartition('.')[0]}.run",
+            RUN,
             str(self._spec(node)),
         ]
 
