@@ -12,6 +12,7 @@ from typing import NamedTuple
 from .. import messages
 
 _ATTACHMENT = struct.Struct("<qqB16s")
+_DEFAULT_DEPTH = 42  # rmw_zenoh's own, not ROS 2's 10
 _NAME = re.compile(r"/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 
 
@@ -23,7 +24,7 @@ class Attachment(NamedTuple):
     time_ns: int
     """When it was sent, ns."""
     gid: bytes
-    """The publisher. 16 bytes"""
+    """The publisher, or the client of a service (`gid.gid` of its token). 16 bytes"""
 
     def pack(self) -> bytes:
         """As 33 little-endian bytes."""
@@ -89,8 +90,10 @@ def endpoint_token(
 ) -> str:
     """The token of a publisher (MP), subscription (MS), service server (SS) or client (SC)."""
     where = f"@ros2_lv/{domain}/{zid}/0/{entity}/{kind}/%/{_mangled(namespace) or '%'}/{name}"
-    # Reliable and volatile; keep the last `depth`, or all: what is left empty is the default.
-    qos = f"::,{depth}:,:,:,," if depth else "::2,:,:,:,,"
+    # Reliable and volatile; keep the last `depth`, or all: what is left empty is the default. The
+    # default has to be left empty: others write a token they read anew, and take the gid of that.
+    last = "" if depth == _DEFAULT_DEPTH else depth
+    qos = f"::,{last}:,:,:,," if depth else "::2,:,:,:,,"
     return f"{where}/{_mangled(topic)}/{dds_name(type_name)}/{any_hash(type_name)}/{qos}"
 
 

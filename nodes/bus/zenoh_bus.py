@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import zenoh
 import zenoh.shm
 
 from ..messages import MessageError
+from .gid import gid
 from .local_bus import BusError, Subscription
 from .wire import Attachment, Token, endpoint_token, key, node_token, parse_token
 
@@ -98,10 +99,10 @@ class _SharedMemory:
 
 
 class _ZenohPublisher:
-    def __init__(self, publisher: zenoh.Publisher, shared: _SharedMemory) -> None:
+    def __init__(self, publisher: zenoh.Publisher, shared: _SharedMemory, token: str) -> None:
         self._publisher = publisher
         self._shared = shared
-        self._gid = uuid.uuid4().bytes
+        self._gid = gid(token)
         self._sequence = 0
 
     def put(self, payload: bytes) -> None:
@@ -109,6 +110,18 @@ class _ZenohPublisher:
         attachment = Attachment(self._sequence, time.time_ns(), self._gid)
         data = self._shared.place(payload) if len(payload) >= SHARED_FROM else payload
         self._publisher.put(data, attachment=attachment.pack())
+
+
+def _answering(asked: zenoh.ZBytes | None) -> bytes | None:
+    """A reply's attachment: the request's number and client, and the time of the reply.
+
+    A client that sent none is answered without: /stop must stop whoever asks.
+    """
+    try:
+        request = Attachment.unpack(asked.to_bytes() if asked is not None else b"")
+    except MessageError:
+        return None
+    return request._replace(time_ns=time.time_ns()).pack()
 
 
 class ZenohBus:
@@ -144,7 +157,8 @@ class ZenohBus:
         self._zid = str(self.session.zid())
         self._bell = _Bell()
         self._shared = _SharedMemory()
-        self._requests: deque[tuple[Callable[[bytes], bytes], Any]] = deque()
+        self._requests: deque[tuple[str, Callable[[bytes], bytes], Any]] = deque()
+        self._clients: dict[str, tuple[bytes, Iterator[int]]] = {}
         self._kept: list[Any] = []  # what zenoh would undeclare if it were collected
         self._nodes: set[str] = set()
         self._entities = 0
@@ -163,7 +177,7 @@ class ZenohBus:
                 self._nodes.discard(here)
             self._bell.ring()
 
-    def _token(self, kind: str, topic: str, type_name: str, depth: int = 1) -> None:
+    def _token(self, kind: str, topic: str, type_name: str, depth: int = 1) -> str:
         self._entities += 1
         text = endpoint_token(
             self.domain,
@@ -177,6 +191,7 @@ class ZenohBus:
             depth,
         )
         self._kept.append(self.session.liveliness().declare_token(text))
+        return text
 
     def publisher(self, type_name: str, topic: str, depth: int = 1) -> _ZenohPublisher:
         """Open a topic for sending: dropped rather than blocked, never held back for a batch."""
@@ -187,8 +202,8 @@ class ZenohBus:
             express=True,
         )
         self._kept.append(publisher)
-        self._token("MP", topic, type_name, depth)
-        return _ZenohPublisher(publisher, self._shared)
+        token = self._token("MP", topic, type_name, depth)
+        return _ZenohPublisher(publisher, self._shared, token)
 
     def subscribe(self, type_name: str, topic: str, depth: int = 1) -> Subscription:
         """Open a topic for receiving."""
@@ -210,14 +225,14 @@ class ZenohBus:
 
     def service(self, type_name: str, name: str, answer: Callable[[bytes], bytes]) -> None:
         """Serve requests, in the thread that calls `serve`."""
+        where = key(self.domain, name, type_name)
 
         def stash(query: zenoh.Query) -> None:
-            self._requests.append((answer, query))
+            self._requests.append((where, answer, query))
             self._bell.ring()
 
-        where = key(self.domain, name, type_name)
         self._kept.append(self.session.declare_queryable(where, stash, complete=True))
-        self._token("SS", name, type_name)
+        self._token("SS", name, type_name, depth=0)
 
     def call(self, type_name: str, name: str, request: bytes, timeout_s: float = 1.0) -> bytes:
         """Ask a service.
@@ -225,12 +240,18 @@ class ZenohBus:
         Raises:
             BusError: Nobody serves it, or no answer came in time. Zero replies are an error.
         """
-        attachment = Attachment(1, time.time_ns(), uuid.uuid4().bytes).pack()
+        where = key(self.domain, name, type_name)
+        if where not in self._clients:
+            self._clients[where] = gid(self._token("SC", name, type_name, depth=0)), count(1)
+        mine, numbers = self._clients[where]
         replies = self.session.get(
-            key(self.domain, name, type_name),
+            where,
             payload=request,
-            attachment=attachment,
+            attachment=Attachment(next(numbers), time.time_ns(), mine).pack(),
             timeout=timeout_s,
+            # All who serve it hear it, and the first answer counts: a stop must stop every plant.
+            target=zenoh.QueryTarget.ALL_COMPLETE,
+            consolidation=zenoh.ConsolidationMode.NONE,
         )
         for reply in replies:
             if reply.ok is not None:
@@ -269,7 +290,7 @@ class ZenohBus:
     def serve(self) -> None:
         """Answer the requests that have come in."""
         while self._requests:
-            answer, query = self._requests.popleft()
+            where, answer, query = self._requests.popleft()
             with query:
                 try:
                     raw = query.payload.to_bytes() if query.payload is not None else b""
@@ -277,8 +298,7 @@ class ZenohBus:
                 except MessageError as error:
                     query.reply_err(str(error))
                 else:
-                    attachment = query.attachment
-                    query.reply(query.key_expr, reply, attachment=attachment)
+                    query.reply(where, reply, attachment=_answering(query.attachment))
 
     def close(self) -> None:
         """Leave. Without this a process with a subscription never ends."""

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from covary.nodes import messages
+from covary.nodes.bus.gid import gid
 from covary.nodes.bus.local_bus import BusError, LocalBus, LocalGraph, Subscription
 from covary.nodes.bus.wire import Attachment
 from covary.nodes.bus.zenoh_bus import SHARED_FROM, ZenohBus
@@ -240,6 +241,13 @@ def test_two_processes(launch):
     assert ("MP", "child", "/out", STRING) in tokens
     assert ("MS", "launcher", "/out", STRING) in tokens
     assert ("SS", "child", "/child/stop", TRIGGER) in tokens
+
+    # The gid in the attachment is that of the publisher's token (only the launcher's calls show a
+    # client here: the child has none).
+    tokens = [str(r.ok.key_expr) for r in bus.session.liveliness().get("@ros2_lv/7/**") if r.ok]
+    (publisher,) = (t for t in tokens if "/MP/%/%/child/%out/" in t)
+    assert attachments[0].gid == gid(publisher)
+    assert {t.split("/")[9] for t in tokens if "/SC/" in t} == {"%fail", "%nobody"}
 
     raw = bus.call(TRIGGER, "/child/stop", REQUEST)
     answer = messages.deserialize(raw, messages.Trigger.Response.__msgtype__)

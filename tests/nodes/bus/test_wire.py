@@ -3,6 +3,7 @@
 import pytest
 
 from covary.nodes.bus import wire
+from covary.nodes.bus.gid import gid
 from covary.nodes.messages import MessageError
 
 STRING = "std_msgs/msg/String"
@@ -70,6 +71,42 @@ def test_attachment_bytes():
     raw = wire.Attachment(0xD8, 0x18C4F86201E1DA34, bytes(range(16))).pack()
     assert raw.hex() == "d80000000000000034dae10162f8c41810" + bytes(range(16)).hex()
     assert wire.Attachment.unpack(raw) == (0xD8, 0x18C4F86201E1DA34, bytes(range(16)))
+
+
+TALKER = "@ros2_lv/2/8b20917502ee955ac4476e0266340d5c/0/10/MP/%/"
+ENDING = f"/std_msgs::msg::dds_::String_/{STRING_HASH}/::,7:,:,:,,"
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        (  # token and gid of one publisher, as captured from rmw_zenoh_cpp 0.1.8 (ROS 2 Humble)
+            "@ros2_lv/0/9ca0f8facf84ffb1e6bfa4f2500889f0/0/3/MP/%/%/_ros2cli_712/%chatter/"
+            "std_msgs::msg::dds_::String_/TypeHashNotSupported/:1:,1:,:,:,,",
+            "f07168d3856ce9f689254cbed6252151",
+        ),
+        # and what the xxhash library 4.1 gives for all ways through the hash
+        (f"{TALKER}%/talker/%chatter{ENDING}", "ac170f31eadcd9ff0cd86d7a17907d1c"),
+        (
+            f"{TALKER}%left%arm/a_talker_with_a_long_name/%left%arm%chatter_with_a_long_name"
+            f"{ENDING}",
+            "935478a33352c510d09e010fccb80df1",
+        ),
+        ("@ros2_lv/" + "x" * 1100, "90026433828f18b54532e7cafdac6782"),
+    ],
+)
+def test_the_gid_of_an_end_follows_from_its_token(token, expected):
+    assert gid(token).hex() == expected
+
+
+def test_a_node_has_no_gid():
+    with pytest.raises(ValueError, match="no token of an end"):
+        gid(wire.node_token(0, "a", "", "n"))
+
+
+def test_the_default_depth_is_left_empty_as_rmw_zenoh_leaves_it():
+    parts = (2, "a", 10, "MP", "", "talker", "/chatter", STRING)
+    assert wire.endpoint_token(*parts, depth=42).endswith("/::,:,:,:,,")
 
 
 @pytest.mark.parametrize("raw", [b"", bytes(32), bytes(33), bytes(34)])
