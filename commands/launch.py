@@ -19,7 +19,14 @@ from ..nodes.launching.launch_file import arguments, find, read_assignments, res
 from ..nodes.launching.yaml_loader import InputError
 from ..nodes.supervision.child import THREADS
 from ..nodes.supervision.progress import RunProgress
-from ..nodes.supervision.run_folder import Outcome, create, episodes_wanted, summarise, write_json
+from ..nodes.supervision.run_folder import (
+    LOG,
+    Outcome,
+    create,
+    episodes_wanted,
+    summarise,
+    write_json,
+)
 
 
 def launch(
@@ -102,7 +109,8 @@ def _folder(description: LaunchDescription) -> Path:
 
 
 def _run(description: LaunchDescription, folder: Path, runner: Any) -> Outcome:
-    with RunProgress(episodes_wanted(description)) as progress:
+    log = folder.absolute() / LOG
+    with RunProgress(episodes_wanted(description), log=log) as progress:
         progress.say(f"{description.file.name} -> {folder}", "bold")
         for level, text in description.logs:
             progress.log(level, text)

@@ -33,7 +33,7 @@ class ControlNode(Node):
 
         task: str
         """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
-        plan_timeout_ms: float = 150.0
+        plan_timeout_ms: float = 100.0
         """A plan made from a state older than this is refused, and the task's safe action sent."""
         plan_delay_ms: float = 0.0
         """A plan takes effect this long after its state: a simulated planning time."""
@@ -52,6 +52,7 @@ class ControlNode(Node):
         self.episode = -1
         self.state_time = -1.0
         self.plan_time = -1.0
+        self.planned = True
         self.stats.update(commands=0, without_plan=0, refused_plans=0)
         self.command = self.create_publisher(messages.JointState, "/command")
         self.create_subscription(messages.State, "/state", self.on_state)
@@ -60,9 +61,12 @@ class ControlNode(Node):
     def on_state(self, message: messages.State) -> None:
         """Note the state's time; in real time answer it."""
         time = messages.seconds(message.header.stamp)
-        if message.episode != self.episode:
+        if message.episode != self.episode or time < self.state_time:
+            # Time that goes back is another life of the plant, whatever its number.
             self.episode = message.episode
             self.follower.reset(time)
+            self.plan_time = -1.0
+            self.planned = True
             self.write_stats()
         self.state_time = time
         if self.realtime or self.plan_time == time:
@@ -86,5 +90,20 @@ class ControlNode(Node):
         action, planned = self.follower.action(self.state_time)
         self.stats["commands"] += 1
         self.stats["without_plan"] += not planned
+        if self.realtime and planned != self.planned:
+            self.tell(planned)
         self.stats["refused_plans"] = max(self.stats["refused_plans"], self.follower.refused)
         self.command.publish(command_message(self.task, self.state_time, action))
+
+    def tell(self, planned: bool) -> None:
+        """Log that the plans have stopped, or that they have come back."""
+        self.planned = planned
+        if planned:
+            self.log.info("t=%.3f s: follows plans again", self.state_time)
+        else:
+            newest = (
+                "none has come" if self.plan_time < 0 else f"newest is of t={self.plan_time:.3f} s"
+            )
+            self.log.warning(
+                "t=%.3f s: no plan young enough (%s), so the safe action", self.state_time, newest
+            )

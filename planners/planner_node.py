@@ -88,6 +88,7 @@ class PlannerNode(Node):
             ) from error
         self._count_rollouts()
         self.episode = -1
+        self.state_time = -1.0
         self.memory: Any = warm
         self.plan_ms: list[float] = []
         self.stats.update(
@@ -99,12 +100,14 @@ class PlannerNode(Node):
 
     def on_state(self, message: messages.State) -> None:
         """Plan from the state and publish."""
-        if message.episode != self.episode:
+        time = messages.seconds(message.header.stamp)
+        if message.episode != self.episode or time < self.state_time:
+            # Time that goes back is another life of the plant, whatever its number.
             self.episode = message.episode
             seeds = np.random.SeedSequence([self.parameters.seed, message.episode])
             self.memory = self.planner.initial_memory(int(seeds.generate_state(1)[0]))
             self.write_stats()
-        time = messages.seconds(message.header.stamp)
+        self.state_time = time
         before = wall.perf_counter()
         self._evaluated.clear()
         try:

@@ -14,8 +14,16 @@ from ..nodes import messages, plugin
 from ..nodes.node import Node
 from .guard import PlantGuard
 from .plant import MujocoPlant
+from .safe_spans import SafeSpans
 from .task import Task
-from .task_messages import TaskMessageError, command_action, header, state_message
+from .task_messages import (
+    TaskMessageError,
+    command_action,
+    header,
+    joint_message,
+    state_message,
+    tf_message,
+)
 
 PHYSICS_EVERY = 100
 """A full physics state is published at the first tick of an episode and every so many ticks."""
@@ -60,6 +68,8 @@ class SimNode(Node):
         """How many episodes to run before the node ends."""
         command_deadline_ms: float = 100.0
         """After this long without a valid command (plant time): the task's safe action."""
+        freeze_limit_s: float = 1.0
+        """Real time only: a node that stood still for this long (wall time) aborts its episode."""
         tick_timeout_s: float = 10.0
         """Tick barrier only: a node silent for this long (wall time) aborts the run."""
         path: dict[str, str] = field(
@@ -77,7 +87,7 @@ class SimNode(Node):
                     raise ValueError(f"{name}: {getattr(self, name)} must be at least {least}")
             if self.seed >= 2**64:  # /episode says it
                 raise ValueError(f"seed: {self.seed} must be at least 0 and below 2**64")
-            for name in ("command_deadline_ms", "tick_timeout_s", "camera_hz"):
+            for name in ("command_deadline_ms", "freeze_limit_s", "tick_timeout_s", "camera_hz"):
                 if not getattr(self, name) > 0:
                     raise ValueError(f"{name}: {getattr(self, name)} must be positive")
 
@@ -96,7 +106,8 @@ class SimNode(Node):
         self.stats.update(
             task=p.task, seed=p.seed, episodes=[], sensor_to_command_ms=None, rejected=0
         )
-        self.stats.update(late_ticks=0)
+        self.safe = SafeSpans(self.task.safe_action(), self.log)
+        self.stats.update(late_ticks=0, limited=0, safe=self.safe.spans)
         self.publishers = {
             topic: self.create_publisher(messages.message_class(name), topic)
             for topic, name in self.publishes.items()
@@ -145,11 +156,13 @@ class SimNode(Node):
         self.cost = 0.0
         self.applied: tuple | None = None
         self.running = True
+        self.log.info("episode %d begins at t=%.3f s", self.index, self.time)
         self.publish(
             "/episode", self.episode_message(phase=messages.Episode.START, model=self.model)
         )
         self.publish_physics_state()
         self.sense()
+        self.turned = wall.monotonic()
 
     def sense(self) -> None:
         """Publish what the sensors see now."""
@@ -158,8 +171,8 @@ class SimNode(Node):
         self.sensed_at = time
         self.sensed_wall = wall.perf_counter()
         self.publish("/clock", messages.Clock(clock=messages.stamp(time)))
-        self.publish("/joint_states", self.joint_message(time))
-        self.publish("/tf", self.tf_message(time, x))
+        self.publish("/joint_states", joint_message(self.task, time, *self.plant.joints()))
+        self.publish("/tf", tf_message(self.task, time, x))
         self.publish("/state", state_message(self.task, time, self.index, x))
         if self.camera is not None:
             self.camera.publish(time)
@@ -169,6 +182,7 @@ class SimNode(Node):
         local = self.tick - self.first_tick
         action, status = self.guard.action(local)
         self.stats["late_ticks"] += status == messages.Applied.LATE
+        self.safe.note(self.time, self.index, action, status, self.guard.command_time)
         now = (status, tuple(action))
         if now != self.applied:
             self.applied = now
@@ -203,30 +217,43 @@ class SimNode(Node):
         else:
             self.sense()
 
-    def end_episode(self, success: bool, aborted: bool = False) -> None:
+    def end_episode(self, success: bool) -> None:
         """Close the episode; begin the next or end the node."""
+        self.close_episode(success)
+        self.go_on()
+
+    def close_episode(self, success: bool, aborted: str = "") -> None:
+        """Say how the episode ended; `aborted` is why it was not brought to its end."""
         self.running = False
         self.publish_physics_state()
         duration = (self.tick - self.first_tick) * self.task.physics_dt
         self.publish(
             "/episode",
             self.episode_message(
-                phase=messages.Episode.END, success=success, aborted=aborted, duration=duration
+                phase=messages.Episode.END,
+                success=success,
+                aborted=bool(aborted),
+                duration=duration,
             ),
         )
+        self.safe.end(self.time)
+        self.stats["limited"] = self.guard.limited
         self.stats["episodes"].append(
             {
                 "index": self.index,
                 "seed": self.parameters.seed,
                 "success": success,
-                "aborted": aborted,
+                "aborted": bool(aborted),
                 "cost": self.cost,
                 "duration": duration,
             }
         )
+        result = f"aborted: {aborted}" if aborted else "success" if success else "failure"
+        self.log.info("episode %d ends at t=%.3f s: %s", self.index, self.time, result)
         self.write_stats()
-        if aborted:
-            return
+
+    def go_on(self) -> None:
+        """Begin the next episode, or end the node after the last."""
         self.tick += self.ticks_per_period  # a gap, so that stamps tell episodes apart
         if self.index + 1 < self.parameters.episodes:
             self.begin_episode()
@@ -238,6 +265,14 @@ class SimNode(Node):
     def on_physics_timer(self) -> None:
         """One physics tick of wall time has passed."""
         if not self.running:
+            return
+        before, self.turned = self.turned, wall.monotonic()
+        if self.turned - before > self.parameters.freeze_limit_s:
+            # Nobody knows what the world did meanwhile: the episode is not taken up again.
+            reason = f"the sim node stood still for {self.turned - before:.1f} s"
+            self.log.error("episode %d: %s", self.index, reason)
+            self.close_episode(success=False, aborted=reason)
+            self.go_on()
             return
         self.step()
         if (self.tick - self.first_tick) % self.ticks_per_period == 0:
@@ -270,7 +305,7 @@ class SimNode(Node):
         """End the episode as aborted, and the node as failed."""
         self.log.error("run aborted: %s", reason)
         self.stats["aborted"] = reason
-        self.end_episode(success=False, aborted=True)
+        self.close_episode(success=False, aborted=reason)
         self.finish(reason, failed=True)
 
     # What comes in.
@@ -310,11 +345,13 @@ class SimNode(Node):
 
     def on_stop(self, request):
         """Latch the safe action until /reset."""
+        self.log.warning("t=%.3f s: /stop", self.time)
         self.guard.stop()
         return messages.Trigger.Response(success=True, message="stopped; /reset lets it move again")
 
     def on_reset(self, request):
         """Let commands through again."""
+        self.log.warning("t=%.3f s: /reset", self.time)
         self.guard.clear_stop()
         return messages.Trigger.Response(success=True, message="commands are obeyed again")
 
@@ -334,32 +371,6 @@ class SimNode(Node):
                 state=self.plant.physics_state(),
             ),
         )
-
-    def joint_message(self, time: float) -> messages.JointState:
-        """Positions and velocities of the actuated joints."""
-        position, velocity = self.plant.joints()
-        return messages.JointState(
-            header=header(time),
-            name=list(self.task.action_names),
-            position=position,
-            velocity=velocity,
-            effort=np.zeros(0),
-        )
-
-    def tf_message(self, time: float, x: np.ndarray) -> messages.TFMessage:
-        """Where the task's frames are, in the world frame."""
-        transforms = []
-        for name, (px, py, yaw) in self.task.frames(x).items():
-            rotation = messages.Quaternion(x=0.0, y=0.0, z=np.sin(yaw / 2), w=np.cos(yaw / 2))
-            translation = messages.Vector3(x=float(px), y=float(py), z=0.0)
-            transforms.append(
-                messages.TransformStamped(
-                    header=header(time),
-                    child_frame_id=name,
-                    transform=messages.Transform(translation=translation, rotation=rotation),
-                )
-            )
-        return messages.TFMessage(transforms=transforms)
 
     def episode_message(
         self,
@@ -394,7 +405,7 @@ class SimNode(Node):
     def shutdown(self) -> None:
         """End a running episode as aborted."""
         if self.running:
-            self.end_episode(success=False, aborted=True)
+            self.close_episode(success=False, aborted="the node was told to end")
         if self.camera is not None:
             self.camera.close()
         super().shutdown()

@@ -27,6 +27,35 @@ def state_message(task: Task, time: float, episode: int, x: np.ndarray) -> messa
     )
 
 
+def joint_message(
+    task: Task, time: float, position: np.ndarray, velocity: np.ndarray
+) -> messages.JointState:
+    """Positions (m) and velocities (m) of the actuated joints."""
+    return messages.JointState(
+        header=header(time),
+        name=list(task.action_names),
+        position=position,
+        velocity=velocity,
+        effort=np.zeros(0),
+    )
+
+
+def tf_message(task: Task, time: float, x: np.ndarray) -> messages.TFMessage:
+    """Where the task's frames are in state x (n,), in the world frame."""
+    transforms = []
+    for name, (px, py, yaw) in task.frames(x).items():
+        rotation = messages.Quaternion(x=0.0, y=0.0, z=np.sin(yaw / 2), w=np.cos(yaw / 2))
+        translation = messages.Vector3(x=float(px), y=float(py), z=0.0)
+        transforms.append(
+            messages.TransformStamped(
+                header=header(time),
+                child_frame_id=name,
+                transform=messages.Transform(translation=translation, rotation=rotation),
+            )
+        )
+    return messages.TFMessage(transforms=transforms)
+
+
 def plan_message(
     task: Task, time: float, dt: float, actions: np.ndarray
 ) -> messages.JointTrajectory:

@@ -20,8 +20,9 @@ from ..node import Node
 from ..parameters import ParameterError
 from ..plugin import PluginError
 from ..run import build
+from .episodes import Episodes
 from .progress import RunProgress
-from .run_folder import Outcome, episode_topics, node_folder
+from .run_folder import LOG, Outcome, episode_topics, node_folder
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -40,6 +41,7 @@ class Lockstep:
         self.folder = folder
         self.progress = progress
         self.outcome = Outcome()
+        self.episodes = Episodes(self.outcome, progress)
         self.graph = LocalGraph()
         self.nodes: list[tuple[NodeDescription, Node]] = []
         self._signals: list[int] = []
@@ -145,6 +147,7 @@ class Lockstep:
             self._fail(f"{self._blame(error)} at the end")
         for description, node in self.nodes:
             self._close(description, node)
+        self.episodes.close(bool(self._signals))
 
     def _close(self, description: NodeDescription, node: Node) -> None:
         """Ends one node, once."""
@@ -186,20 +189,10 @@ class Lockstep:
             def deliver(subscription=subscription) -> None:
                 item = subscription.take()
                 if item is not None:
-                    self._episode(messages.deserialize(item[0], type_name))
+                    message = messages.deserialize(item[0], type_name)
+                    self.episodes.note(subscription.topic, message, bool(self._signals))
 
             subscription.deliver = deliver
-
-    def _episode(self, message: Any) -> None:
-        self.outcome.task = message.task or self.outcome.task
-        index, aborted = int(message.index), bool(message.aborted)
-        if int(message.phase) == 0:
-            self.progress.episode_began(index, int(message.seed))
-            return
-        result = (bool(message.success), aborted, float(message.cost), float(message.duration))
-        self.progress.episode_ended(index, *result)
-        if aborted and not self._signals:
-            self.outcome.failures.append(f"episode {index} was aborted")
 
     @contextmanager
     def _signals_noted(self) -> Iterator[None]:
@@ -231,7 +224,7 @@ class Lockstep:
         root.propagate = False
         form = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
         opened: list[tuple[logging.Logger, logging.Handler]] = []
-        places = {"covary": self.folder / "launcher.log"}
+        places = {"covary": self.folder / LOG}
         for node in self.launch.nodes:
             folder = node_folder(self.folder, node)
             places[f"covary.{node.name}"] = folder / f"{node.name}.log"

@@ -1,9 +1,12 @@
 """What a person sees while a run goes on: who started, how far the episodes are, what went wrong.
 
-On a terminal a bar with the remaining time; elsewhere (a log file, a build) plain lines only.
+On a terminal a bar with the remaining time; elsewhere (a log file, a build) plain lines only. All
+lines go into the run folder as well, with their times: the folder alone tells what happened.
 """
 
 import sys
+import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -18,13 +21,20 @@ class RunProgress:
     Args:
         episodes: How many there will be, None when nobody knows.
         stream: Where to (default stderr).
+        log: A file that keeps all lines; None for none.
     """
 
-    def __init__(self, episodes: int | None = None, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        episodes: int | None = None,
+        stream: TextIO | None = None,
+        log: Path | None = None,
+    ) -> None:
         self.console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
         self.episodes = episodes
         self.done = 0
         self.successes = 0
+        self._log = log
         self._bar: Progress | None = None
         if self.console.is_terminal:
             self._bar = Progress(
@@ -62,6 +72,15 @@ class RunProgress:
     def say(self, text: str, style: str | None = None) -> None:
         """One line."""
         self.console.print(Text(text, style or ""))
+        if self._log is None:
+            return
+        now = time.time()
+        moment = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))},{now % 1 * 1e3:03.0f}"
+        try:
+            with self._log.open("a", encoding="utf-8") as file:
+                file.write(f"{moment} {text.strip()}\n")
+        except OSError:  # a full disk; the person has seen the line
+            pass
 
     def log(self, level: str, text: str) -> None:
         """A ``log`` entry of the launch file."""

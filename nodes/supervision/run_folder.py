@@ -20,6 +20,8 @@ PACKAGES = (
     *("pyyaml", "typer", "rich", "torch", "escnn", "pybullet"),
 )
 """Packages whose versions `versions.json` names."""
+LOG = "launcher.log"
+"""The run folder's file with what the launcher said: starts, ends, episodes, failures."""
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Outcome:
         respawns: How often a node was started again.
         failures: One line for each failure, naming the node.
         task: The task's name, from the episodes.
+        aborted: Episodes that began and were not brought to their end.
     """
 
     exit_code: int = 0
@@ -39,6 +42,7 @@ class Outcome:
     respawns: int = 0
     failures: list[str] = field(default_factory=list)
     task: str | None = None
+    aborted: int = 0
 
 
 def create(launch: LaunchDescription, root: Path | None = None) -> Path:
@@ -173,7 +177,8 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
         "samples": planner.get("samples"),
         "horizon": planner.get("horizon"),
         "iterations": planner.get("iterations"),
-        "aborted": len(listed) - len(finished),
+        # A sim that was killed lists nothing; a recorder of episodes outside the launch sees none.
+        "aborted": max(len(listed) - len(finished), outcome.aborted),
         "realtime": realtime,
         "failures": outcome.failures,
         "exit_code": outcome.exit_code,

@@ -23,6 +23,7 @@ from ..bus.zenoh_bus import ZenohBus
 from ..launching.description import LaunchDescription, NodeDescription
 from ..launching.yaml_loader import InputError
 from .child import Child, Phase, in_words
+from .episodes import Episodes
 from .progress import RunProgress
 from .run_folder import Outcome, episode_topics, node_folder, write_json
 
@@ -32,6 +33,8 @@ LAST_WORDS_S = 0.3
 """From the end of the node that ends a launch to the SIGINT of the others: its words arrive, s."""
 STARTS_AT_FIRST = 3
 """Starts of a node that respawns, at most, until all nodes are up: what fails then fails again."""
+FROZEN_S = 2.0
+"""A turn of the supervisor's own loop that took this long says nothing about its nodes, s."""
 SILENT_WITHOUT_CLOCK_S = 30.0
 """Without a clock there are no heartbeats, and a node may work for long before it answers a tick.
 Only the node whose end ends the launch watches over the others; silent for this long, it is stuck
@@ -59,6 +62,7 @@ class Supervisor:
         self.folder = folder
         self.progress = progress
         self.outcome = Outcome()
+        self.episodes = Episodes(self.outcome, progress)
         self.realtime = launch.realtime
         given = launch.domain
         self.domain = given if given is not None else 1000 + secrets.randbelow(2**31 - 1000)
@@ -67,6 +71,7 @@ class Supervisor:
         self._hurried = 0
         self._ending = False
         self._together = False  # whether the nodes that start at once are all active
+        self._turned = time.monotonic()
         self._next_poll = 0.0
         self._next_question = 0.0
 
@@ -106,6 +111,11 @@ class Supervisor:
         if self._ending:
             return
         now = time.monotonic()
+        if now - self._turned > FROZEN_S:  # it heard nobody because it stood still itself
+            self.progress.say(f"the launcher stood still for {now - self._turned:.1f} s", "yellow")
+            for child in self.children:
+                child.heard = now
+        self._turned = now
         for child in self.children:
             if child.phase is Phase.WAITING and now >= child.due:
                 self._start(child)
@@ -150,6 +160,7 @@ class Supervisor:
         (self.folder / "endpoint.json").unlink(missing_ok=True)
         if hasattr(self, "bus"):
             self._listen()
+            self.episodes.close(bool(self._signals))
             self.bus.close()
 
     # Up.
@@ -353,18 +364,7 @@ class Supervisor:
                     child.heard = time.monotonic()
         for subscription in self._episodes:
             for message in _taken(subscription, "Episode"):
-                self._episode(message)
-
-    def _episode(self, message: Any) -> None:
-        self.outcome.task = message.task or self.outcome.task
-        if int(message.phase) == 0:
-            self.progress.episode_began(int(message.index), int(message.seed))
-            return
-        index, aborted = int(message.index), bool(message.aborted)
-        result = (bool(message.success), aborted, float(message.cost), float(message.duration))
-        self.progress.episode_ended(index, *result)
-        if aborted and not self._signals:
-            self.outcome.failures.append(f"episode {index} was aborted")
+                self.episodes.note(subscription.topic, message, bool(self._signals))
 
     # Down.
 
@@ -391,7 +391,9 @@ class Supervisor:
                 time.sleep(0.02)
         for child in self.children:
             code = child.poll()
-            if code is not None and code > 0 and id(child) in active and not self._signals:
+            if code is None or id(child) not in active or self._signals:
+                continue
+            if code > 0 or code == -signal.SIGKILL:  # it did not end when it was asked to
                 self.outcome.failures.append(f"{child.node.full_name}: {in_words(code)} at its end")
                 self.progress.say(f"{self.outcome.failures[-1]}; its log is {child.log}", "red")
             child.phase = Phase.ENDED
