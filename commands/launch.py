@@ -171,6 +171,8 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         if found[name] and found[name]["p50"] is not None:
             text = f"{found[name]['p50']:.1f} ms (p99 {found[name]['p99']:.1f} ms)"
             rows.append((label, text))
+    if found["interventions"]:
+        rows.append(("safe action", f"{found['interventions']} x, {found['safe_s']:.2f} s in all"))
     for name in ("overruns", "dropped", "respawns"):
         if found[name]:
             rows.append((name, str(found[name])))

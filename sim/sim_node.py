@@ -106,8 +106,9 @@ class SimNode(Node):
         self.stats.update(
             task=p.task, seed=p.seed, episodes=[], sensor_to_command_ms=None, rejected=0
         )
-        self.safe = SafeSpans(self.task.safe_action(), self.log)
-        self.stats.update(late_ticks=0, limited=0, safe=self.safe.spans)
+        record = self.run_folder / f"{self.name}.safe.jsonl" if self.run_folder else None
+        self.safe = SafeSpans(self.task.safe_action(), self.log, record)
+        self.stats.update(late_ticks=0, limited=0, interventions=0, safe_s=0.0)
         self.publishers = {
             topic: self.create_publisher(messages.message_class(name), topic)
             for topic, name in self.publishes.items()
@@ -237,7 +238,8 @@ class SimNode(Node):
             ),
         )
         self.safe.end(self.time)
-        self.stats["limited"] = self.guard.limited
+        self.stats.update(limited=self.guard.limited, interventions=self.safe.interventions)
+        self.stats["safe_s"] = self.safe.seconds
         self.stats["episodes"].append(
             {
                 "index": self.index,

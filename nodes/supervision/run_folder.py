@@ -169,6 +169,8 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
         },
         "plan_ms": _percentiles(planner.get("plan_ms")),
         "sensor_to_command_ms": _percentiles(sim.get("sensor_to_command_ms")) if realtime else None,
+        "interventions": sim.get("interventions", 0),
+        "safe_s": sim.get("safe_s", 0.0),
         "overruns": planner.get("overruns", 0),
         "dropped": sum(_count(s.get("dropped")) for s in stats.values()),
         "respawns": outcome.respawns,

@@ -107,3 +107,15 @@ def test_joints_in_another_order_are_sorted():
     message.joint_names = list(reversed(message.joint_names))
     world.plan(0.0, message=message)
     assert world.state(0.0) == [(0.0, 0.2)]
+
+
+def test_time_that_goes_back_is_another_life(caplog):
+    world = World(realtime=True)
+    world.state(5.0)
+    world.plan(5.0)
+    assert world.state(5.05) == [(5.05, 0.2)]
+    assert world.state(0.0) == [(0.0, 0.0)]  # the same number of episode, from its beginning
+    world.plan(0.0)
+    assert world.state(0.05) == [(0.05, 0.2)]
+    assert world.state(1.0) == [(1.0, 0.0)]
+    assert "t=1.000 s: no plan young enough (newest is of t=0.000 s)" in caplog.text

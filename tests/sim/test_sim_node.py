@@ -188,3 +188,32 @@ def test_frames_and_joints_are_published_with_every_state(tmp_path):
     assert {t.child_frame_id for t in world.take("/tf")[-1].transforms} == {"mass", "goal"}
     joints = world.take("/joint_states")[-1]
     assert list(joints.name) == ["mass_x", "mass_y"] and joints.velocity[0] > 0.04
+
+
+def test_a_node_that_stood_still_aborts_its_episode_and_begins_the_next(tmp_path, monkeypatch):
+    world = World(tmp_path, realtime=True, episodes=2, freeze_limit_s=0.5)
+    now = [world.node.turned]
+    monkeypatch.setattr("covary.sim.sim_node.wall.monotonic", lambda: now[0])
+    for _ in range(12):
+        now[0] += 0.4
+        world.node.on_physics_timer()
+    world.settle()
+    assert [m.phase for m in world.take("/episode")] == [0]
+    last = world.state()
+    now[0] += 0.6
+    world.node.on_physics_timer()
+    world.settle()
+    end, start = world.take("/episode")
+    assert (end.phase, end.aborted, end.index) == (1, True, 0)
+    assert (start.phase, start.index) == (0, 1)
+    fresh = world.state()
+    assert fresh.episode == 1 and stamp(fresh) > stamp(last)
+    # A command that answers a state from before the freeze moves nothing.
+    world.take("/applied")
+    world.command(stamp(last), [1.0, 0.0])
+    world.node.on_physics_timer()
+    world.settle()
+    assert [m.status for m in world.take("/applied")] == [NO_COMMAND]
+    now[0] += 0.6
+    world.node.on_physics_timer()
+    assert world.node.finished == "all episodes done" and not world.node.failed

@@ -35,7 +35,9 @@ class PlantRecord:
         self.folder, self.deadline = folder, deadline_s
         self.task = load(task, "sim.tasks")()
         self.stats = json.loads((folder / "sim.json").read_text())
-        self.spans = self.stats["safe"]
+        path = folder / "sim.safe.jsonl"  # not there where the safe action never was
+        lines = path.read_text().splitlines() if path.exists() else []
+        self.spans = [json.loads(line) for line in lines]
         self.commands: list[Sent] = []
         self.plans: list[Sent] = []
         self.applied: list[np.ndarray] = []
@@ -73,7 +75,7 @@ class PlantRecord:
         """Whether the plant executed the safe action all the time between two plant times (s)."""
         at = begin
         for span in self.spans:
-            until = np.inf if span["end"] is None else span["end"]
+            until = span["end"]
             if span["begin"] <= at + EPS and until > at:
                 at = until
             # Between two episodes stands one control period in which nothing is executed.
@@ -88,7 +90,7 @@ class PlantRecord:
         """
         begin, end = window
         for span in self.spans:
-            if begin < (span["end"] or np.inf) <= end and (span["next_command"] or np.inf) <= begin:
+            if begin < span["end"] <= end and (span["next_command"] or np.inf) <= begin:
                 return False
         return self.safe_during(begin + self.deadline + 2 * self.task.dt, end)
 

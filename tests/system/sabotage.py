@@ -118,6 +118,20 @@ class Recorder(Saboteur, RecorderNode):
     """The recorder node."""
 
 
+class Perception(Saboteur):
+    """Stands between the sensors and all others: what it sees is their state."""
+
+    subscribes = {"/sensed": "covary_msgs/msg/State"}
+    publishes = {"/state": "covary_msgs/msg/State"}
+
+    def configure(self):
+        self.estimates = self.create_publisher(messages.State, "/state")
+        self.create_subscription(messages.State, "/sensed", self.on_sensed)
+
+    def on_sensed(self, message):
+        self.estimates.publish(message)
+
+
 class Viewer(Saboteur):
     """Somebody who only looks on."""
 

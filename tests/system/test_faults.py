@@ -179,7 +179,7 @@ def test_a_frozen_sim_aborts_its_episode_and_never_takes_it_up_again(trial):
 
 @SLOW
 @pytest.mark.parametrize("fault", ["nan", "huge", "forward", "back"])
-@pytest.mark.parametrize("node", ["sim", "planner", "control"])
+@pytest.mark.parametrize("node", ["sim", "perception", "planner", "control"])
 def test_a_node_that_says_nonsense(trial, node, fault):
     here = trial(*REALTIME)
     here.reach(1.0)
@@ -198,7 +198,7 @@ def test_a_node_that_says_nonsense(trial, node, fault):
 
 @SLOW
 @pytest.mark.parametrize("fault", [signal.SIGKILL, "busy", "sleep"])
-@pytest.mark.parametrize("node", ["planner", "control"])
+@pytest.mark.parametrize("node", ["perception", "planner", "control"])
 def test_a_node_on_the_path_that_dies_or_is_stuck(trial, node, fault):
     here = trial(*REALTIME)
     here.reach(1.0)
@@ -209,7 +209,7 @@ def test_a_node_on_the_path_that_dies_or_is_stuck(trial, node, fault):
 
 
 @SLOW
-@pytest.mark.parametrize("node", ["planner", "control"])
+@pytest.mark.parametrize("node", ["perception", "planner", "control"])
 def test_a_node_on_the_path_that_is_frozen_and_goes_on(trial, node):
     here = trial(*REALTIME)
     here.reach(1.0)
@@ -223,10 +223,11 @@ def test_a_node_on_the_path_that_is_frozen_and_goes_on(trial, node):
 
 
 @SLOW
-def test_a_control_node_that_is_frozen_for_ten_seconds(trial):
-    here = trial(*REALTIME, control=PATIENT)
+@pytest.mark.parametrize("node", ["perception", "control"])
+def test_a_node_on_the_path_that_is_frozen_for_ten_seconds(trial, node):
+    here = trial(*REALTIME, **{node: PATIENT})
     here.reach(1.0)
-    begin = here.order("control", "sleep")
+    begin = here.order(node, "sleep")
     end = here.on(8.0)
     here.moves()
     record = here.end()

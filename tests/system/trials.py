@@ -20,7 +20,7 @@ NODES = {"sim": "Sim", "planner": "Planner", "control": "Control", "recorder": "
 
 
 def write_launch(place: Path, *words: str, **changes: dict) -> None:
-    """Writes ``faulty.yaml``: push with every node a saboteur, and a viewer beside them."""
+    """Writes ``faulty.yaml``: push with every node a saboteur, a perception and a viewer beside."""
     place.mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(__file__).with_name("sabotage.py"), place)
     launch = resolve(find("push"), read_assignments([*SMALL, *words]))
@@ -28,8 +28,11 @@ def write_launch(place: Path, *words: str, **changes: dict) -> None:
         replace(node, executable=f"sabotage:{NODES[node.name]}", **changes.get(node.name, {}))
         for node in launch.nodes
     ]
-    viewer = NodeDescription("viewer", "sabotage:Viewer", respawn=True)
-    (place / "faulty.yaml").write_text(to_yaml(replace(launch, nodes=(*nodes, viewer))))
+    nodes[0] = replace(nodes[0], remaps={"/state": "/sensed"})
+    for name in ("perception", "viewer"):
+        more = {"respawn": True, "respawn_delay": 0.1, **changes.get(name, {})}
+        nodes.append(NodeDescription(name, f"sabotage:{name.capitalize()}", **more))
+    (place / "faulty.yaml").write_text(to_yaml(replace(launch, nodes=tuple(nodes))))
 
 
 class Trial:
