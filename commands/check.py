@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ..nodes.launching.hosts import hosts_of
 from ..nodes.launching.launch_file import find, read_assignments, resolve
 from ..nodes.launching.wiring import wire
 
@@ -20,7 +21,7 @@ def check(
     Exit code 2 where something is wrong; what only looks odd is a warning.
     """
     launch = resolve(find(file), read_assignments(values or []))
-    _ = launch.realtime, launch.domain  # these complain for themselves
+    _ = launch.realtime, hosts_of(launch)  # these complain for themselves
     wiring = wire(launch)
     stderr = Console(stderr=True, soft_wrap=True, highlight=False)
     for line in wiring.errors:

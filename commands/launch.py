@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..nodes.launching.description import Argument, LaunchDescription
+from ..nodes.launching.hosts import ARGUMENTS, hosts_of
 from ..nodes.launching.launch_file import arguments, find, read_assignments, resolve
 from ..nodes.launching.yaml_loader import InputError
 from ..nodes.supervision.child import THREADS
@@ -52,11 +53,18 @@ def launch(
     """
     path = find(file)
     if show_args:
-        Console().print(arguments_table(path, arguments(path)))
+        declared = arguments(path)
+        names = {argument.name for argument in declared}
+        everywhere = tuple(a for a in ARGUMENTS if a.name not in names)
+        Console().print(arguments_table(str(path), declared))
+        Console().print(arguments_table("every launch file", everywhere))
         return
     description = resolve(path, read_assignments(values or []))
-    _ = description.realtime, description.domain  # these complain for themselves
+    _, hosts = description.realtime, hosts_of(description)  # these complain for themselves
     if lockstep:
+        if hosts.linked or len(hosts.here) < len(description.nodes):
+            why = "all nodes run in this process; leave out listen, connect and only"
+            raise InputError(f"--lockstep: {why}", "command line")
         # As in processes of their own: threads are a parameter, and one is the default.
         for name in THREADS:
             os.environ.setdefault(name, "1")
@@ -117,9 +125,9 @@ def _run(description: LaunchDescription, folder: Path, runner: Any) -> Outcome:
         return runner(description, folder.absolute(), progress).run()
 
 
-def arguments_table(path: Path, declared: tuple[Argument, ...]) -> Table:
+def arguments_table(title: str, declared: tuple[Argument, ...]) -> Table:
     """What a launch file can be told."""
-    table = Table(title=escape(str(path)), title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
     for column in ("argument", "default", "choices", "what it is"):
         table.add_column(column, overflow="fold")
     for argument in declared:

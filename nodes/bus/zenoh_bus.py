@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zenoh
 import zenoh.shm
@@ -16,38 +15,15 @@ import zenoh.shm
 from ..messages import MessageError
 from .gid import gid
 from .local_bus import BusError, Subscription
+from .session import router_config, session_config
 from .wire import Attachment, Token, endpoint_token, key, node_token, parse_token
 
-CONNECT_MS = 2000
-"""How long to try to join a launch."""
-LEASE_MS = 2000
-"""A peer that is silent for this long is gone."""
+if TYPE_CHECKING:
+    from ..launching.hosts import Hosts
+
 SHARED_FROM = 64 * 1024
 """Payloads of this size (bytes) and more go through shared memory."""
 _POOL = 8  # payloads that fit into the pool, which is made when it is first needed
-
-
-def session_config(connect: list[str], listen: list[str]) -> zenoh.Config:
-    """A peer that knows only these endpoints: gossip on, multicast off."""
-    config = zenoh.Config()
-    for path, value in {
-        "mode": "peer",
-        "connect/endpoints": connect,
-        "listen/endpoints": listen,
-        "connect/exit_on_failure": True,
-        "connect/timeout_ms": CONNECT_MS,
-        "scouting/multicast/enabled": False,
-        "scouting/gossip/enabled": True,
-        "timestamping/enabled": True,
-        "transport/link/tx/lease": LEASE_MS,
-        # All we send has this priority. At zenoh's default of 1 batch, a burst of small messages
-        # overran a busy reader (45 of 6000 dropped at 1600 a second; with 16 none).
-        "transport/link/tx/queue/size/real_time": 16,
-        # What is large goes through our own pool; this would copy the small messages as well.
-        "transport/shared_memory/transport_optimization/enabled": False,
-    }.items():
-        config.insert_json5(path, json.dumps(value))
-    return config
 
 
 class _Bell:
@@ -133,9 +109,10 @@ class ZenohBus:
         domain: ROS domain.
         namespace: Namespace of the node, for the graph.
         listen: Where to listen; None takes a free port of the loopback interface.
+        hosts: Other hosts, which can reach the nodes of this one only through this session.
 
     Raises:
-        BusError: The endpoint cannot be reached.
+        BusError: The endpoint cannot be reached, or it cannot listen.
     """
 
     def __init__(
@@ -145,14 +122,21 @@ class ZenohBus:
         domain: int,
         namespace: str = "",
         listen: str | None = None,
+        hosts: Hosts | None = None,
     ) -> None:
         self.node_name, self.domain, self.namespace = node_name, domain, namespace
-        config = session_config([endpoint] if endpoint else [], [listen or "tcp/127.0.0.1:0"])
+        listen = listen or "tcp/127.0.0.1:0"
+        listens = listen
+        if hosts is not None and hosts.linked:
+            config = router_config(listen, hosts, domain)
+            listens = ", ".join([listen, *hosts.listen])
+        else:
+            config = session_config([endpoint] if endpoint else [], [listen])
         try:
             self.session = zenoh.open(config)
         except zenoh.ZError as error:
             reason = str(error).splitlines()[0].split(" at /")[0]  # without zenoh's own file names
-            what = f"join {endpoint}" if endpoint else f"listen on {listen}"
+            what = f"join {endpoint}" if endpoint else f"listen on {listens}"
             raise BusError(f"cannot {what}: {reason}") from None
         self._zid = str(self.session.zid())
         self._bell = _Bell()
@@ -160,7 +144,7 @@ class ZenohBus:
         self._requests: deque[tuple[str, Callable[[bytes], bytes], Any]] = deque()
         self._clients: dict[str, tuple[bytes, Iterator[int]]] = {}
         self._kept: list[Any] = []  # what zenoh would undeclare if it were collected
-        self._nodes: set[str] = set()
+        self._nodes: dict[str, str] = {}  # by token: a node that comes back has a new one
         self._entities = 0
         watch = self.session.liveliness().declare_subscriber(
             f"@ros2_lv/{domain}/*/*/*/NN/**", self._on_node, history=True
@@ -172,9 +156,9 @@ class ZenohBus:
         if token is not None:
             here = f"{token.namespace}/{token.node}"
             if sample.kind == zenoh.SampleKind.PUT:
-                self._nodes.add(here)
+                self._nodes[str(sample.key_expr)] = here
             else:
-                self._nodes.discard(here)
+                self._nodes.pop(str(sample.key_expr), None)
             self._bell.ring()
 
     def _token(self, kind: str, topic: str, type_name: str, depth: int = 1) -> str:
@@ -267,11 +251,15 @@ class ZenohBus:
 
     def sees(self, nodes: list[str]) -> bool:
         """Whether these nodes (``namespace/name``) have announced themselves."""
-        return set(nodes) <= self._nodes
+        return set(nodes) <= self.nodes()
 
     def nodes(self) -> set[str]:
         """The nodes that are there now, as ``namespace/name``."""
-        return set(self._nodes)
+        return set(self._nodes.values())
+
+    def linked(self) -> bool:
+        """Whether another host's router can be reached right now."""
+        return bool(self.session.info.routers_zid())
 
     def graph(self) -> list[Token]:
         """Every node and every end of a topic or service in this domain."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .description import RESERVED_NAMES, Argument, LaunchDescription, NodeDescription
+from .hosts import ARGUMENTS
 from .launch_grammar import (
     CONDITIONS,
     LEVELS,
@@ -133,9 +134,11 @@ def resolve(
     given = given or {}
     root = read_root(path)
     known = {argument.name: argument for argument in arguments(path)}
+    everywhere = [argument.name for argument in ARGUMENTS]
     for name in given:
-        if name not in known:
-            hint = nearest(name, known) or f"; it has {', '.join(known) or 'none'}"
+        if name not in known and name not in everywhere:
+            words = (*known, *everywhere)
+            hint = nearest(name, words) or f"; it has {', '.join(known) or 'none'}"
             raise InputError(f"{path} has no argument '{name}'{hint}", "command line")
     scope = Scope(path.resolve().parent)
     if environment is not None:
@@ -145,6 +148,7 @@ def resolve(
     resolver.file(root, _Place(scope, top=True), (path.resolve(),))
     _refuse_twins(resolver.nodes)
     values = {name: resolver.values[name] for name in known if name in resolver.values}
+    values |= {name: variable.value for name, variable in given.items() if name not in known}
     return LaunchDescription(
         path, tuple(known.values()), values, tuple(resolver.nodes), tuple(resolver.logs)
     )
