@@ -96,10 +96,10 @@ def _refused(launch: LaunchDescription, name: str, value: str, why: str) -> Inpu
 def _words(launch: LaunchDescription, name: str) -> tuple[str, ...]:
     """A list, or words between commas."""
     value: Any = launch.values.get(name)
-    items = value if isinstance(value, list) else ("" if value is None else as_text(value)).split(",")
-    words = [item.strip() if isinstance(item, str) else item for item in items]
     if value is None or value == "":
         return ()
+    items = value if isinstance(value, list) else as_text(value).split(",")
+    words = [item.strip() if isinstance(item, str) else item for item in items]
     for word in words:
         if not isinstance(word, str) or not word:
             raise _refused(launch, name, as_text(value), "must be words with commas between them")

@@ -8,7 +8,6 @@ signal is acted on within half a second in any phase.
 import os
 import secrets
 import signal
-import socket
 import sys
 import threading
 import time
@@ -19,11 +18,11 @@ from typing import Any
 
 from .. import messages
 from ..bus.local_bus import BusError, Subscription
-from ..bus.zenoh_bus import ZenohBus
 from ..launching.description import LaunchDescription, NodeDescription
-from ..launching.yaml_loader import InputError
+from ..launching.hosts import hosts_of
 from .child import Child, Phase, in_words
 from .episodes import Episodes
+from .other_hosts import OtherHosts, open_session
 from .progress import RunProgress
 from .run_folder import Outcome, episode_topics, node_folder, write_json
 
@@ -64,9 +63,10 @@ class Supervisor:
         self.outcome = Outcome()
         self.episodes = Episodes(self.outcome, progress)
         self.realtime = launch.realtime
-        given = launch.domain
+        self.hosts = hosts_of(launch)
+        given = self.hosts.domain
         self.domain = given if given is not None else 1000 + secrets.randbelow(2**31 - 1000)
-        self.children = [Child(n, folder, self._command(n)) for n in launch.nodes]
+        self.children = [Child(n, folder, self._command(n)) for n in self.hosts.here]
         self._signals: list[int] = []  # put there by the handler, in order
         self._hurried = 0
         self._ending = False
@@ -81,7 +81,7 @@ class Supervisor:
         """Runs the launch to its end and leaves no process behind.
 
         Raises:
-            InputError: The bus cannot be opened.
+            InputError: The bus cannot be opened, or the launch's words about hosts are wrong.
         """
         begin = time.monotonic()
         with self._signals_noted():
@@ -90,6 +90,7 @@ class Supervisor:
                 while not self._over():
                     self._tick()
                     self.bus.wait(_TICK_S)
+                    self._serve()
             finally:
                 self._take_down()
                 self._close()
@@ -141,19 +142,12 @@ class Supervisor:
     # The bus.
 
     def _open(self) -> None:
-        for attempt in range(10):
-            endpoint = f"tcp/127.0.0.1:{_free_port()}"
-            try:
-                self.bus = ZenohBus("launcher", None, self.domain, listen=endpoint)
-                break
-            except BusError as error:  # another process took the port in between
-                if attempt == 9:
-                    raise InputError(f"cannot open a session on {endpoint}: {error}") from None
-        self.endpoint = endpoint
+        self.bus, self.endpoint = open_session(self.hosts, self.domain)
+        self.others = OtherHosts(self.bus, self.hosts, self.progress)
         self._beats = self.bus.subscribe(messages.TYPES["DiagnosticArray"], "/diagnostics", 0)
         kind = messages.TYPES["Episode"]
         self._episodes = [self.bus.subscribe(kind, name, 0) for name in episode_topics(self.launch)]
-        where = {"endpoint": endpoint, "domain": self.domain, "pid": os.getpid()}
+        where = {"endpoint": self.endpoint, "domain": self.domain, "pid": os.getpid()}
         write_json(self.folder / "endpoint.json", where, mode=0o600)
 
     def _close(self) -> None:
@@ -207,7 +201,7 @@ class Supervisor:
             "domain": self.domain,
             "run_folder": str(folder),
             "realtime": self.realtime,
-            "peers": peers,
+            "peers": [*peers, *self.others.peers(self._together)],
         }
 
     def _counts(self, child: Child) -> bool:
@@ -218,13 +212,17 @@ class Supervisor:
 
     def _bring_up(self) -> None:
         """Asks who is configured; activates the first ones together, later ones at once."""
+        self.others.watch(self._together)
         for child in self.children:
             if child.phase is Phase.STARTING:
+                begun = child.started
+                if self.bus.sees([child.node.full_name]):  # what it waits for is its peers
+                    begun = max(begun, self.others.complete)
                 if self._state(child) == _INACTIVE:
                     child.phase = Phase.CONFIGURED
                     taken = time.monotonic() - child.started
                     self.progress.started(child.node.name, child.pid, taken)
-                elif time.monotonic() - child.started > child.node.start_timeout:
+                elif time.monotonic() - begun > child.node.start_timeout:
                     child.stuck = True
                     child.kill()
         ready = [child for child in self.children if child.phase is Phase.CONFIGURED]
@@ -366,6 +364,11 @@ class Supervisor:
             for message in _taken(subscription, "Episode"):
                 self.episodes.note(subscription.topic, message, bool(self._signals))
 
+    def _serve(self) -> None:
+        """Hears another host's launcher end the launch."""
+        self.bus.serve()
+        self._ending |= self.others.ended
+
     # Down.
 
     def _take_down(self) -> None:
@@ -379,6 +382,10 @@ class Supervisor:
             self.progress.say("stopping (Ctrl-C again to hurry)", "yellow")
         active = {id(child) for child in self.children if child.phase is Phase.ACTIVE}
         heard = len(self._signals)
+        for child in self.children:
+            child.descend()
+        if hasattr(self, "others") and (self._ending or self._signals):
+            self.others.end_them()
         while any(child.running for child in self.children):
             hurry = len(self._signals) > heard
             heard = len(self._signals)
@@ -386,6 +393,7 @@ class Supervisor:
                 child.descend(hurry)
             if hasattr(self, "bus"):
                 self._listen()
+                self._serve()
                 self.bus.wait(0.02)
             else:
                 time.sleep(0.02)
@@ -405,9 +413,3 @@ def _taken(subscription: Subscription, name: str) -> Iterator[Any]:
             yield messages.deserialize(item[0], messages.TYPES[name])
         except messages.MessageError:
             continue
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
