@@ -7,6 +7,7 @@ the nodes to be reachable before this one calls itself configured).
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
 import json
 import logging
@@ -23,6 +24,19 @@ from .parameters import ParameterError, from_dict
 
 EXIT_WITHIN_S = 5.0
 """A process that lives on for this long after its node is ended, with all stacks in its log, s."""
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what is freed for the next message, where it is glibc.
+
+    Otherwise it gives the top of the heap back and asks for it again, page by page, with every
+    image: serializing 640 x 480 x 3 bytes took 0.74 ms for 0.035.
+    """
+    m_trim_threshold, m_mmap_threshold, largest = -1, -3, 32 * 1024 * 1024
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(m_mmap_threshold, largest)
+        mallopt(m_trim_threshold, 2 * largest)
 
 
 def build(spec: dict[str, Any], bus: Bus) -> Node:
@@ -53,6 +67,7 @@ def main(arguments: list[str]) -> int:
     """Run the node of one spec file; 0, 1 if it failed, 2 if its spec is wrong."""
     signal.signal(signal.SIGINT, _stop_early)
     signal.signal(signal.SIGTERM, _stop_early)
+    keep_freed_memory()
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",

@@ -57,6 +57,8 @@ class _SharedMemory:
     def __init__(self) -> None:
         self._provider: Any = None
         self._size = 0
+        # Never BlockOn: a receiver that holds on to a buffer must not stop a loop.
+        self._policy = zenoh.shm.Defragment(zenoh.shm.GarbageCollect())
 
     def place(self, payload: bytes) -> Any:
         try:
@@ -64,9 +66,7 @@ class _SharedMemory:
                 self._size = _POOL * len(payload)
                 self._provider = zenoh.shm.ShmProvider.default_backend(self._size)
             if self._provider is not None:
-                # Never BlockOn: a receiver that holds on to a buffer must not stop a loop.
-                policy = zenoh.shm.Defragment(zenoh.shm.GarbageCollect())
-                buffer = self._provider.alloc(len(payload), policy)
+                buffer = self._provider.alloc(len(payload), self._policy)
                 buffer[:] = payload
                 return buffer
         except zenoh.ZError:
