@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time as wall
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -15,6 +16,10 @@ from ..sim.dynamics import Dynamics
 from ..sim.task import Task
 from ..sim.task_messages import plan_message
 from .sampling import SamplingPlanner
+
+
+NEWEST = 20_000
+"""Planning times that the percentiles are taken over; a run of days keeps no more."""
 
 
 class PlannerNode(Node):
@@ -90,7 +95,7 @@ class PlannerNode(Node):
         self.episode = -1
         self.state_time = -1.0
         self.memory: Any = warm
-        self.plan_ms: list[float] = []
+        self.plan_ms: deque[float] = deque(maxlen=NEWEST)
         self.stats.update(
             plans=0, overruns=0, samples=0, horizon=0, iterations=0, symmetry=p.symmetry
         )

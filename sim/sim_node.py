@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time as wall
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,6 +28,9 @@ from .task_messages import (
 
 PHYSICS_EVERY = 100
 """A full physics state is published at the first tick of an episode and every so many ticks."""
+
+NEWEST = 20_000
+"""Sensor-to-command times that the percentiles are taken over."""
 
 ANSWERS = {"/plan": "JointTrajectory", "/command": "JointState"}
 """Message types of the topics by which nodes answer a tick."""
@@ -126,7 +130,7 @@ class SimNode(Node):
             from .camera_publisher import CameraPublisher  # GL only where it is asked for
 
             self.camera = CameraPublisher(self, self.plant, p.camera_hz)
-        self.latencies_ms: list[float] = []
+        self.latencies_ms: deque[float] = deque(maxlen=NEWEST)
         self.index = -1
         self.tick = 0  # physics ticks since the node's start: simulated time
 
