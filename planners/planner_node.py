@@ -17,7 +17,6 @@ from ..sim.task import Task
 from ..sim.task_messages import plan_message
 from .sampling import SamplingPlanner
 
-
 NEWEST = 20_000
 """Planning times that the percentiles are taken over; a run of days keeps no more."""
 

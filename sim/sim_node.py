@@ -14,6 +14,7 @@ import numpy as np
 from ..nodes import messages, plugin
 from ..nodes.node import Node
 from .guard import PlantGuard
+from .judge import Judge
 from .plant import MujocoPlant
 from .safe_spans import SafeSpans
 from .task import Task
@@ -157,8 +158,7 @@ class SimNode(Node):
         self.plant.reset(self.task.initial_state(rng))
         self.guard.reset()
         self.first_tick = self.tick
-        self.held = 0
-        self.cost = 0.0
+        self.judge = Judge(self.task)
         self.applied: tuple | None = None
         self.running = True
         self.log.info("episode %d begins at t=%.3f s", self.index, self.time)
@@ -211,14 +211,10 @@ class SimNode(Node):
     def end_of_period(self) -> None:
         """Judge the state at the end of a control period; sense again or end the episode."""
         x = self.plant.state()
-        self.cost += float(self.task.running_cost(x, self.last_action))
-        self.held = self.held + 1 if bool(self.task.success(x)) else 0
         elapsed = (self.tick - self.first_tick) * self.task.physics_dt
-        # Success must hold over a span of time: n periods are spanned by n + 1 good states.
-        if self.held * self.task.dt > self.task.hold + 1e-9:
-            self.end_episode(success=True)
-        elif elapsed >= self.task.time_limit - 1e-9:
-            self.end_episode(success=False)
+        success = self.judge.period(x, self.last_action, elapsed)
+        if success is not None:
+            self.end_episode(success)
         else:
             self.sense()
 
@@ -250,7 +246,7 @@ class SimNode(Node):
                 "seed": self.parameters.seed,
                 "success": success,
                 "aborted": bool(aborted),
-                "cost": self.cost,
+                "cost": self.judge.cost,
                 "duration": duration,
             }
         )
@@ -395,7 +391,7 @@ class SimNode(Node):
             phase=phase,
             success=success,
             aborted=aborted,
-            cost=self.cost,
+            cost=self.judge.cost,
             duration=duration,
             model=model,
             model_sha256=self.model_sha256,
