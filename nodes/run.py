@@ -91,6 +91,7 @@ def main(arguments: list[str]) -> int:
             spec["domain"],
             spec.get("namespace", ""),
             spec.get("listen"),
+            patient=not spec.get("realtime", True),
         )
     except plugin.PluginError as error:
         _tell(log, error)

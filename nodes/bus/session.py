@@ -15,6 +15,10 @@ CONNECT_MS = 2000
 """How long to try to join a launch."""
 LEASE_MS = 2000
 """A peer that is silent for this long is gone."""
+PATIENCE_MS = 1000
+"""Where time waits for every node, how long a message waits for a busy reader before it is dropped.
+One that is frozen holds up a run for no longer than the lease; then it is no reader any more."""
+_WAIT = "transport/link/tx/queue/congestion_control/drop/wait_before_drop"  # microseconds
 _RETRY = {"period_init_ms": 500, "period_max_ms": 1000, "period_increase_factor": 2}
 _OPEN_MS = 2000  # one attempt to reach another host; the next one begins with a new connection
 
@@ -31,10 +35,18 @@ _FLOWS = {
 }
 
 
-def session_config(connect: list[str], listen: list[str]) -> zenoh.Config:
-    """A peer that knows only these endpoints: gossip on, multicast off."""
+def session_config(connect: list[str], listen: list[str], patient: bool = False) -> zenoh.Config:
+    """A peer that knows only these endpoints: gossip on, multicast off.
+
+    Args:
+        connect: Where others are.
+        listen: Where it can be reached.
+        patient: Whether to wait for a busy reader for `PATIENCE_MS` before a message is dropped.
+    """
+    wait = {_WAIT: PATIENCE_MS * 1000} if patient else {}
     return _config(
-        {
+        wait
+        | {
             "mode": "peer",
             "connect/endpoints": connect,
             "listen/endpoints": listen,

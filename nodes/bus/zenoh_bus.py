@@ -110,6 +110,8 @@ class ZenohBus:
         namespace: Namespace of the node, for the graph.
         listen: Where to listen; None takes a free port of the loopback interface.
         hosts: Other hosts, which can reach the nodes of this one only through this session.
+        patient: Whether a message waits for a busy reader. Only where time waits for the nodes: a
+            control loop has no time to wait.
 
     Raises:
         BusError: The endpoint cannot be reached, or it cannot listen.
@@ -123,6 +125,7 @@ class ZenohBus:
         namespace: str = "",
         listen: str | None = None,
         hosts: Hosts | None = None,
+        patient: bool = False,
     ) -> None:
         self.node_name, self.domain, self.namespace = node_name, domain, namespace
         listen = listen or "tcp/127.0.0.1:0"
@@ -131,7 +134,7 @@ class ZenohBus:
             config = router_config(listen, hosts, domain)
             listens = ", ".join([listen, *hosts.listen])
         else:
-            config = session_config([endpoint] if endpoint else [], [listen])
+            config = session_config([endpoint] if endpoint else [], [listen], patient)
         try:
             self.session = zenoh.open(config)
         except zenoh.ZError as error:
