@@ -1,13 +1,16 @@
 """`covary check FILE`: everything that can be known of a launch without starting a process."""
 
+import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from ..nodes.launching.description import LaunchDescription
 from ..nodes.launching.hosts import hosts_of
 from ..nodes.launching.launch_file import find, read_assignments, resolve
-from ..nodes.launching.wiring import wire
+from ..nodes.launching.wiring import Wiring, wire
+from ..nodes.launching.yaml_loader import MistakesError
 
 
 def check(
@@ -18,20 +21,28 @@ def check(
 ) -> None:
     """Check a launch file: its words, types, classes, parameters, plugins and topics.
 
-    Exit code 2 where something is wrong; what only looks odd is a warning.
+    Exit code 2 where something is wrong, with one line for each mistake. Where a launch leaves
+    room for nodes that it knows nothing of, a topic without its other end is a warning.
     """
     launch = resolve(find(file), read_assignments(values or []))
-    _ = launch.realtime, hosts_of(launch)  # these complain for themselves
-    wiring = wire(launch)
-    stderr = Console(stderr=True, soft_wrap=True, highlight=False)
-    for line in wiring.errors:
-        stderr.print(line, style="red", markup=False)
-    for line in wiring.warnings:
-        stderr.print(f"warning: {line}", style="yellow", markup=False)
-    if wiring.errors:
-        raise typer.Exit(2)
+    wiring = checked(launch)
+    for warning in wiring.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     topics = len({end.topic for end in wiring.ends})
     found = f"{len(launch.nodes)} nodes, {topics} topics"
     Console(highlight=False, soft_wrap=True).print(
         f"{launch.file}: {found}, no errors", markup=False
     )
+
+
+def checked(launch: LaunchDescription) -> Wiring:
+    """What a launch would connect, where nothing in it is wrong.
+
+    Raises:
+        InputError: Whatever is wrong; of several mistakes all.
+    """
+    _, hosts = launch.realtime, hosts_of(launch)  # these complain for themselves
+    wiring = wire(launch, {node.full_name for node in hosts.here})
+    if wiring.errors:
+        raise MistakesError.of(wiring.errors)
+    return wiring

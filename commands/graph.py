@@ -1,6 +1,5 @@
 """`covary graph FILE`: a launch's nodes and topics, as a table and as mermaid text."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -8,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..nodes.launching.launch_file import find, read_assignments, resolve
-from ..nodes.launching.wiring import mermaid, wire
+from ..nodes.launching.wiring import mermaid
+from .check import checked
 
 
 def graph(
@@ -22,11 +22,7 @@ def graph(
 ) -> None:
     """Show the nodes and topics of a launch file, with nothing started."""
     launch = resolve(find(file), read_assignments(values or []))
-    wiring = wire(launch)
-    if wiring.errors:
-        for line in wiring.errors:
-            print(line, file=sys.stderr)
-        raise typer.Exit(2)
+    wiring = checked(launch)
     if not mermaid_only:
         table = Table()
         for column in ("topic", "type", "published by", "subscribed by"):

@@ -28,6 +28,7 @@ from ..nodes.supervision.run_folder import (
     summarise,
     write_json,
 )
+from .check import checked
 
 
 def launch(
@@ -71,12 +72,13 @@ def launch(
         description = replace(description, values={**description.values, "realtime": False})
     if not description.nodes:
         raise InputError("it starts nothing", str(path), 1)
+    warnings = checked(description).warnings
     if summary is not None and not summary.absolute().parent.is_dir():
         raise InputError(f"--summary: no folder {summary.absolute().parent}")
     runner = _runner(lockstep)
     folder = _folder(description)
     try:
-        outcome = _run(description, folder, runner)
+        outcome = _run(description, folder, runner, warnings)
     except KeyboardInterrupt:  # before the runner notes signals, or a second one in lockstep
         outcome = Outcome(exit_code=130)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient finger costs no summary
@@ -116,10 +118,14 @@ def _folder(description: LaunchDescription) -> Path:
         return folder
 
 
-def _run(description: LaunchDescription, folder: Path, runner: Any) -> Outcome:
+def _run(
+    description: LaunchDescription, folder: Path, runner: Any, warnings: list[InputError]
+) -> Outcome:
     log = folder.absolute() / LOG
     with RunProgress(episodes_wanted(description), log=log) as progress:
         progress.say(f"{description.file.name} -> {folder}", "bold")
+        for warning in warnings:
+            progress.log("warning", str(warning))
         for level, text in description.logs:
             progress.log(level, text)
         return runner(description, folder.absolute(), progress).run()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..nodes import messages, plugin
+from ..nodes import messages
 from ..nodes.node import Node
+from ..sim.load_task import load_task
 from ..sim.task import Task
 from ..sim.task_messages import TaskMessageError, command_message, plan_actions
 from .plan_follower import PlanFollower
@@ -44,10 +45,15 @@ class ControlNode(Node):
             if self.plan_delay_ms < 0:
                 raise ValueError(f"plan_delay_ms: {self.plan_delay_ms} must not be negative")
 
+    @staticmethod
+    def check(parameters: Parameters) -> None:
+        """Hold the task to what can be told of it at once (see `load_task`)."""
+        load_task(parameters.task)
+
     def configure(self) -> None:
         """Load the task and open the topics."""
         p = self.parameters
-        self.task: Task = plugin.load(p.task, "sim.tasks")()
+        self.task: Task = load_task(p.task)
         self.follower = PlanFollower(self.task, p.plan_timeout_ms * 1e-3, p.plan_delay_ms * 1e-3)
         self.episode = -1
         self.state_time = -1.0

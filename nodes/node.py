@@ -117,6 +117,11 @@ class Node:
         self._follows_clock = False
         self._counts_dropped = False
 
+    @staticmethod
+    def also_publishes(parameters: Any) -> dict[str, str]:
+        """What it publishes under these parameters beside `publishes`: topic -> message type."""
+        return {}
+
     # What a node is built from.
 
     def create_publisher(self, message_class: Any, topic: str, depth: int = 1) -> Publisher:

@@ -15,7 +15,21 @@ P = TypeVar("P")
 
 
 class ParameterError(ValueError):
-    """A parameter that is unknown, missing or of the wrong type; one line."""
+    """A parameter that is unknown, missing or of the wrong type; one line.
+
+    Attributes:
+        key: Its dotted name, as far as that is known.
+        unknown: Whether the name itself is wrong.
+    """
+
+    def __init__(self, message: str, key: str = "", unknown: bool = False) -> None:
+        super().__init__(message)
+        self.key, self.unknown = key, unknown
+
+    def within(self, outer: str) -> ParameterError:
+        """This error, its key being one of the mapping `outer`."""
+        self.key = f"{outer}.{self.key}" if self.key else outer
+        return self
 
 
 def from_dict(cls: type[P], mapping: Mapping[str, Any], where: str) -> P:
@@ -34,28 +48,68 @@ def from_dict(cls: type[P], mapping: Mapping[str, Any], where: str) -> P:
         ParameterError: Unknown or missing field, a value of another type, or one that the class
             itself refuses. One line: where, key, and the nearest valid word.
     """
+    values, errors = _read(cls, mapping, where)
+    if errors:
+        raise errors[0]
+    return _made(cls, values, where)
+
+
+def errors_of(cls: type, mapping: Mapping[str, Any], where: str) -> list[ParameterError]:
+    """Everything for which `from_dict` would refuse a mapping, each with its key."""
+    values, errors = _read(cls, mapping, where)
+    if not errors:
+        try:
+            _made(cls, values, where)
+        except ParameterError as error:
+            errors.append(error)
+    return errors
+
+
+def _read(
+    cls: type, mapping: Mapping[str, Any], where: str
+) -> tuple[dict[str, Any], list[ParameterError]]:
+    """The converted values of a mapping, and what is wrong with the others."""
     if not isinstance(mapping, Mapping):
-        raise ParameterError(f"{where}: {_shown(mapping)} is not a mapping of parameters")
-    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+        return {}, [ParameterError(f"{where}: {_shown(mapping)} is not a mapping of parameters")]
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     hints = typing.get_type_hints(cls)
+    values: dict[str, Any] = {}
+    errors: list[ParameterError] = []
+    meant: set[str] = set()
     for key in mapping:
         if key not in fields:
             near = difflib.get_close_matches(str(key), fields, n=1)
+            meant.update(near)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(fields) or 'none'}"
-            raise ParameterError(f"{where}: unknown parameter {key!r}; {hint}")
+            text = f"{where}: unknown parameter {_shown(key)}; {hint}"
+            errors.append(ParameterError(text, str(key), unknown=True))
     for name, field in fields.items():
         required = (
             field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         )
-        if required and name not in mapping:
-            raise ParameterError(f"{where}: parameter {name!r} ({_name(hints[name])}) is missing")
-    values = {k: _converted(v, hints[k], f"{where}: {k}") for k, v in mapping.items()}
+        if required and name not in mapping and name not in meant:
+            text = f"{where}: parameter {name!r} ({_name(hints[name])}) is missing"
+            errors.append(ParameterError(text))
+    for key, value in mapping.items():
+        if key not in fields:
+            continue
+        try:
+            values[key] = _converted(value, hints[key], f"{where}: {key}")
+        except ParameterError as error:
+            errors.append(error.within(key))
+    return values, errors
+
+
+def _made(cls: type[P], values: dict[str, Any], where: str) -> P:
+    """The dataclass, which may refuse values that are of the right types."""
     try:
         return cls(**values)
     except ParameterError:
         raise
     except ValueError as error:
-        raise ParameterError(f"{where}: {' '.join(str(error).split())}") from error
+        text = " ".join(str(error).split())
+        named = text.partition(":")[0]  # our classes begin with the field that they refuse
+        raise ParameterError(f"{where}: {text}", named if named in values else "") from error
 
 
 def _converted(value: Any, hint: Any, where: str) -> Any:
@@ -86,7 +140,7 @@ def _converted(value: Any, hint: Any, where: str) -> Any:
         return _each(value, (args or (Any,))[:1] * len(value), where)
     if origin is dict and isinstance(value, Mapping):
         inner = args[1] if args else Any
-        return {k: _converted(v, inner, f"{where}.{k}") for k, v in value.items()}
+        return {k: _inside(k, v, inner, f"{where}.{k}") for k, v in value.items()}
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return from_dict(hint, value, where)  # type: ignore[arg-type]
     number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -101,6 +155,13 @@ def _converted(value: Any, hint: Any, where: str) -> Any:
     if (hint in (bool, str) and isinstance(value, hint)) or (hint is type(None) and value is None):
         return value
     raise ParameterError(f"{where}: {_shown(value)} is not {_name(hint)}")
+
+
+def _inside(key: str, value: Any, hint: Any, where: str) -> Any:
+    try:
+        return _converted(value, hint, where)
+    except ParameterError as error:
+        raise error.within(key) from None
 
 
 def _as_one_of(value: Any, options: tuple, where: str) -> Any:

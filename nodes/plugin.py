@@ -17,7 +17,15 @@ ROOMS = ("sim", "perception", "planners", "control", "nodes")
 
 
 class PluginError(ValueError):
-    """A plugin that cannot be found or imported; one line that names the nearest."""
+    """A plugin that cannot be found or used; one line that names the nearest.
+
+    Attributes:
+        in_code: Its name is right, and what is wrong stands in its file.
+    """
+
+    def __init__(self, message: str, in_code: bool = False) -> None:
+        super().__init__(message)
+        self.in_code = in_code
 
 
 def load(spec: str, room: str) -> Any:
@@ -36,21 +44,22 @@ def load(spec: str, room: str) -> Any:
             raise PluginError(f"{spec!r} is not written my_package.my_file:MyClass")
         module = _imported(module_name, spec)
         if not inspect.isclass(getattr(module, class_name, None)):
-            offered = _classes(module) or [n for n, v in vars(module).items() if inspect.isclass(v)]
+            there = _classes(module) or [n for n, v in vars(module).items() if inspect.isclass(v)]
             raise PluginError(
-                f"{spec!r}: {module_name} has no class {class_name!r}{_near(class_name, offered)}"
+                f"{spec!r}: {module_name} has no class {class_name!r}{_near(class_name, there)}"
             )
         return getattr(module, class_name)
     if spec not in names(room):
         raise PluginError(
-            f"no {room.replace('.', '/')} file is called {spec!r}{_near(spec, _offered(room))} "
+            f"no {room.replace('.', '/')} file is called {spec!r}{_near(spec, offered(room))} "
             "(an outsider's is written my_file:MyClass)"
         )
     module = _imported(f"{PACKAGE}.{room}.{spec}", spec)
     for name in _classes(module):
         if name.replace("_", "").lower() == spec.replace("_", ""):
             return getattr(module, name)
-    raise PluginError(f"{room.replace('.', '/')}/{spec}.py has no class of that name")
+    near = _near(spec, offered(room))
+    raise PluginError(f"{room.replace('.', '/')}/{spec}.py has no class of that name{near}")
 
 
 def _classes(module: Any) -> list[str]:
@@ -59,24 +68,29 @@ def _classes(module: Any) -> list[str]:
     return [name for name, value in here.items() if value.__module__ == module.__name__]
 
 
-def _offered(room: str) -> list[str]:
+def offered(room: str) -> list[str]:
     """The short names of the files that have a class of their name, judged by their text.
 
     Only classes with a parent count: `Plan` is no planner.
     """
-    offered = []
+    found = []
     for name in names(room):
         text = ROOT.joinpath(*room.split("."), f"{name}.py")
         wanted = re.compile(rf"^class {'_?'.join(name.replace('_', ''))}\(", re.I | re.M)
         if text.is_file() and wanted.search(text.read_text(encoding="utf-8")):
-            offered.append(name)
-    return offered
+            found.append(name)
+    return found
 
 
 def names(room: str) -> list[str]:
     """The short names of a room."""
     folder = ROOT.joinpath(*room.split("."))
     return sorted(m.name for m in pkgutil.iter_modules([str(folder)]))
+
+
+def node_names() -> dict[str, str]:
+    """The short names of our nodes, each with its room."""
+    return {name: room for room in ROOMS for name in names(room) if name.endswith("_node")}
 
 
 def load_node(executable: str) -> Any:
@@ -87,7 +101,7 @@ def load_node(executable: str) -> Any:
     """
     if ":" in executable:
         return load(executable, "nodes")
-    found = {name: room for room in ROOMS for name in names(room) if name.endswith("_node")}
+    found = node_names()
     if executable not in found:
         raise PluginError(
             f"no node is called {executable!r}{_near(executable, list(found))} "
@@ -102,14 +116,14 @@ def _imported(module_name: str, spec: str) -> Any:
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if not f"{module_name}.".startswith(f"{missing}."):
-            raise PluginError(f"{spec!r} cannot be imported ({error})") from error
+            raise PluginError(f"{spec!r} cannot be imported ({error})", in_code=True) from error
         here = [m.name for m in pkgutil.iter_modules([str(Path.cwd())])]
         near = difflib.get_close_matches(missing, here, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; it is looked for in {Path.cwd()}"
         raise PluginError(f"{spec!r}: there is no module {missing!r}{hint}") from None
     except (Exception, SystemExit) as error:  # an outsider's file may fail in any way
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PluginError(f"{spec!r} cannot be imported ({reason})") from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PluginError(f"{spec!r} cannot be imported ({reason})", in_code=True) from error
 
 
 def _near(word: str, known: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time as wall
 from collections import deque
 from dataclasses import dataclass, field
@@ -11,10 +12,12 @@ import numpy as np
 
 from ..nodes import messages, plugin
 from ..nodes.node import Node
-from ..nodes.parameters import ParameterError, from_dict
+from ..nodes.parameters import ParameterError, errors_of, from_dict
 from ..sim.dynamics import Dynamics
+from ..sim.load_task import load_task
 from ..sim.task import Task
 from ..sim.task_messages import plan_message
+from ..symmetry.group import GroupError
 from .sampling import SamplingPlanner
 
 NEWEST = 20_000
@@ -41,7 +44,7 @@ class PlannerNode(Node):
         """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
         planner: dict[str, Any]
         """The algorithm's parameters, and `plugin`: a file of planners/, or my_file:MyClass."""
-        tuned: dict[str, Any] = field(default_factory=dict)
+        tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
         """Parameters of some algorithms only, by plugin name; a subclass takes its parent's."""
         symmetry: str = "full"
         """Which of the task's symmetry to use: full, none, or a subgroup such as C4."""
@@ -72,7 +75,15 @@ class PlannerNode(Node):
             ParameterError: Parameters that do not fit each other or the task.
         """
         p = parameters
-        task: Task = plugin.load(p.task, "sim.tasks")()
+        task = load_task(p.task)
+        try:
+            task.symmetry.restrict(p.symmetry)
+        except GroupError as error:
+            words = ("full", "none", *task.symmetry.group.subgroup_names())
+            near = difflib.get_close_matches(p.symmetry, words, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]}?" if near and "did you mean" not in str(error) else ""
+            raise ParameterError(f"symmetry: {error}{hint}", "symmetry") from error
+        check_tuned(p.tuned)
         dynamics = build_dynamics(task, p.model, p.friction_scale)
         return build_planner(dynamics, p.planner, p.tuned, p.symmetry)
 
@@ -171,10 +182,30 @@ def build_dynamics(task: Task, model: str, friction_scale: float) -> Dynamics:
     try:
         return NumbaDynamics(task)
     except ValueError as error:
-        raise ParameterError(f"model: {error}") from error
+        raise ParameterError(f"model: {error}", "model") from error
 
 
-def build_planner(dynamics, block: dict[str, Any], tuned: dict[str, Any], symmetry: str):
+def check_tuned(tuned: dict[str, dict[str, Any]]) -> None:
+    """Hold the parameters of our planners to their types, those of planners not chosen too.
+
+    Raises:
+        ParameterError: An unknown parameter, a value of another type, or a planner's name that is
+            nearly one of ours.
+    """
+    known = plugin.offered("planners")
+    for name, block in tuned.items():
+        if name in known:
+            parameters = plugin.load(name, "planners").Parameters
+            for error in errors_of(parameters, block, f"planner {name}"):
+                raise error.within(f"tuned.{name}")
+        elif near := difflib.get_close_matches(name, known, n=1):
+            text = f"tuned: no planner is called {name!r}; did you mean {near[0]}?"
+            raise ParameterError(text, f"tuned.{name}", unknown=True)
+
+
+def build_planner(
+    dynamics: Dynamics, block: dict[str, Any], tuned: dict[str, dict[str, Any]], symmetry: str
+) -> SamplingPlanner:
     """The planner that a block ``{plugin: name, parameter: value, ...}`` asks for.
 
     Raises:
@@ -182,25 +213,38 @@ def build_planner(dynamics, block: dict[str, Any], tuned: dict[str, Any], symmet
         PluginError: Unknown plugin, or one that is no planner or cannot be built.
     """
     if "plugin" not in block:
-        raise ParameterError("planner: needs a plugin, e.g. {plugin: mppi}")
+        raise ParameterError("planner: needs a plugin, e.g. {plugin: mppi}", "planner")
     spec = block["plugin"]
     if not isinstance(spec, str):
         raise ParameterError(
-            f"planner: plugin: {spec!r} is not text; write mppi or my_file:MyClass"
+            f"planner: plugin: {spec!r} is not text; write mppi or my_file:MyClass",
+            "planner.plugin",
         )
     cls = plugin.load(spec, "planners")
     lacking = [w for w in ("Parameters", "initial_memory", "plan") if not hasattr(cls, w)]
     if lacking:
-        raise plugin.PluginError(f"planner {spec}: is no planner; it lacks {', '.join(lacking)}")
-    settings = {}
+        text = f"planner {spec}: is no planner; it lacks {', '.join(lacking)}"
+        raise plugin.PluginError(text, in_code=True)
+    settings: dict[str, Any] = {}
+    origin: dict[str, str] = {}  # setting -> the parameter of this node that holds it
     for parent in reversed(cls.__mro__):
-        settings.update(tuned.get(parent.__module__.rpartition(".")[2], {}))
-    settings.update({key: value for key, value in block.items() if key != "plugin"})
-    parameters = from_dict(cls.Parameters, settings, f"planner {spec}")
+        name = parent.__module__.rpartition(".")[2]
+        more = tuned.get(name, {})
+        settings.update(more)
+        origin.update({key: f"tuned.{name}.{key}" for key in more})
+    own = {key: value for key, value in block.items() if key != "plugin"}
+    settings.update(own)
+    origin.update({key: f"planner.{key}" for key in own})
     try:
+        parameters = from_dict(cls.Parameters, settings, f"planner {spec}")
         return cls(dynamics, symmetry, **vars(parameters))
+    except ParameterError as error:
+        error.key = origin.get(error.key.partition(".")[0], "planner")
+        raise
     except ValueError as error:
-        raise ParameterError(f"planner {spec}: {error}") from error
+        key = str(error).partition(":")[0]
+        text = f"planner {spec}: {' '.join(str(error).split())}"
+        raise ParameterError(text, origin.get(key, "planner")) from error
     except (Exception, SystemExit) as error:  # an outsider's may fail in any way
         raise plugin.PluginError(
             f"planner {spec}: cannot be built ({_in_a_line(error)})"

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..nodes import messages, plugin
+from ..nodes import messages
 from ..nodes.node import Node
 from .guard import PlantGuard
 from .judge import Judge
+from .load_task import load_task
 from .plant import MujocoPlant
 from .safe_spans import SafeSpans
 from .task import Task
@@ -96,12 +97,23 @@ class SimNode(Node):
                 if not getattr(self, name) > 0:
                     raise ValueError(f"{name}: {getattr(self, name)} must be positive")
 
+    @staticmethod
+    def check(parameters: Parameters) -> None:
+        """Hold the task to what can be told of it at once (see `load_task`)."""
+        load_task(parameters.task)
+
+    @staticmethod
+    def also_publishes(parameters: Parameters) -> dict[str, str]:
+        """The camera's topics, where there is one."""
+        kinds = {"image_raw": "Image", "camera_info": "CameraInfo"} if parameters.camera else {}
+        return {f"/camera/top/{name}": f"sensor_msgs/msg/{kind}" for name, kind in kinds.items()}
+
     def configure(self) -> None:
         """Load the task, compile the model, open the topics."""
         p = self.parameters
         self.running = False
         self.camera = None
-        self.task: Task = plugin.load(p.task, "sim.tasks")()
+        self.task: Task = load_task(p.task)
         self.plant = MujocoPlant(self.task)
         self.ticks_per_period = round(self.task.dt / self.task.physics_dt)
         deadline = round(p.command_deadline_ms * 1e-3 / self.task.physics_dt)

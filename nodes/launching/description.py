@@ -2,12 +2,12 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .substitution import as_text
+from .substitution import Origin, as_text
 from .yaml_loader import InputError, dump
 
 RESERVED_NAMES = ("bags", "endpoint", "launcher", "spec", "summary", "versions")
@@ -57,6 +57,8 @@ class NodeDescription:
         start_timeout: Time it may take to configure, s.
         file: Launch file that holds it.
         line: Line of its entry.
+        places: Where its keys and values were written: ``exec``, ``param <dotted name>`` (the
+            value), ``name <dotted name>`` (the parameter's name), ``remap <from>``, ``to <from>``.
     """
 
     name: str
@@ -78,15 +80,35 @@ class NodeDescription:
     start_timeout: float = 300.0
     file: str = ""
     line: int = 0
+    places: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def full_name(self) -> str:
         """Namespace and name, ``/left/sim``."""
         return f"{self.namespace}/{self.name}"
 
+    def place(self, *keys: str) -> Origin:
+        """The first of these keys that has a place, else this node's entry in its launch file."""
+        found = (self.places[key] for key in keys if key in self.places)
+        return next(found, Origin(self.file, self.line))
+
+    def parameter_place(self, name: str, unknown: bool = False) -> Origin:
+        """Where a parameter's value was written, or that of the block around it.
+
+        Args:
+            name: Its dotted name.
+            unknown: It is the name that is meant, not the value.
+        """
+        keys = []
+        while name:
+            keys += [f"name {name}"] if unknown else [f"param {name}"]
+            unknown = False
+            name = name.rpartition(".")[0]
+        return self.place(*keys)
+
     def error(self, message: str) -> InputError:
         """An error at this node's entry in its launch file."""
-        return InputError(message, self.file, self.line)
+        return self.place().error(message)
 
 
 @dataclass(frozen=True)
@@ -99,6 +121,7 @@ class LaunchDescription:
         values: The declared arguments' values.
         nodes: What to start, in order.
         logs: (level, text) of its ``log`` entries.
+        origins: Where the values of the arguments were written.
     """
 
     file: Path
@@ -106,13 +129,20 @@ class LaunchDescription:
     values: dict[str, Any] = field(default_factory=dict)
     nodes: tuple[NodeDescription, ...] = ()
     logs: tuple[tuple[str, str], ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
+
+    def refuse(self, name: str, wanted: str, part: str | None = None) -> InputError:
+        """An error about an argument's value, or a part of it, where that was written."""
+        message = f"{name}:={as_text(self.values[name]) if part is None else part}: {wanted}"
+        origin = self.origins.get(name, Origin())
+        return InputError(message, "command line") if origin.typed else origin.error(message)
 
     @property
     def realtime(self) -> bool:
         """Whether the clock runs (the launch argument ``realtime``; true without one)."""
         value = self.values.get("realtime", True)
         if not isinstance(value, bool):
-            raise InputError(f"realtime:={as_text(value)}: must be true or false", "command line")
+            raise self.refuse("realtime", "must be true or false")
         return value
 
     @property
@@ -122,8 +152,7 @@ class LaunchDescription:
         if value is None or value == "":
             return None
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            message = f"domain:={as_text(value)}: must be a whole number >= 0"
-            raise InputError(message, "command line")
+            raise self.refuse("domain", "must be a whole number >= 0")
         return value
 
 

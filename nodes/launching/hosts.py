@@ -90,7 +90,7 @@ def hosts_of(launch: LaunchDescription) -> Hosts:
 
 
 def _refused(launch: LaunchDescription, name: str, value: str, why: str) -> InputError:
-    return InputError(f"{name}:={value}: {why}", "command line")
+    return launch.refuse(name, why, value)
 
 
 def _words(launch: LaunchDescription, name: str) -> tuple[str, ...]:

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from .description import Argument
 from .substitution import as_text
-from .yaml_loader import Element, InputError, load_file, nearest
+from .yaml_loader import Element, InputError, nearest
 
 CONDITIONS = ("if", "unless")
 """Keys that every entity may have, one of them at most."""
@@ -39,6 +38,16 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """Entities of a launch file and the keys of each, beside ``if`` and ``unless``."""
 
+PARAMETER_KEYS = ("name", "value", "param", "from", "allow_substs", "type")
+"""Keys of the items of a `param` list."""
+RECORDS: Mapping[str, tuple[str, ...]] = {
+    "choice": ("value",),
+    "remap": ("from", "to"),
+    "env": ("name", "value"),
+    "arg": ("name", "value"),
+}
+"""Keys that hold a list of mappings, and the keys of each item."""
+
 _NEEDED = {
     "arg": ("name",),
     "let": ("name", "value"),
@@ -56,27 +65,6 @@ _NOT_SUPPORTED = {
     *("set_remap", "set_parameter", "unset_env", "append_env", "shutdown", "forwarding", "keep"),
     *("set_parameters_from_file", "load_composable_node", "node_container"),
 }
-LEVELS = ("debug", "info", "warning", "error")
-"""Levels of a `log` entry."""
-
-
-def read_root(path: Path) -> Element:
-    """The list under `launch:` of a launch file.
-
-    Raises:
-        InputError: The file is not a launch file.
-    """
-    root = load_file(path)
-    if root is None or not isinstance(root.value, dict) or "launch" not in root.value:
-        hint = ""
-        if root is not None and isinstance(root.value, dict):
-            hint = next((nearest(key, ["launch"]) for key in root.value), "")
-        line = root.line if root else 1
-        raise InputError(f"a launch file is one key 'launch:' with a list{hint}", str(path), line)
-    for key in root.value:
-        if key != "launch":
-            raise root.error(f"unknown key '{key}' beside 'launch'", key)
-    return root.value["launch"]
 
 
 @dataclass(frozen=True)
@@ -99,42 +87,64 @@ def entities(element: Element) -> Iterator[Entity]:
     Raises:
         InputError: An unknown or missing key or entity, with the nearest known word.
     """
+    for item in entity_items(element):
+        entity, errors = entity_of(item)
+        if entity is None or errors:
+            raise errors[0]
+        yield entity
+
+
+def entity_items(element: Element) -> list[Element]:
+    """The items of a list of entities.
+
+    Raises:
+        InputError: It is no list.
+    """
     if not isinstance(element.value, list):
         raise element.error(f"expected a list of entities, not {element.kind}")
-    for item in element.value:
-        if not isinstance(item.value, dict) or not item.value:
-            raise item.error(f"expected an entity such as 'node:', not {item.kind}")
-        kind = next(iter(item.value))
-        if kind not in KEYS:
-            raise item.error(f"{_unknown(kind, 'entity', KEYS)}", kind)
-        for key in list(item.value)[1:]:
-            hint = f"; indent it to be a key of '{kind}'" if key in KEYS[kind] else ""
-            raise item.error(f"'{key}' beside '{kind}': one entity a list item{hint}", key)
-        yield _entity(kind, item)
+    return element.value
 
 
-def _unknown(word: str, what: str, known: Iterable[str]) -> str:
+def entity_of(item: Element) -> tuple[Entity | None, list[InputError]]:
+    """The entity that an item of a list is, if it is one, and what is wrong with its keys."""
+    if not isinstance(item.value, dict) or not item.value:
+        return None, [item.error(f"expected an entity such as 'node:', not {item.kind}")]
+    kind = next(iter(item.value))
+    if kind not in KEYS:
+        return None, [item.error(unknown(kind, "entity", KEYS), kind)]
+    errors = []
+    for key in list(item.value)[1:]:
+        hint = f"; indent it to be a key of '{kind}'" if key in KEYS[kind] else ""
+        errors.append(item.error(f"'{key}' beside '{kind}': one entity a list item{hint}", key))
+    body = item.items[kind]
+    if errors:
+        return None, errors
+    if kind == "group" and isinstance(body.value, list):
+        return Entity(kind, item, {"children": body}), []
+    if not isinstance(body.value, dict):
+        message = f"'{kind}' wants keys ({', '.join(KEYS[kind])}), not {body.kind}"
+        return None, [item.error(message, kind)]
+    return Entity(kind, body, body.value), list(_key_errors(kind, item, body))
+
+
+def _key_errors(kind: str, item: Element, body: Element) -> Iterator[InputError]:
+    known = (*KEYS[kind], *CONDITIONS)
+    strange = [key for key in body.items if key not in known]
+    for key in strange:
+        yield body.error(f"{unknown(key, 'key', known)} (in '{kind}')", key)
+    if not strange:  # else it may be the one that is missing
+        for key in _NEEDED[kind]:
+            if key not in body.items:
+                yield item.error(f"'{kind}' lacks its '{key}'", kind)
+    if all(key in body.items for key in CONDITIONS):
+        yield body.error("'if' and 'unless' in one entity", "unless")
+
+
+def unknown(word: str, what: str, known: Iterable[str]) -> str:
+    """What to say of a word that the grammar does not have."""
     if word in _NOT_SUPPORTED:
         return f"{what} '{word}' of ROS 2 is not part of the subset"
     return f"unknown {what} '{word}'{nearest(word, known)}"
-
-
-def _entity(kind: str, item: Element) -> Entity:
-    body = item.items[kind]
-    if kind == "group" and isinstance(body.value, list):
-        return Entity(kind, item, {"children": body})
-    if not isinstance(body.value, dict):
-        raise item.error(f"'{kind}' wants keys ({', '.join(KEYS[kind])}), not {body.kind}", kind)
-    for key in body.value:
-        if key not in (*KEYS[kind], *CONDITIONS):
-            message = _unknown(key, "key", (*KEYS[kind], *CONDITIONS))
-            raise body.error(f"{message} (in '{kind}')", key)
-    for key in _NEEDED[kind]:
-        if key not in body.value:
-            raise item.error(f"'{kind}' lacks its '{key}'", kind)
-    if all(key in body.value for key in CONDITIONS):
-        raise body.error("'if' and 'unless' in one entity", "unless")
-    return Entity(kind, body, body.value)
 
 
 def declared(root: Element) -> Iterator[Argument]:
@@ -169,23 +179,61 @@ def choices(entity: Entity) -> Iterator[str]:
         yield item["value"].text or ""
 
 
-def records(element: Element, keys: tuple[str, ...]) -> Iterator[dict[str, Element]]:
+def records(element: Element, keys: tuple[str, ...]) -> list[dict[str, Element]]:
     """The items of a list of mappings that all have exactly these keys, scalars all.
 
     Raises:
         InputError: Another form, or an unknown or a missing key.
     """
+    return [record(item, keys) for item in items_of(element, f"{{{', '.join(keys)}}}")]
+
+
+def items_of(element: Element, form: str) -> list[Element]:
+    """The items of a list.
+
+    Raises:
+        InputError: It is no list; the message says of what `form` its items ought to be.
+    """
     if not isinstance(element.value, list):
-        raise element.error(f"expected a list of {{{', '.join(keys)}}}, not {element.kind}")
-    for item in element.value:
-        if not isinstance(item.value, dict):
-            raise item.error(f"expected {{{', '.join(keys)}}}, not {item.kind}")
-        for key in item.value:
-            if key not in keys:
-                raise item.error(_unknown(key, "key", keys), key)
-        for key in keys:
-            if key not in item.value:
-                raise item.error(f"'{key}' is missing")
-            if item.value[key].text is None:
-                raise item.value[key].error(f"'{key}' must be one word or text")
-        yield item.value
+        raise element.error(f"expected a list of {form}, not {element.kind}")
+    return element.value
+
+
+def record(item: Element, keys: tuple[str, ...]) -> dict[str, Element]:
+    """One item of `records`."""
+    if not isinstance(item.value, dict):
+        raise item.error(f"expected {{{', '.join(keys)}}}, not {item.kind}")
+    for key in item.value:
+        if key not in keys:
+            raise item.error(unknown(key, "key", keys), key)
+    for key in keys:
+        if key not in item.value:
+            raise item.error(f"'{key}' is missing")
+        if item.value[key].text is None:
+            raise item.value[key].error(f"'{key}' must be one word or text")
+    return item.value
+
+
+def parameter_entry(item: Element) -> dict[str, Element]:
+    """The keys of one item of a ``param`` list.
+
+    Raises:
+        InputError: Anything but ``{name, value}``, ``{name, param: [...]}`` and ``{from: file}``.
+    """
+    if not isinstance(item.value, dict):
+        raise item.error(f"a parameter is {{name, value}}, not {item.kind} (in 'param')")
+    for key in item.value:
+        if key not in PARAMETER_KEYS:
+            raise item.error(f"{unknown(key, 'key', PARAMETER_KEYS)} (in 'param')", key)
+    forms = [key for key in ("value", "param", "from") if key in item.value]
+    if len(forms) != 1:
+        what = f"both '{forms[0]}' and '{forms[1]}'" if forms else "no 'value'"
+        raise item.error(f"a parameter with {what} (in 'param')")
+    if "name" in item.value and forms == ["from"]:
+        raise item.error("a parameter with both 'name' and 'from'", "name")
+    if "name" not in item.value and forms != ["from"]:
+        raise item.error("a parameter with no 'name' (in 'param')")
+    for key, form in (("allow_substs", "from"), ("type", "value")):
+        if key in item.value and forms != [form]:
+            raise item.error(f"'{key}' goes with '{form}' only", key)
+    return item.value

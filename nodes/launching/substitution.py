@@ -7,13 +7,13 @@ r"""Substitutions of ROS 2 launch files, ``$(var name)`` and the like; none of t
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from .yaml_loader import Element, dump, nearest, parse_value, scalar
+from .yaml_loader import Element, InputError, dump, nearest, parse_value, scalar
 
 _DEEPEST = 50
 
@@ -23,16 +23,39 @@ class SubstitutionError(ValueError):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a value was written, for the errors that are found when it is used.
+
+    Attributes:
+        file: The launch or parameter file.
+        line: Line in it, from 1.
+        variable: The argument or ``let`` that carried it, empty if it stands where it is used.
+        typed: The word of the command line that it came from, such as ``samples:=many``.
+    """
+
+    file: str = ""
+    line: int = 0
+    variable: str = ""
+    typed: str = ""
+
+    def error(self, message: str) -> InputError:
+        """An error about the value."""
+        said = f" ({self.typed} on the command line)" if self.typed else ""
+        return InputError(f"{message}{said}", self.file, self.line)
+
+
+@dataclass(frozen=True)
 class Variable:
     """The value of an ``arg`` or a ``let``: as typed, and as text for use inside other text."""
 
     text: str
     value: Any
+    origin: Origin = Origin()
 
     @classmethod
-    def of(cls, value: Any) -> "Variable":
+    def of(cls, value: Any, origin: Origin) -> "Variable":
         """A variable from a plain value."""
-        return cls(as_text(value), value)
+        return cls(as_text(value), value, origin)
 
 
 @dataclass(frozen=True)
@@ -141,6 +164,34 @@ def evaluate_text(element: Element, scope: Scope) -> str:
         return substitute(element.text or "", scope)
     except SubstitutionError as error:
         raise element.error(str(error)) from None
+
+
+def origin_of(element: Element, scope: Scope) -> Origin:
+    """Where the value of an element, which can be evaluated, was written: there, or further back.
+
+    Text that is one ``$(var ...)`` and nothing else was written where that variable was.
+    """
+    here = Origin(element.file, element.line)
+    if "$" not in (element.text or ""):
+        return here
+    parts = parse(element.text or "")
+    names = list(_variables(parts, scope))
+    for name in names:
+        if typed := scope.variables[name].origin.typed:
+            return replace(here, variable=name, typed=typed)
+    if len(parts) == 1 and isinstance(parts[0], _Call) and parts[0].name == "var":
+        return scope.variables[names[0]].origin
+    return here
+
+
+def _variables(parts: tuple, scope: Scope) -> Iterator[str]:
+    """Names of the variables that text uses, the outermost first."""
+    for call in parts:
+        if isinstance(call, _Call):
+            if call.name == "var":
+                yield _text(call.arguments[0], scope)
+            for argument in call.arguments:
+                yield from _variables(argument, scope)
 
 
 def boolean(text: str) -> bool:

@@ -1,35 +1,30 @@
 """What a launch file would connect: classes, topics and parameters, with nothing started.
 
 A node class says what it speaks in two class attributes, ``publishes`` and ``subscribes``: dicts of
-topic -> message type. A third one, ``plugins``, says in which room a parameter's short names are
-files (``{"task": "sim.tasks"}``). Topics without a leading slash, and remaps, follow ROS 2's rules.
+topic -> message type; ``also_publishes`` gives those that hang on its parameters. A third one,
+``plugins``, says in which room a parameter's short names are files (``{"task": "sim.tasks"}``).
+Topics without a leading slash, and remaps, follow ROS 2's rules.
 """
 
 import dataclasses
 import inspect
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..parameters import ParameterError, from_dict
+from .. import messages
+from ..node import Node
+from ..parameters import errors_of, from_dict
 from ..plugin import PluginError, load, load_node
 from .description import LaunchDescription, NodeDescription
-from .yaml_loader import InputError, nearest
+from .key_values import is_topic
+from .substitution import Origin, as_text
+from .topics import UNIVERSAL, End, dangling, full, twice_published, type_clashes
+from .yaml_loader import InputError, in_a_line, nearest
 
-UNIVERSAL = {"/diagnostics": "diagnostic_msgs/msg/DiagnosticArray"}
-"""Topics that every node may publish without saying so."""
-FROM_OUTSIDE = ("/goal",)
-"""Topics that people and other programs publish; nobody in the launch has to."""
-
-
-@dataclass(frozen=True)
-class End:
-    """One node's end of one topic, after namespaces and remaps."""
-
-    node: str
-    topic: str
-    type_name: str
-    publishes: bool
+AGREED = ("task",)
+"""Parameters that must have one value in all nodes that speak to each other."""
 
 
 @dataclass
@@ -39,144 +34,328 @@ class Wiring:
     Attributes:
         classes: Node class by full name.
         ends: All ends of topics.
-        errors: What is certainly wrong, one line each.
-        warnings: What may be wrong.
+        errors: What is certainly wrong.
+        warnings: What would be wrong, did the launch not leave room for nodes that it knows
+            nothing of.
     """
 
     classes: dict[str, Any] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    errors: list[InputError] = field(default_factory=list)
+    warnings: list[InputError] = field(default_factory=list)
 
 
-def wire(launch: LaunchDescription) -> Wiring:
-    """Loads every node's class and checks parameters, plugins, remaps and topics against it."""
+def wire(launch: LaunchDescription, here: Container[str] | None = None) -> Wiring:
+    """Loads every node's class and checks parameters, plugins, remaps and topics against it.
+
+    Args:
+        launch: The launch.
+        here: Full names of the nodes that start on this host, None for all. The files of the others
+            may not be here, so only their topics count, where they are known.
+    """
     wiring = Wiring()
+    findings = _Findings(wiring.errors)
+    whole = True  # whether all topics are known
     for node in launch.nodes:
         if not node.executable:
             continue
+        away = here is not None and node.full_name not in here
         try:
             kind = load_node(node.executable)
+            _refuse_no_node(node, kind)
         except PluginError as error:
-            wiring.errors.append(str(node.error(str(error))))
+            whole = False
+            if away:
+                continue
+            message = f"{node.full_name}: 'exec': {error}"
+            findings.add(node.place("exec"), message, str(error) if error.in_code else "")
             continue
         wiring.classes[node.full_name] = kind
-        wiring.errors += map(str, _parameter_errors(node, kind))
-        ends = list(_ends(node, kind))
-        wiring.ends += ends
-        wiring.errors += map(str, _remap_errors(node, kind))
-    wiring.errors += _clashes(wiring.ends)
-    if not wiring.errors:
-        wiring.warnings += _dangling(wiring)
+        for found in () if away else _parameter_findings(node, kind):
+            findings.add(*found)
+        stated = list(_stated(node, kind))
+        for error in _statement_errors(node, kind):
+            findings.add(node.place("exec"), f"{node.full_name}: {error}", error)
+            whole = False
+        wiring.ends += _ends(node, stated)
+        for place, message in _remap_errors(node, stated):
+            findings.add(place, message)
+            whole = False
+    for place, message in _disagreements(launch, wiring):
+        findings.add(place, message)
+    _judge_topics(launch, wiring, whole)
     return wiring
 
 
-def _parameter_errors(node: NodeDescription, kind: Any) -> Iterator[InputError]:
+class _Findings:
+    """Gathers errors, one for each cause however many nodes it reaches."""
+
+    def __init__(self, errors: list[InputError]) -> None:
+        self.errors = errors
+        self.causes: set[object] = set()
+
+    def add(self, place: Origin, message: str, cause: str = "") -> None:
+        """Adds an error at a place, unless the same value or the same `cause` made one before."""
+        causes: set[object] = {cause} if cause else set()
+        if place.typed:
+            causes.add(place.typed)
+        elif place.variable:
+            causes.add(place)
+        if causes and causes & self.causes:
+            return
+        self.causes |= causes
+        self.errors.append(place.error(message))
+
+
+def _refuse_no_node(node: NodeDescription, kind: Any) -> None:
+    if not issubclass(kind, Node):
+        text = f"{node.executable!r} is no node: it must derive from covary.nodes.node.Node"
+        raise PluginError(text, in_code=True)
+
+
+# Parameters.
+
+Finding = tuple[Origin, str, str]
+"""Place, message, and the cause where that lies in somebody's code."""
+
+
+def _parameter_findings(node: NodeDescription, kind: Any) -> Iterator[Finding]:
+    where = node.full_name
     parameters = getattr(kind, "Parameters", None)
-    if not dataclasses.is_dataclass(parameters):
-        if node.parameters:
-            yield node.error(f"{node.full_name}: {kind.__name__} has no parameters")
+    plugins = getattr(kind, "plugins", {})
+    if not (isinstance(parameters, type) and dataclasses.is_dataclass(parameters)):
+        text = f"{node.executable!r}: its Parameters must be a dataclass"
+        yield node.place("exec"), f"{where}: {text}", text
+        return
+    if not isinstance(plugins, Mapping):
+        text = f"{node.executable!r}: its plugins must be a dict of parameter -> room"
+        yield node.place("exec"), f"{where}: {text}", text
         return
     try:
-        made = from_dict(parameters, node.parameters, node.full_name)  # type: ignore[arg-type]
-    except (ParameterError, ValueError) as error:
-        yield node.error(str(error))
+        errors = errors_of(parameters, node.parameters, where)
+    except Exception as error:  # an outsider's class may fail in any way
+        text = f"{node.executable!r}: its Parameters fail ({_named(error)})"
+        yield node.place("exec"), f"{where}: {text}", text
         return
+    for error in errors:
+        yield node.parameter_place(error.key, error.unknown), str(error), ""
+    found = [
+        finding
+        for name, value in node.parameters.items()
+        for finding in _plugin_findings(node, kind, name, value)
+    ]
+    yield from found
+    # A node may know more about its parameters than their types.
+    if (
+        not errors
+        and not found
+        and isinstance(inspect.getattr_static(kind, "check", None), staticmethod)
+    ):
+        yield from _check_findings(node, kind, from_dict(parameters, node.parameters, where))
+
+
+def _plugin_findings(node: NodeDescription, kind: Any, name: str, value: Any) -> Iterator[Finding]:
+    """A plugin's name, or a ``{plugin: ..., key: value}`` block: class and keys."""
     rooms = dict(getattr(kind, "plugins", {}))
     own = kind.__module__.split(".")[-2] if kind.__module__.count(".") > 1 else "nodes"
-    found: list[InputError] = []
-    for name, value in node.parameters.items():
-        if isinstance(value, Mapping) and "plugin" in value:
-            found += _plugin_errors(node, name, dict(value), rooms.get(name, own))
-        elif name in rooms and isinstance(value, str):
-            found += _plugin_errors(node, name, {"plugin": value}, rooms[name])
-    if found:
-        yield from found
+    block = dict(value) if isinstance(value, Mapping) else {"plugin": value}
+    if name not in rooms and not (isinstance(value, Mapping) and "plugin" in value):
         return
-    # A node may know more about its parameters than their types.
-    check = getattr(kind, "check", None)
-    if callable(check):
-        try:
-            check(made)
-        except ValueError as error:
-            yield node.error(f"{node.full_name}: {error}")
-
-
-def _plugin_errors(
-    node: NodeDescription, name: str, block: dict[str, Any], room: str
-) -> Iterator[InputError]:
-    """A ``{plugin: ..., key: value}`` block: the class, and the keys its `Parameters` has."""
-    spec = block.pop("plugin")
+    spec = block.pop("plugin", None)
+    key = f"{name}.plugin" if isinstance(value, Mapping) else name
+    where = f"{node.full_name}: {key}"
+    if not isinstance(spec, str):
+        if spec is not None or key != name:  # else its type was refused, or it needs none
+            hint = "write mppi or my_file:MyClass" if name == "planner" else "write my_file:MyClass"
+            text = f"{where}: {as_text(spec) or 'null'} is no plugin; {hint}"
+            yield node.parameter_place(key), text, ""
+        return
     try:
-        kind = load(str(spec), room)
-        parameters = getattr(kind, "Parameters", None)
-        if block and dataclasses.is_dataclass(parameters):
-            from_dict(parameters, block, f"{node.full_name}: {name} ({spec})")  # type: ignore[arg-type]
-    except (PluginError, ParameterError, ValueError) as error:
-        text = str(error)
-        yield node.error(text if node.full_name in text else f"{node.full_name}: {name}: {text}")
+        found = load(spec, str(rooms.get(name, own)))
+        parameters = getattr(found, "Parameters", None)
+        if not (block and dataclasses.is_dataclass(parameters)):
+            return
+        for error in errors_of(parameters, block, f"{node.full_name}: {name} ({spec})"):  # type: ignore[arg-type]
+            error.within(name)
+            yield node.parameter_place(error.key, error.unknown), str(error), ""
+    except PluginError as error:
+        cause = str(error) if error.in_code else ""
+        yield node.parameter_place(key), f"{where}: {error}", cause
+    except Exception as error:
+        text = f"{spec!r}: its Parameters fail ({_named(error)})"
+        yield node.parameter_place(key), f"{where}: {text}", text
 
 
-def _stated(kind: Any) -> Iterator[tuple[str, str, bool]]:
+def _check_findings(node: NodeDescription, kind: Any, made: Any) -> Iterator[Finding]:
+    try:
+        kind.check(made)
+    except ValueError as error:
+        text = " ".join(str(error).split())
+        key = getattr(error, "key", "") or text.partition(":")[0]
+        place = node.parameter_place(key, getattr(error, "unknown", False))
+        cause = text if isinstance(error, PluginError) else ""
+        yield place, f"{node.full_name}: {text}", cause
+    except (Exception, SystemExit) as error:  # an outsider's may fail in any way
+        text = f"{node.executable!r}: its check of the parameters fails ({_named(error)})"
+        yield node.place("exec"), f"{node.full_name}: {text}", text
+
+
+def _named(error: BaseException) -> str:
+    return in_a_line(f"{type(error).__name__}: {error}")
+
+
+def _disagreements(launch: LaunchDescription, wiring: Wiring) -> Iterator[tuple[Origin, str]]:
+    """Parameters in which nodes that speak to each other must agree, and do not."""
+    for name in AGREED:
+        nodes = [
+            node
+            for node in launch.nodes
+            if isinstance(node.parameters.get(name), str) and node.full_name in wiring.classes
+        ]
+        for group in _talking(nodes, wiring.ends):
+            values = {node.full_name: _identity(node, name, wiring) for node in group}
+            most = Counter(map(str, values.values())).most_common(1)[0][0]
+            first = next(node for node in group if str(values[node.full_name]) == most)
+            for node in group:
+                if str(values[node.full_name]) != most:
+                    there = first.parameter_place(name)
+                    yield (
+                        node.parameter_place(name),
+                        f"{node.full_name}: {name}: '{node.parameters[name]}', but it speaks with "
+                        f"{first.full_name}, whose {name} is '{first.parameters[name]}' "
+                        f"({there.file}:{there.line})",
+                    )
+
+
+def _identity(node: NodeDescription, name: str, wiring: Wiring) -> Any:
+    """The class that a plugin's name stands for, so that its short and its long name are one."""
+    value = node.parameters[name]
+    room = dict(getattr(wiring.classes[node.full_name], "plugins", {})).get(name)
+    try:
+        return load(value, room) if room else value
+    except PluginError:
+        return value
+
+
+def _talking(nodes: list[NodeDescription], ends: list[End]) -> list[list[NodeDescription]]:
+    """Groups of nodes that are joined by topics."""
+    groups = {node.full_name: [node] for node in nodes}
+    speakers: dict[str, list[str]] = {}
+    for end in ends:
+        if end.publishes and end.node in groups:
+            speakers.setdefault(end.topic, []).append(end.node)
+    for end in ends:
+        if end.publishes or end.node not in groups:
+            continue
+        for speaker in speakers.get(end.topic, ()):
+            a, b = groups[speaker], groups[end.node]
+            if a is not b:
+                a += b
+                groups.update((node.full_name, a) for node in b)
+    order = {node.full_name: i for i, node in enumerate(nodes)}
+    unique = {id(group): group for group in groups.values()}
+    return [sorted(group, key=lambda n: order[n.full_name]) for group in unique.values()]
+
+
+# Topics.
+
+
+def _stated(node: NodeDescription, kind: Any) -> Iterator[tuple[str, str, bool]]:
+    """(topic, type or nothing, whether it is published) of what a class says of itself."""
     for attribute, publishes in (("subscribes", False), ("publishes", True)):
-        stated = inspect.getattr_static(kind, attribute, {})
+        stated = getattr(kind, attribute, {})
         if isinstance(stated, Mapping):
+            stated = dict(stated)
+            if publishes:
+                stated |= _more(node, kind)
             for topic, type_name in stated.items():
-                yield topic, type_name, publishes
+                if is_topic(topic):
+                    yield topic, "" if _type_error(type_name) else type_name, publishes
 
 
-def _ends(node: NodeDescription, kind: Any) -> Iterator[End]:
-    remaps = {full(a, node.namespace): full(b, node.namespace) for a, b in node.remaps.items()}
-    for topic, type_name, publishes in _stated(kind):
-        name = full(topic, node.namespace)
-        yield End(node.full_name, remaps.get(name, name), type_name, publishes)
+def _more(node: NodeDescription, kind: Any) -> dict[str, str]:
+    """What a node publishes because of its parameters."""
+    try:
+        made = from_dict(kind.Parameters, node.parameters, node.full_name)
+        return dict(kind.also_publishes(made))
+    except Exception:  # wrong parameters have had their line
+        return {}
 
 
-def full(topic: str, namespace: str) -> str:
-    """A topic's full name: one that starts with a slash is full already."""
-    return topic if topic.startswith("/") else f"{namespace}/{topic}"
+def _statement_errors(node: NodeDescription, kind: Any) -> Iterator[str]:
+    """What is wrong in what a class says of its topics."""
+    for attribute in ("subscribes", "publishes"):
+        stated = getattr(kind, attribute, {})
+        if not isinstance(stated, Mapping):
+            yield f"{node.executable!r}: its {attribute} must be a dict of topic -> message type"
+            continue
+        for topic, type_name in stated.items():
+            if not is_topic(topic):
+                yield f"{node.executable!r}: its {attribute} names {topic!r}, which is no topic"
+            elif error := _type_error(type_name):
+                yield f"{node.executable!r}: its {attribute}: {topic}: {error}"
 
 
-def _remap_errors(node: NodeDescription, kind: Any) -> Iterator[InputError]:
-    stated = {full(topic, node.namespace) for topic, _, _ in _stated(kind)} | set(UNIVERSAL)
+def _type_error(type_name: Any) -> str:
+    """Why something is no message type, or nothing."""
+    if not isinstance(type_name, str):
+        return f"{type_name!r} is no message type, such as std_msgs/msg/String"
+    if type_name in messages.TYPES.values():  # no need to load all types there are
+        return ""
+    try:
+        package, _, rest = type_name.partition("/")
+        messages.message_class(type_name if "/" in rest else f"{package}/msg/{rest}")
+    except messages.MessageError as error:
+        return str(error)
+    return ""
+
+
+def _ends(node: NodeDescription, stated: list[tuple[str, str, bool]]) -> Iterator[End]:
+    remaps = {full(a, node.namespace): (a, full(b, node.namespace)) for a, b in node.remaps.items()}
+    for topic, type_name, publishes in stated:
+        meant = full(topic, node.namespace)
+        source, name = remaps.get(meant, ("", meant))
+        place = node.place(f"to {source}", "exec") if source else node.place("exec")
+        yield End(node.full_name, name, type_name, publishes, topic, meant, place)
+
+
+def _remap_errors(
+    node: NodeDescription, stated: list[tuple[str, str, bool]]
+) -> Iterator[tuple[Origin, str]]:
+    known = {full(topic, node.namespace) for topic, _, _ in stated} | set(UNIVERSAL)
     for source in node.remaps:
         name = full(source, node.namespace)
-        if name not in stated:
-            hint = nearest(name, stated) or f"; it has {', '.join(sorted(stated))}"
-            yield node.error(f"{node.full_name} has no topic '{name}' to remap{hint}")
+        if name not in known:
+            hint = nearest(name, known) or f"; it has {', '.join(sorted(known))}"
+            message = f"{node.full_name}: it has no topic '{name}' to remap{hint}"
+            yield node.place(f"remap {source}"), message
 
 
-def _clashes(ends: list[End]) -> Iterator[str]:
-    """Topics whose ends disagree about the type."""
-    for topic in sorted({end.topic for end in ends}):
-        by_type: dict[str, list[str]] = {}
-        for end in ends:
-            if end.topic == topic:
-                by_type.setdefault(_short(end.type_name), []).append(end.node)
-        if len(by_type) > 1:
-            said = "; ".join(f"{t} for {', '.join(sorted(set(n)))}" for t, n in by_type.items())
-            yield f"{topic} has several types: {said}"
-
-
-def _short(type_name: str) -> str:
-    """A type's name with or without ROS's ``/msg/``."""
-    return type_name.replace("/msg/", "/")
-
-
-def _dangling(wiring: Wiring) -> Iterator[str]:
-    published = {end.topic for end in wiring.ends if end.publishes} | set(UNIVERSAL)
-    # Who says nothing itself (a recorder, a viewer) may listen to more than there is.
-    speakers = {end.node for end in wiring.ends if end.publishes}
-    for end in wiring.ends:
-        if end.publishes or end.node not in speakers:
+def _judge_topics(launch: LaunchDescription, wiring: Wiring, whole: bool) -> None:
+    """Adds what the topics' ends say of each other; of one remap at most one thing."""
+    blamed: set[tuple[str, str]] = set()
+    open_ = _has_room(launch)
+    for judge, certain in (
+        (type_clashes, True),
+        (dangling, not open_),
+        (twice_published, not open_),
+    ):
+        if not whole and judge is not type_clashes:
             continue
-        if end.topic not in published and end.topic not in FROM_OUTSIDE:
-            hint = nearest(end.topic, published)
-            yield f"{end.node} listens to {end.topic}, which nobody publishes{hint}"
-    for topic in sorted({end.topic for end in wiring.ends}):
-        who = sorted({e.node for e in wiring.ends if e.topic == topic and e.publishes})
-        if len(who) > 1 and topic not in UNIVERSAL:
-            yield f"{topic} is published by several nodes: {', '.join(who)}"
+        for error, end in judge(wiring.ends):
+            if end.remapped and (end.node, end.stated) in blamed:
+                continue
+            blamed.add((end.node, end.stated))
+            (wiring.errors if certain else wiring.warnings).append(error)
+
+
+def _has_room(launch: LaunchDescription) -> bool:
+    """Whether others may publish or listen of which the launch file says nothing."""
+    joined = any(
+        launch.values.get(name) not in (None, "")
+        for name in ("domain", "listen", "connect", "only")
+    )
+    return joined or any(node.command for node in launch.nodes)
 
 
 def mermaid(wiring: Wiring, launch: LaunchDescription) -> str:

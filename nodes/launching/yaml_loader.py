@@ -8,7 +8,7 @@ that blow up are errors with a file and a line.
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,6 +32,7 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _INFINITY = re.compile(r"[-+]?\.(?:inf|Inf|INF)")
 _NAN = re.compile(r"\.(?:nan|NaN|NAN)")
+_LONGEST_LINE = 1000
 _MOST_DIGITS = 300  # longer is no number that anybody means, and Python refuses 4300
 
 
@@ -45,8 +46,36 @@ class InputError(Exception):
 
     def __init__(self, message: str, file: str = "", line: int = 0) -> None:
         place = f"{file}:{line}: " if line else f"{file}: " if file else ""
-        super().__init__(" ".join(f"{place}{message}".split("\n")))
+        super().__init__(in_a_line(f"{place}{message}"))
         self.message, self.file, self.line = message, file, line
+
+
+class MistakesError(InputError):
+    """Several mistakes at once; the text has one line for each.
+
+    Attributes:
+        errors: The mistakes, at least one.
+    """
+
+    def __init__(self, errors: Sequence[InputError]) -> None:
+        Exception.__init__(self, "\n".join(map(str, errors)))
+        self.errors = tuple(errors)
+        self.message, self.file, self.line = errors[0].message, errors[0].file, errors[0].line
+
+    @classmethod
+    def of(cls, errors: Sequence[InputError]) -> InputError:
+        """One mistake as itself, several as this."""
+        return errors[0] if len(errors) == 1 else cls(errors)
+
+
+def in_a_line(text: str) -> str:
+    """Text as one line that a terminal can show: no control characters, and no novel."""
+    line = " ".join(text.splitlines())
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    if len(line) > _LONGEST_LINE:
+        half = _LONGEST_LINE // 2
+        line = f"{line[:half]} ... {line[-half:]}"
+    return line
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

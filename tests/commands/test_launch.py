@@ -172,8 +172,13 @@ def test_check_finds_mistakes_without_starting_anything(place):
     text = LAUNCH.replace("name: answerer,", "name: answerer, remap: [{from: /word, to: /a}],")
     (place / "dangling.yaml").write_text(text)
     done = covary(place, "check", "dangling.yaml")
+    assert done.returncode == 2
+    assert "dangling.yaml:12: /answerer listens to '/a', which nobody publishes" in done.stderr
+    more = '- executable: {cmd: "true"}\n'  # it may publish anything
+    (place / "open.yaml").write_text(text + more)
+    done = covary(place, "check", "open.yaml")
     assert done.returncode == 0
-    assert "warning: /answerer listens to /a, which nobody publishes" in done.stderr
+    assert done.stderr.startswith("warning: open.yaml:12: /answerer listens to '/a', which")
     assert not (place / "runs").exists()
 
 
