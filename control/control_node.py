@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from ..nodes import messages
 from ..nodes.node import Node
-from ..sim.load_task import load_task
+from ..sim.load_task import check_task_parameter, load_task
 from ..sim.task import Task
 from ..sim.task_messages import TaskMessageError, command_message, plan_actions
 from .plan_follower import PlanFollower
@@ -27,6 +27,7 @@ class ControlNode(Node):
     }
 
     plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks"}
+    check = staticmethod(check_task_parameter)
 
     @dataclass(frozen=True)
     class Parameters:
@@ -44,11 +45,6 @@ class ControlNode(Node):
                 raise ValueError(f"plan_timeout_ms: {self.plan_timeout_ms} must be positive")
             if self.plan_delay_ms < 0:
                 raise ValueError(f"plan_delay_ms: {self.plan_delay_ms} must not be negative")
-
-    @staticmethod
-    def check(parameters: Parameters) -> None:
-        """Hold the task to what can be told of it at once (see `load_task`)."""
-        load_task(parameters.task)
 
     def configure(self) -> None:
         """Load the task and open the topics."""

@@ -40,6 +40,15 @@ def load_task(spec: str) -> Task:
     return task
 
 
+def check_task_parameter(parameters: Any) -> None:
+    """The `check` of nodes that have a parameter `task` and nothing else to hold against it.
+
+    Raises:
+        PluginError: As `load_task`.
+    """
+    load_task(parameters.task)
+
+
 def _flaw(task: Any) -> str:
     """What is wrong with what a task declares, or nothing."""
     if not isinstance(task, Task):

@@ -15,12 +15,13 @@ from ..nodes import messages
 from ..nodes.node import Node
 from .guard import PlantGuard
 from .judge import Judge
-from .load_task import load_task
+from .load_task import check_task_parameter, load_task
 from .plant import MujocoPlant
 from .safe_spans import SafeSpans
 from .task import Task
 from .task_messages import (
     TaskMessageError,
+    camera_topics,
     command_action,
     header,
     joint_message,
@@ -61,6 +62,8 @@ class SimNode(Node):
     }
 
     plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks"}
+    check = staticmethod(check_task_parameter)
+    also_publishes = staticmethod(camera_topics)
 
     @dataclass(frozen=True)
     class Parameters:
@@ -96,17 +99,6 @@ class SimNode(Node):
             for name in ("command_deadline_ms", "freeze_limit_s", "tick_timeout_s", "camera_hz"):
                 if not getattr(self, name) > 0:
                     raise ValueError(f"{name}: {getattr(self, name)} must be positive")
-
-    @staticmethod
-    def check(parameters: Parameters) -> None:
-        """Hold the task to what can be told of it at once (see `load_task`)."""
-        load_task(parameters.task)
-
-    @staticmethod
-    def also_publishes(parameters: Parameters) -> dict[str, str]:
-        """The camera's topics, where there is one."""
-        kinds = {"image_raw": "Image", "camera_info": "CameraInfo"} if parameters.camera else {}
-        return {f"/camera/top/{name}": f"sensor_msgs/msg/{kind}" for name, kind in kinds.items()}
 
     def configure(self) -> None:
         """Load the task, compile the model, open the topics."""

@@ -116,6 +116,7 @@ def test_the_end_says_what_mends_an_open_bag_and_finds_covary(tmp_path, capsys, 
     monkeypatch.setenv("PATH", "/nowhere")
     found = dict.fromkeys(("task", "planner", "symmetry", "seed", "success_rate", "plan_ms"))
     found |= dict.fromkeys(("sensor_to_command_ms", "overruns", "dropped", "respawns"))
+    found |= {"interventions": None}
     found |= {"episodes": 0, "aborted": 0, "cost": {"mean": None}, "failures": [], "wall_s": 1.0}
     report(found | {"bags": ["bags/episode_000"]}, tmp_path / "a run")
     said = capsys.readouterr().out
