@@ -55,8 +55,9 @@ setup(
         "gymnasium>=1",
         "pyyaml>=6",
         "eclipse-zenoh>=1.10,<2",
-        "rosbags>=0.11,<0.12",
+        "rosbags>=0.11.9,<0.12",  # earlier ones believe every length in a message
         "mcap>=1.6",
+        "lz4>=4",
         "zstandard>=0.22",
         "typer>=0.12",
         "rich>=13",

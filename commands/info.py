@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..nodes.bags.bag import BagError
+from ..nodes.bags.bag import BagError, printable
 from ..nodes.bags.reader import Bag
 
 _SHOWN = ("task", "seed", "episode", "success", "aborted", "cost", "duration", "model_sha256",
@@ -31,7 +31,9 @@ def info(
             console.print(facts_table(bag))
             console.print(topic_table(bag))
     except (BagError, OSError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(str(error), markup=False)
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            printable(str(error), 1000), markup=False
+        )
         raise typer.Exit(2) from error
 
 
@@ -48,20 +50,20 @@ def bag_folders(path: Path) -> list[Path]:
 
 def run_table(path: Path) -> Table:
     """One line per bag of a run."""
-    table = Table(title=escape(str(path)), title_justify="left")
+    table = Table(title=shown(str(path)), title_justify="left")
     for name in ("bag", "task", "seed", "result", "duration", "messages"):
         table.add_column(name, no_wrap=True, justify=_side(name))
     for folder in bag_folders(path):
         try:
             bag = Bag(folder)
         except BagError:
-            table.add_row(folder.name, "", "", "never closed", "", "")
+            table.add_row(shown(folder.name), "", "", "never closed", "", "")
             table.caption = "what was never closed: `covary recover BAG` mends it"
             continue
         table.add_row(
-            folder.name,
-            bag.metadata.get("task", ""),
-            bag.metadata.get("seed", ""),
+            shown(folder.name),
+            shown(bag.metadata.get("task", "")),
+            shown(bag.metadata.get("seed", "")),
             result(bag.metadata),
             f"{(bag.end_ns - bag.start_ns) * 1e-9:.2f} s",
             str(sum(bag.counts.values())),
@@ -82,12 +84,12 @@ def result(metadata: dict[str, str]) -> str:
 
 def facts_table(bag: Bag) -> Table:
     """Episode, result, model and where it came from."""
-    table = Table(title=escape(str(bag.path)), title_justify="left", show_header=False)
+    table = Table(title=shown(str(bag.path)), title_justify="left", show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name in _SHOWN:
         if bag.metadata.get(name):
-            table.add_row(name, escape(bag.metadata[name]))
+            table.add_row(name, shown(bag.metadata[name]))
     table.add_row("recorded", f"{(bag.end_ns - bag.start_ns) * 1e-9:.3f} s of simulated time")
     return table
 
@@ -97,14 +99,20 @@ def topic_table(bag: Bag) -> Table:
     table = Table()
     for name in ("topic", "type", "messages", "Hz"):
         table.add_column(name, justify="left" if name in ("topic", "type") else "right")
+    counts = dict.fromkeys(bag.types, 0)
     span: dict[str, list[int]] = {}
     for message in bag.messages():
+        counts[message.topic] = counts.get(message.topic, 0) + 1
         first_last = span.setdefault(message.topic, [message.log_ns, message.log_ns])
         first_last[1] = message.log_ns
-    for topic in sorted(bag.types):
-        count = bag.counts[topic]
+    for topic, count in sorted(counts.items()):
         first, last = span.get(topic, (0, 0))
         # Of a topic that spoke once, or always at one instant, there is no rate.
         rate = f"{(count - 1) * 1e9 / (last - first):.1f}" if last > first else "-"
-        table.add_row(topic, bag.types[topic], str(count), rate)
+        table.add_row(shown(topic), shown(bag.types.get(topic, "")), str(count), rate)
     return table
+
+
+def shown(text: str) -> str:
+    """Text out of a bag, or a file's name, as it may stand in a table."""
+    return escape(printable(text))

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from ..nodes.bags import recovery
-from ..nodes.bags.bag import BagError
+from ..nodes.bags.bag import BagError, printable
 
 
 def recover(
@@ -23,19 +23,21 @@ def recover(
     except (BagError, OSError) as error:
         # A full disk names no file.
         said = str(error) if str(path) in str(error) else f"{path}: cannot be mended: {error}"
-        Console(stderr=True, soft_wrap=True, highlight=False).print(said, markup=False)
+        complain = Console(stderr=True, soft_wrap=True, highlight=False)
+        complain.print(printable(said, 1000), markup=False)
         raise typer.Exit(2) from error
     if result.whole:
-        console.print(f"{path} is whole, nothing to mend", markup=False)
+        console.print(printable(f"{path} is whole, nothing to mend"), markup=False)
         return
     total = sum(result.counts.values())
-    width = max(map(len, result.counts), default=0)
-    for topic, count in sorted(result.counts.items()):
+    counts = {printable(topic): count for topic, count in sorted(result.counts.items())}
+    width = max(map(len, counts), default=0)
+    for topic, count in counts.items():
         console.print(f"  {topic:<{width}}  {count}", markup=False)
     lost = f"; {result.lost_bytes} bytes of an unfinished record left out"
     damaged = f"; {result.damaged} damaged records left out"
     console.print(
-        f"{total} messages saved in {result.path}"
+        printable(f"{total} messages saved in {result.path}", 1000)
         + (lost if result.lost_bytes else "")
         + (damaged if result.damaged else ""),
         markup=False,

@@ -13,12 +13,16 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from ..nodes.bags.bag import BagError
+from ..nodes.bags.bag import BagError, printable
 from ..nodes.bags.reader import Recording, read
 
 if TYPE_CHECKING:
     from ..sim.plant import MujocoPlant
     from ..sim.task import Task
+
+
+_MOST_APART = 10_000
+"""Physics ticks between two records, on average, from which on the stamps cannot be meant so."""
 
 
 class ReplayError(Exception):
@@ -67,10 +71,12 @@ def replay(
     try:
         verdict = verify(path)
     except (BagError, ReplayError, OSError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(str(error))
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
+            printable(str(error), 1000)
+        )
         raise typer.Exit(2) from error
     for note in verdict.notes:
-        console.print(f"note: {note}")
+        console.print(f"note: {printable(note)}")
     if verdict.difference is None:
         console.print(f"identical over {verdict.ticks} ticks ({verdict.compared} records compared)")
         return
@@ -95,7 +101,12 @@ def verify(path: Path) -> Verdict:
     notes = _version_notes(recording)
     task = _task(recording)
     plant, model_notes = _plant(task, recording)
-    return _run(recording, task, plant, tuple(notes + model_notes))
+    try:
+        return _run(recording, task, plant, tuple(notes + model_notes))
+    except (LookupError, AttributeError, TypeError, ValueError, ArithmeticError) as error:
+        # A bag brings its own definitions, so a topic's messages may be anything.
+        reason = str(error).partition("\n")[0]
+        raise ReplayError(f"{path}: its messages are not those of {task.name}: {reason}") from error
 
 
 def _version_notes(recording: Recording) -> list[str]:
@@ -106,12 +117,18 @@ def _version_notes(recording: Recording) -> list[str]:
 
 def _task(recording: Recording) -> Task:
     from ..nodes import plugin
+    from ..sim.task import Task
 
     name = recording.metadata.get("task")
     if not name:
         raise ReplayError(f"{recording.path}: does not say which task it is of")
     try:
-        return plugin.load(name, "sim.tasks")()
+        found = plugin.load(name, "sim.tasks")
+        if not issubclass(found, Task):  # a bag's word must not make anything else be called
+            raise ReplayError(f"{recording.path}: {name!r} is no task")
+        return found()
+    except ReplayError:
+        raise
     except Exception as error:  # an outsider's module may raise anything while it is imported
         raise ReplayError(
             f"{recording.path}: its task {name!r} cannot be loaded: {error}"
@@ -151,6 +168,8 @@ def _run(recording: Recording, task: Task, plant: MujocoPlant, notes: tuple[str,
     except ValueError as error:
         raise ReplayError(f"{recording.path}: {error}") from error
     compared, last = 0, max(records)
+    if last - first > _MOST_APART * len(records):
+        raise ReplayError(f"{recording.path}: its stamps are {last - first} ticks apart")
     for tick in range(first, last + 1):
         for topic, row in records.get(tick, ()):
             fields = recording.topics[topic].fields

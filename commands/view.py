@@ -10,7 +10,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from ..nodes.bags.bag import BagError
+from ..nodes.bags.bag import BagError, printable
 from ..nodes.bags.reader import Recording, read
 from .info import bag_folders, is_run_folder, result
 
@@ -49,9 +49,9 @@ def view(
     try:
         draw = draw_run if is_run_folder(path) else draw_bag
         for file in draw(path, out, complain):
-            say.print(str(file))
+            say.print(printable(str(file), 1000))
     except (BagError, ViewError, OSError) as error:
-        complain.print(str(error))
+        complain.print(printable(str(error), 1000))
         raise typer.Exit(2) from error
 
 
@@ -100,7 +100,7 @@ def draw_run(path: Path, out: Path | None, complain: Console) -> list[Path]:
         try:
             episodes.append(episode(folder))
         except (BagError, ViewError) as error:
-            complain.print(f"left out: {error}")
+            complain.print(printable(f"left out: {error}", 1000))
     if not episodes:
         raise ViewError(f"{path}: none of its recordings can be drawn")
     for drawn in episodes:
@@ -120,11 +120,20 @@ def episode(path: Path) -> Episode:
         BagError: Not a bag, or one that was never closed.
         ViewError: It has no states, or its task or model cannot be loaded.
     """
+    recording = read(path, ["/state", "/episode"])
+    plant = _plant(recording)
+    try:
+        return _episode(path, recording, plant)
+    except (LookupError, AttributeError, TypeError, ValueError, ArithmeticError) as error:
+        # A bag brings its own definitions, so a topic's messages may be anything.
+        reason = str(error).partition("\n")[0]
+        raise ViewError(f"{path}: its messages cannot be drawn: {reason}") from error
+
+
+def _episode(path: Path, recording: Recording, plant: MujocoPlant) -> Episode:
     from ..sim.silhouette import scene
     from .top_view import Episode
 
-    recording = read(path, ["/state", "/episode"])
-    plant = _plant(recording)
     stamps, states = _states(recording, len(plant.task.state_names))
     start = stamps[0]
     if "/episode" in recording.topics:
@@ -135,11 +144,11 @@ def episode(path: Path) -> Episode:
     return Episode(
         name=_folder(path).name,
         task=plant.task.name,
-        seed=facts.get("seed", ""),
+        seed=printable(facts.get("seed", "")),
         result=result(facts),
         duration=_number(facts.get("duration")) or float(time[-1]),
         cost=_number(facts.get("cost")),
-        launch=facts.get("launch", ""),
+        launch=printable(facts.get("launch", "")),
         time=time[rows],
         scene=scene(plant, states[rows]),
     )
@@ -149,12 +158,16 @@ def _plant(recording: Recording) -> MujocoPlant:
     """The recorded model; the installed one where that is the same, for it may name other files."""
     from ..nodes import plugin
     from ..sim.plant import MujocoPlant
+    from ..sim.task import Task
 
     name = recording.metadata.get("task")
     if not name:
         raise ViewError(f"{recording.path}: does not say which task it is of")
     try:
-        task = plugin.load(name, "sim.tasks")()
+        found = plugin.load(name, "sim.tasks")
+        if not issubclass(found, Task):  # a bag's word must not make anything else be called
+            raise TypeError("it is no task")
+        task = found()
     except Exception as error:  # an outsider's module may raise anything while it is imported
         raise ViewError(f"{recording.path}: its task {name!r} cannot be loaded: {error}") from error
     text = recording.model

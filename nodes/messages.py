@@ -66,6 +66,12 @@ SERVICES = {
 }
 
 
+LARGEST_LISTS = 2**20
+"""Most bytes of a message that holds lists of texts or messages, whose every element is an object
+of Python's: decoding so much takes a quarter of a second. Arrays of numbers are as large as they
+are, since they are taken over as they lie."""
+
+
 class MessageError(ValueError):
     """Bytes that are no message of the type asked for, or a type that is not known."""
 
@@ -209,13 +215,33 @@ def deserialize(payload: bytes, type_name: str) -> Any:
     """The message in CDR bytes. Its arrays are its own.
 
     Raises:
-        MessageError: Unknown type, or bytes that are no such message.
+        MessageError: Unknown type, or bytes that are no such message, or too many.
     """
+    if len(payload) > LARGEST_LISTS and _holds_lists(type_name):
+        raise MessageError(
+            f"{len(payload)} bytes of {type_name}; with lists in it {LARGEST_LISTS} at most"
+        )
     message_class(type_name)
     try:
         return _store().deserialize_cdr(payload, type_name)
     except Exception as error:  # rosbags raises whatever its parsers do on malformed bytes
         raise MessageError(f"{len(payload)} bytes are no {type_name}: {_reason(error)}") from None
+
+
+@cache
+def _holds_lists(type_name: str) -> bool:
+    """Whether a type has sequences of texts or of messages in it."""
+    from rosbags.interfaces import Nodetype
+
+    message_class(type_name)
+    for _, (kind, detail) in _store().fielddefs[type_name][1]:
+        inner = detail[0] if kind in (Nodetype.ARRAY, Nodetype.SEQUENCE) else (kind, detail)
+        text = inner[0] == Nodetype.BASE and inner[1][0] == "string"
+        if kind == Nodetype.SEQUENCE and (text or inner[0] == Nodetype.NAME):
+            return True
+        if inner[0] == Nodetype.NAME and _holds_lists(inner[1]):
+            return True
+    return False
 
 
 def _reason(error: Exception) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import mujoco
 import numpy as np
 
 from .task import Task
+
+_FOREIGN = re.compile(r"<\s*(?:include|extension|plugin)\b|\bfile\w*\s*=")
+"""What in a model's text makes MuJoCo open other files."""
 
 
 class MujocoPlant:
@@ -13,10 +18,14 @@ class MujocoPlant:
 
     Args:
         task: The task.
-        model: MJCF text to use instead of the task's file (a recorded one, say).
+        model: MJCF text to use instead of the task's file (a recorded one, say). It may name no
+            other file.
 
     Attributes:
         tick: Physics ticks since the last reset.
+
+    Raises:
+        ValueError: The model does not load.
     """
 
     def __init__(self, task: Task, model: str | None = None) -> None:
@@ -24,6 +33,8 @@ class MujocoPlant:
         if model is None:
             self.model = mujoco.MjModel.from_xml_path(task.mjcf)
         else:
+            if named := _FOREIGN.search(model):
+                raise ValueError(f"it names what lies outside it: {named[0]}")
             self.model = mujoco.MjModel.from_xml_string(model)
         self.model.opt.timestep = task.physics_dt
         self.data = mujoco.MjData(self.model)

@@ -12,8 +12,10 @@ from io import BufferedWriter, FileIO
 from pathlib import Path
 
 import yaml
-from mcap.reader import make_reader
 from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
+
+from .mcap_file import is_closed
+from .mcap_records import HEAD
 
 METADATA_NAME = "covary"
 """Name of our MCAP metadata records; of several in one file the later one wins, key by key."""
@@ -34,10 +36,7 @@ QOS = [
 ]
 """ROS 2's default profile, in the form of metadata version 9 (what `ros2 bag play` offers)."""
 
-RECORD_HEAD = 9
-"""Bytes before an MCAP record's body: opcode and uint64 length."""
-
-_MESSAGE_HEAD = RECORD_HEAD + 22  # channel, sequence, log time, publish time
+_MESSAGE_HEAD = HEAD.size + 22  # channel, sequence, log time, publish time
 _COMPRESSION = {
     "none": CompressionType.NONE,
     "lz4": CompressionType.LZ4,
@@ -45,8 +44,17 @@ _COMPRESSION = {
 }
 
 
+def printable(text: str, most: int = 300) -> str:
+    """Text out of a bag as one line for a terminal: whatever would steer it is written out."""
+    shown = text if len(text) <= most else f"{text[:most]}..."
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown)
+
+
 class BagError(Exception):
     """A bag cannot be opened, read or mended; the text is one line made for people."""
+
+    def __init__(self, text: str):
+        super().__init__(printable(text, 1000))
 
 
 def describe(type_name: str) -> tuple[str, str]:
@@ -195,12 +203,13 @@ class BagWriter:
         self._writer.add_metadata("rosbag2", {"serialized_metadata": text})
         self._writer.finish()
         self._stream.close()
-        (self.open_path / "metadata.yaml").write_text(
-            yaml.dump(
-                {"rosbag2_bagfile_information": information}, sort_keys=False, Dumper=_PlainDumper
-            ),
-            encoding="utf-8",
+        text = yaml.dump(
+            {"rosbag2_bagfile_information": information}, sort_keys=False, Dumper=_PlainDumper
         )
+        # Whole or not there at all, whenever a kill comes.
+        half = self.open_path / ".metadata.yaml"
+        half.write_text(text, encoding="utf-8")
+        os.replace(half, self.open_path / "metadata.yaml")
         os.rename(self.open_path, self.path)
         return self.path
 
@@ -282,6 +291,8 @@ def bag_file(path: Path) -> Path:
                 raise BagError(f"{path}: a folder of bags; name one of them, such as {one}")
             raise BagError(f"{path}: not a bag ({len(files)} .mcap files in it, one is needed)")
         path = files[0]
+    if not path.is_file():  # a pipe would keep whoever opens it waiting
+        raise BagError(f"{path}: not a file")
     with open(path, "rb") as stream:
         magic = stream.read(len(MCAP0_MAGIC))
     if not magic:
@@ -292,9 +303,6 @@ def bag_file(path: Path) -> Path:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether the bag's MCAP was closed: footer, index and end mark are there and agree."""
+    """Whether the bag's MCAP was closed: summary, footer and end mark are there and agree."""
     with open(bag_file(path), "rb") as stream:
-        try:
-            return make_reader(stream, validate_crcs=True).get_summary() is not None
-        except Exception:  # mcap raises half a dozen types on a cut file; all mean the same
-            return False
+        return is_closed(stream)

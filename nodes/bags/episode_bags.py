@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..messages import MessageError
 from .bag import BagWriter, describe, free_folder
 
 EPISODE = "covary_msgs/msg/Episode"
@@ -16,7 +17,7 @@ STATE = "covary_msgs/msg/State"
 CLOCK = "rosgraph_msgs/msg/Clock"
 _AHEAD = 10_000_000_000  # ns; a message may be this far ahead of the newest /clock
 _HELD_BYTES = 64 * 1024 * 1024  # most that may wait for a START that never comes
-_UINT64 = 2**64 - 1
+_LATEST = 2**63 - 1  # ns; rosbag2 and NumPy count in int64
 
 
 def stamp_reader(type_name: str, definition: str) -> Callable[[bytes], int | None]:
@@ -39,9 +40,20 @@ def stamp_reader(type_name: str, definition: str) -> Callable[[bytes], int | Non
 
 
 def _time(payload: bytes, offset: int) -> int:
-    order = "<" if payload[1] & 1 else ">"
-    seconds, nanoseconds = struct.unpack_from(f"{order}iI", payload, offset)
+    seconds, nanoseconds = _read("iI", payload, offset)
     return seconds * 1_000_000_000 + nanoseconds
+
+
+def _read(form: str, payload: bytes, offset: int) -> tuple:
+    """Numbers of a CDR message.
+
+    Raises:
+        MessageError: It is none, or ends before them.
+    """
+    # The first two bytes say: plain CDR, of this byte order.
+    if payload[:2] not in (b"\0\0", b"\0\1") or offset + struct.calcsize(form) > len(payload):
+        raise MessageError(f"{len(payload)} bytes are no such message")
+    return struct.unpack_from(f"{'<' if payload[1] else '>'}{form}", payload, offset)
 
 
 @dataclass
@@ -134,7 +146,7 @@ class EpisodeBags:
         known = [t for t in (self._time, stamp) if t is not None]
         log_ns = max(known) if known else publish_ns
         # Times are unsigned on disk; a negative stamp is a bug elsewhere and must not end the bag.
-        log_ns, publish_ns = (min(max(0, t), _UINT64) for t in (log_ns, publish_ns))
+        log_ns, publish_ns = (min(max(0, t), _LATEST) for t in (log_ns, publish_ns))
         item = (topic, type_name, payload, log_ns, publish_ns, sequence)
         try:
             if type_name == EPISODE and stamp is not None:
@@ -159,7 +171,7 @@ class EpisodeBags:
         if item[1] == STATE:
             index = _state_episode(item[2])
             if index != bag.index:
-                if index is not None and index > bag.index:
+                if index > bag.index:
                     self._hold(item, stamp)
                     return
                 bag = self._previous
@@ -175,6 +187,8 @@ class EpisodeBags:
         self.messages += 1
 
     def _hold(self, item: tuple, stamp: int) -> None:
+        if item[1] == STATE:
+            _state_episode(item[2])  # a malformed one is told now: later it would take others along
         self._held.append((item, stamp))
         self._held_bytes += len(item[2])
         while self._held_bytes > _HELD_BYTES:
@@ -303,11 +317,10 @@ def _word(flag: bool) -> str:
     return "true" if flag else "false"
 
 
-def _state_episode(payload: bytes) -> int | None:
+def _state_episode(payload: bytes) -> int:
     """`episode` of a CDR covary_msgs/State: it follows stamp and frame_id, on a multiple of 4."""
-    order = "<" if payload[1] & 1 else ">"
-    (length,) = struct.unpack_from(f"{order}I", payload, 12)
+    (length,) = _read("I", payload, 12)
     offset = 16 + length
     # CDR aligns to the body, which begins after the 4-byte encapsulation header.
     offset += -(offset - 4) % 4
-    return struct.unpack_from(f"{order}I", payload, offset)[0]
+    return _read("I", payload, offset)[0]

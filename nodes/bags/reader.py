@@ -4,15 +4,17 @@ import dataclasses
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from mcap.reader import McapReader, make_reader
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from .bag import METADATA_NAME, BagError, bag_file, is_whole
+from .bag import METADATA_NAME, BagError, bag_file
+from .definitions import TIMES, DefinitionError, Definitions
+from .mcap_file import Records, facts_of, is_closed, messages_of, summary_of
+from .mcap_records import DamageError, attachment
 
-_TIME = ("builtin_interfaces/msg/Time", "builtin_interfaces/msg/Duration")
+MOST_ROWS = 1_000_000
+"""Most messages that `read` takes into memory; each is an object or two of some hundred bytes."""
 
 
 class RawMessage(NamedTuple):
@@ -85,86 +87,110 @@ class Bag:
         path: Bag folder or `.mcap` file.
 
     Raises:
-        BagError: Not a bag, or one that was never closed.
+        BagError: Not a bag, one that was never closed, or one that is damaged.
     """
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        source = bag_file(self.path)
-        if not is_whole(source):
-            raise BagError(f"{path}: was never closed; `covary recover {path}` mends it")
-        self._source = source
-        with open(source, "rb") as stream:
-            reader = make_reader(stream)
-            summary = reader.get_summary()
-            if summary is None or summary.statistics is None:
-                raise BagError(f"{path}: an MCAP file without statistics, which is no recording")
-            self.types = {
-                channel.topic: summary.schemas[channel.schema_id].name
-                for channel in summary.channels.values()
-                if channel.schema_id in summary.schemas
-            }
-            """Topic to type name."""
-            self.counts = {
-                channel.topic: summary.statistics.channel_message_counts.get(key, 0)
-                for key, channel in summary.channels.items()
-            }
-            """Topic to number of messages."""
-            self.definitions = {
-                schema.name: schema.data.decode() for schema in summary.schemas.values()
-            }
-            """Type name to definition text."""
-            self.start_ns = summary.statistics.message_start_time
-            self.end_ns = summary.statistics.message_end_time
-            self.metadata: dict[str, str] = {}
-            """What the recorder wrote about the episode."""
-            for record in reader.iter_metadata():
-                if record.name == METADATA_NAME:
-                    self.metadata.update(record.metadata)
-            self.attachments = {item.name: item.data for item in reader.iter_attachments()}
-            """File name to content."""
-        self._store = None
+        self._source = bag_file(self.path)
+        with open(self._source, "rb") as stream:
+            try:
+                if not is_closed(stream):
+                    raise BagError(
+                        f"{self.path}: was never closed; `covary recover {self.path}` mends it"
+                    )
+                self._open(stream)
+            except DamageError as error:
+                raise self._damaged(error) from None
+
+    def _open(self, stream: BinaryIO) -> None:
+        summary = summary_of(stream)
+        if summary is None:
+            raise BagError(f"{self.path}: an MCAP file without statistics, which is no recording")
+        schemas = summary.schemas
+        self._definitions = Definitions(
+            {schema.name: (schema.encoding, schema.data) for schema in schemas.values()}
+        )
+        self._total = summary.messages
+        self.types: dict[str, str] = {}
+        """Topic to type name."""
+        self.counts: dict[str, int] = {}
+        """Topic to number of messages."""
+        for key, channel in summary.channels.items():
+            if channel.schema_id in schemas:
+                self.types[channel.topic] = schemas[channel.schema_id].name
+            before = self.counts.get(channel.topic, 0)
+            self.counts[channel.topic] = before + summary.counts.get(key, 0)
+        self.start_ns = summary.start_time
+        self.end_ns = summary.end_time
+        records = Records(stream)
+        facts = facts_of(records, _refuse)
+        self.metadata = facts.metadata.get(METADATA_NAME, {})
+        """What the recorder wrote about the episode."""
+        named = {records.attachment_name(*where): where for where in facts.attachments}
+        self._model = named.get("model.xml")
+
+    def _damaged(self, error: Exception) -> BagError:
+        return BagError(
+            f"{self.path}: damaged ({error}); `covary recover {self.path}` saves the rest"
+        )
 
     @property
     def model(self) -> str | None:
-        """The MJCF text, where the bag has one."""
-        data = self.attachments.get("model.xml")
-        return None if data is None else data.decode()
+        """The MJCF text, where the bag has one.
+
+        Raises:
+            BagError: It is damaged.
+        """
+        if self._model is None:
+            return None
+        with open(self._source, "rb") as stream:
+            try:
+                return attachment(Records(stream).body(*self._model)).data.decode()
+            except (DamageError, UnicodeDecodeError) as error:
+                raise self._damaged(error) from None
 
     def messages(self, topics: Collection[str] | None = None) -> Iterator[RawMessage]:
         """Messages in the order they were recorded, across topics.
 
         Raises:
-            BagError: A chunk is damaged.
+            BagError: A chunk is damaged, or there are more or fewer messages than the bag states.
         """
+        count = 0
         with open(self._source, "rb") as stream:
-            reader: McapReader = make_reader(stream, validate_crcs=True)
             try:
-                for schema, channel, message in reader.iter_messages(topics, log_time_order=False):
+                for channel, schema, message in messages_of(Records(stream), _refuse):
+                    count += 1
                     if schema is None:  # a channel of plain bytes, which no recorder here writes
                         continue
-                    yield RawMessage(
-                        channel.topic,
-                        schema.name,
-                        message.log_time,
-                        message.publish_time,
-                        message.sequence,
-                        message.data,
-                    )
-            except ValueError as error:  # CRCValidationError is one
-                raise BagError(
-                    f"{self.path}: damaged ({error}); `covary recover {self.path}` saves the rest"
-                ) from error
+                    if topics is None or channel.topic in topics:
+                        yield RawMessage(
+                            channel.topic,
+                            schema.name,
+                            message.log_time,
+                            message.publish_time,
+                            message.sequence,
+                            message.data,
+                        )
+                if count != self._total:
+                    raise DamageError(f"{count} messages, where its summary says {self._total}")
+            except DamageError as error:
+                raise self._damaged(error) from None
 
     def decode(self, message: RawMessage):
-        """The message object, by the definition that lies in the bag itself."""
-        if self._store is None:
-            self._store = get_typestore(Stores.EMPTY)
-            types = {}
-            for name, text in self.definitions.items():
-                types.update(get_types_from_msg(text, name))
-            self._store.register(types)
-        return self._store.deserialize_cdr(message.payload, message.type_name)
+        """The message object, by the definition that lies in the bag itself.
+
+        Raises:
+            BagError: There is no usable definition, or the message is no such thing.
+        """
+        try:
+            return self._definitions.decode(message.payload, message.type_name)
+        except DefinitionError as error:
+            raise BagError(f"{self.path}: {message.topic!r}: {error}") from None
+
+
+def _refuse(error: DamageError) -> None:
+    raise error
 
 
 def read(path: Path, topics: Collection[str] | None = None) -> Recording:
@@ -179,11 +205,15 @@ def read(path: Path, topics: Collection[str] | None = None) -> Recording:
     """
     bag = Bag(path)
     raw: dict[str, list[RawMessage]] = {}
-    for message in bag.messages(topics):
+    for count, message in enumerate(bag.messages(topics)):
+        if count == MOST_ROWS:
+            raise BagError(f"{path}: more than {MOST_ROWS} messages of these topics; name fewer")
         raw.setdefault(message.topic, []).append(message)
     arrays, decoded = {}, {}
     for topic, items in raw.items():
         decoded[topic] = [bag.decode(item) for item in items]
+        if len({item.type_name for item in items}) > 1:
+            raise BagError(f"{path}: {topic!r} carries more than one type")
         arrays[topic] = TopicArrays(
             items[0].type_name,
             np.array([item.log_ns for item in items], dtype=np.int64),
@@ -191,8 +221,13 @@ def read(path: Path, topics: Collection[str] | None = None) -> Recording:
             np.array([item.sequence for item in items], dtype=np.int64),
             columns(decoded[topic]),
         )
-    time, state, action = _pair(arrays.get("/state"), arrays.get("/command"))
-    states, commands = decoded.get("/state"), decoded.get("/command")
+    try:
+        time, state, action = _pair(arrays.get("/state"), arrays.get("/command"))
+        states, commands = decoded.get("/state"), decoded.get("/command")
+        names = [tuple(map(str, items[0].name)) if items else () for items in (states, commands)]
+    except (LookupError, AttributeError, TypeError, ValueError) as error:
+        # A bag brings its own definitions, so /state may be anything.
+        raise BagError(f"{path}: its /state or /command is none: {error}") from None
     return Recording(
         path=Path(path),
         metadata=bag.metadata,
@@ -201,8 +236,8 @@ def read(path: Path, topics: Collection[str] | None = None) -> Recording:
         time=time,
         state=state,
         action=action,
-        state_names=tuple(states[0].name) if states else (),
-        action_names=tuple(commands[0].name) if commands else (),
+        state_names=names[0],
+        action_names=names[1],
     )
 
 
@@ -238,7 +273,7 @@ def columns(messages: list) -> dict[str, np.ndarray]:
 def _column(name: str, values: list) -> dict[str, np.ndarray]:
     first = values[0]
     if dataclasses.is_dataclass(first):
-        if getattr(first, "__msgtype__", "") in _TIME:
+        if getattr(first, "__msgtype__", "") in TIMES:
             stamps = [value.sec * 1_000_000_000 + value.nanosec for value in values]
             return {name: np.array(stamps, dtype=np.int64)}
         return {f"{name}.{key}": array for key, array in columns(values).items()}
