@@ -8,6 +8,7 @@ profile (schemas `ros2msg`, payloads CDR), so `mcap`, `rosbags`, `ros2 bag` and 
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from io import BufferedWriter, FileIO
 from pathlib import Path
 
@@ -180,12 +181,11 @@ class BagWriter:
             self._schemas[type_name] = self._writer.register_schema(
                 type_name, "ros2msg", definition.encode()
             )
-        qos = yaml.dump(QOS, sort_keys=False, Dumper=_PlainDumper)
         channel = self._writer.register_channel(
             topic,
             "cdr",
             self._schemas[type_name],
-            {"offered_qos_profiles": qos, "topic_type_hash": type_hash},
+            {"offered_qos_profiles": _qos_text(), "topic_type_hash": type_hash},
         )
         return self._topics.setdefault(topic, _Topic(channel, type_name, type_hash))
 
@@ -262,6 +262,11 @@ class _PlainDumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data):
         return True
+
+
+@cache
+def _qos_text() -> str:
+    return yaml.dump(QOS, sort_keys=False, Dumper=_PlainDumper)
 
 
 def free_folder(folder: Path) -> Path:

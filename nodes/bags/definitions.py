@@ -5,6 +5,7 @@ grammar (letters, digits and `_`); what is checked here is that the code stays s
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from rosbags.interfaces import Nodetype
@@ -41,7 +42,6 @@ class Definitions:
 
     def __init__(self, texts: Mapping[str, tuple[str, bytes]]) -> None:
         self._texts = texts
-        self._stores: dict[str, tuple[Any, bool]] = {}
 
     def decode(self, payload: bytes, type_name: str) -> Any:
         """The message in CDR bytes.
@@ -49,10 +49,10 @@ class Definitions:
         Raises:
             DefinitionError: No usable definition, or bytes that are no such message.
         """
-        if type_name not in self._stores:
-            # A store each: two types of a bag may have met different versions of a third.
-            self._stores[type_name] = self._store(type_name)
-        store, lists = self._stores[type_name]
+        encoding, text = self._texts.get(type_name, ("", b""))
+        if encoding != "ros2msg":
+            raise DefinitionError(f"{type_name!r} has no ros2msg definition")
+        store, lists = _compiled(type_name, text)
         if lists and len(payload) > LARGEST_LISTS:
             raise DefinitionError(
                 f"{len(payload)} bytes of {type_name}; with lists in it {LARGEST_LISTS} at most"
@@ -60,35 +60,38 @@ class Definitions:
         try:
             return store.deserialize_cdr(payload, type_name)
         except Exception as error:  # rosbags raises whatever its parsers do on malformed bytes
-            raise DefinitionError(
-                f"{len(payload)} bytes are no {type_name}: {_line(error)}"
-            ) from None
+            said = _line(error)
+            raise DefinitionError(f"{len(payload)} bytes are no {type_name}: {said}") from None
 
-    def _store(self, type_name: str) -> tuple[Any, bool]:
-        encoding, text = self._texts.get(type_name, ("", b""))
-        if encoding != "ros2msg":
-            raise DefinitionError(f"{type_name!r} has no ros2msg definition")
-        lines = text.count(b"\n")
-        if len(text) > LARGEST_DEFINITION or lines > MOST_LINES:
-            raise DefinitionError(
-                f"the definition of {type_name!r} has {len(text)} bytes in {lines} lines; "
-                f"{LARGEST_DEFINITION} in {MOST_LINES} are read at most"
-            )
-        try:
-            types = get_types_from_msg(text.decode(), type_name)
-            if type_name not in types:
-                raise DefinitionError("it defines something else")
-            for name in TIMES:
-                if name in types and types[name][1] != _TIME:
-                    raise DefinitionError(f"{name} is not int32 sec, uint32 nanosec")
-            fields = {name: [desc for _, desc in listed] for name, (_, listed) in types.items()}
-            _Size(fields).check(type_name)
-            store = get_typestore(Stores.EMPTY)
-            store.register(types)
-            store.get_msgdef(type_name)
-        except Exception as error:  # rosbags raises whatever its parsers do on a malformed text
-            raise DefinitionError(f"the definition of {type_name!r}: {_line(error)}") from None
-        return store, any(_is_list(desc) for listed in fields.values() for desc in listed)
+
+@lru_cache(maxsize=100)
+def _compiled(type_name: str, text: bytes) -> tuple[Any, bool]:
+    """A type store with one type and what is in it, and whether that holds lists.
+
+    A store each, as two types of a bag may have met different versions of a third; kept, as the
+    bags of a run have the same types and compiling one takes some milliseconds.
+    """
+    lines = text.count(b"\n")
+    if len(text) > LARGEST_DEFINITION or lines > MOST_LINES:
+        raise DefinitionError(
+            f"the definition of {type_name!r} has {len(text)} bytes in {lines} lines; "
+            f"{LARGEST_DEFINITION} in {MOST_LINES} are read at most"
+        )
+    try:
+        types = get_types_from_msg(text.decode(), type_name)
+        if type_name not in types:
+            raise DefinitionError("it defines something else")
+        for name in TIMES:
+            if name in types and types[name][1] != _TIME:
+                raise DefinitionError(f"{name} is not int32 sec, uint32 nanosec")
+        fields = {name: [desc for _, desc in listed] for name, (_, listed) in types.items()}
+        _Size(fields).check(type_name)
+        store = get_typestore(Stores.EMPTY)
+        store.register(types)
+        store.get_msgdef(type_name)
+    except Exception as error:  # rosbags raises whatever its parsers do on a malformed text
+        raise DefinitionError(f"the definition of {type_name!r}: {_line(error)}") from None
+    return store, any(_is_list(desc) for listed in fields.values() for desc in listed)
 
 
 class _Size:

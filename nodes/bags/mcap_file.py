@@ -21,7 +21,7 @@ from mcap.writer import MCAP0_MAGIC
 from . import mcap_records
 from .mcap_records import HEAD, Channel, DamageError, Fields, Message, Schema
 
-LARGEST_RECORD = 256 * 2**20
+LARGEST_RECORD = 128 * 2**20
 """Most bytes of one record, and of what one chunk unpacks to; ours are 256 KB, others' some MB."""
 LARGEST_TEXT = 2**20
 """Most bytes of one schema, channel or metadata record."""
