@@ -101,11 +101,11 @@ def left(folder, screen=""):
     return Run(folder, json.loads((folder / "summary.json").read_text()), screen)
 
 
-def start(place, *words):
-    """Starts a launch and leaves it running."""
+def start(place, *words, inside=lambda words: words):
+    """Starts a launch and leaves it running; `inside` makes its command that of another host."""
     place.mkdir(exist_ok=True)
     return subprocess.Popen(
-        command("launch", *words),
+        inside(command("launch", *words)),
         cwd=place,
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -127,6 +127,43 @@ def processes_in(place):
         if f"{place}/" in line and ".nodes.run " in line and state not in "ZX":
             found[int(entry.name)] = line
     return found
+
+
+def listening(pids):
+    """(address, port) at which these processes listen (tcp) or are bound (udp), from /proc."""
+    return [
+        where for where, _ in _sockets(pids, {"tcp": "0A", "tcp6": "0A", "udp": "07", "udp6": "07"})
+    ]
+
+
+def talking(pids):
+    """(address, port) of the other ends of these processes' open connections, from /proc."""
+    return [where for _, where in _sockets(pids, {"tcp": "01", "tcp6": "01"})]
+
+
+def _sockets(pids, states):
+    """((address, port) here, (address, port) there) of sockets, in whatever network they are."""
+    found = []
+    for pid in pids:
+        sockets = set()
+        for fd in Path(f"/proc/{pid}/fd").glob("*"):
+            with contextlib.suppress(OSError):
+                sockets.add(os.readlink(fd))
+        for name, state in states.items():
+            try:
+                lines = Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]
+            except OSError:  # it has ended
+                continue
+            for words in map(str.split, lines):
+                if f"socket:[{words[9]}]" in sockets and words[3] == state:
+                    found.append((_address(words[1]), _address(words[2])))
+    return found
+
+
+def _address(text):
+    raw, port = text.split(":")
+    raw = bytes.fromhex(raw)
+    return ".".join(map(str, raw[::-1])) if len(raw) == 4 else raw.hex(), int(port, 16)
 
 
 def wait_for(condition, timeout_s=60.0, launcher=None):
