@@ -154,7 +154,7 @@ class Supervisor:
         (self.folder / "endpoint.json").unlink(missing_ok=True)
         if hasattr(self, "bus"):
             self._listen()
-            self.episodes.close(bool(self._signals))
+            self.episodes.close(self._interrupted())
             self.bus.close()
 
     # Up.
@@ -362,7 +362,11 @@ class Supervisor:
                     child.heard = time.monotonic()
         for subscription in self._episodes:
             for message in _taken(subscription, "Episode"):
-                self.episodes.note(subscription.topic, message, bool(self._signals))
+                self.episodes.note(subscription.topic, message, self._interrupted())
+
+    def _interrupted(self) -> bool:
+        """Whether a person has ended the launch, here or on another host."""
+        return bool(self._signals) or self.others.ended
 
     def _serve(self) -> None:
         """Hears another host's launcher end the launch."""

@@ -91,14 +91,19 @@ class Split:
         self.clock = self.place["a"] / "clock.txt"
         words = command("topic", "echo", "/clock", "--run", self.folder["a"])
         wait_for(lambda: self.log("a").count("configured in") == 2, launcher=self.launcher["a"])
-        with self.clock.open("w") as file:
-            process = subprocess.Popen(
-                self.networks.inside("a", words),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                env=environment(),
-            )
-        self.processes.append(process)
+
+        def echo():
+            """Again, where the sim was not there to be seen yet."""
+            if self.processes[-1].poll() is None and "topic" in self.processes[-1].args:
+                return self.clock.stat().st_size
+            with self.clock.open("w") as file:
+                inside = self.networks.inside("a", words)
+                nothing = subprocess.DEVNULL
+                process = subprocess.Popen(inside, stdin=nothing, stdout=file, env=environment())
+            self.processes.append(process)
+            return 0
+
+        wait_for(echo, launcher=self.launcher["a"])
 
     def time(self):
         """Plant time, s; -1 before the first tick."""
