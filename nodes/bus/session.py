@@ -43,20 +43,17 @@ def session_config(connect: list[str], listen: list[str], patient: bool = False)
         listen: Where it can be reached.
         patient: Whether to wait for a busy reader for `PATIENCE_MS` before a message is dropped.
     """
-    wait = {_WAIT: PATIENCE_MS * 1000} if patient else {}
-    return _config(
-        wait
-        | {
-            "mode": "peer",
-            "connect/endpoints": connect,
-            "listen/endpoints": listen,
-            "connect/exit_on_failure": True,
-            "connect/timeout_ms": CONNECT_MS,
-        }
-    )
+    values = {
+        "mode": "peer",
+        "connect/endpoints": connect,
+        "listen/endpoints": listen,
+        "connect/exit_on_failure": True,
+        "connect/timeout_ms": CONNECT_MS,
+    }
+    return _config(values, patient)
 
 
-def router_config(listen: str, hosts: Hosts, domain: int) -> zenoh.Config:
+def router_config(listen: str, hosts: Hosts, domain: int, patient: bool = False) -> zenoh.Config:
     """A router between a launch's own nodes and other hosts.
 
     Gossip reaches a router's own peers only, so nodes of different hosts never try each other's
@@ -66,6 +63,7 @@ def router_config(listen: str, hosts: Hosts, domain: int) -> zenoh.Config:
         listen: Endpoint of the loopback interface, for the nodes of this host.
         hosts: Which endpoints beside it, and under what security.
         domain: The domain to which the access list gives access.
+        patient: As for `session_config`.
     """
     values: dict[str, Any] = {
         "mode": "router",
@@ -77,11 +75,13 @@ def router_config(listen: str, hosts: Hosts, domain: int) -> zenoh.Config:
     }
     if hosts.security is not None:
         values |= _tls(hosts.security) | {"access_control": access_control(hosts.security, domain)}
-    return _config(values)
+    return _config(values, patient)
 
 
-def _config(values: dict[str, Any]) -> zenoh.Config:
+def _config(values: dict[str, Any], patient: bool) -> zenoh.Config:
     config = zenoh.Config()
+    if patient:
+        values = values | {_WAIT: PATIENCE_MS * 1000}
     values = values | {
         "scouting/multicast/enabled": False,
         "scouting/gossip/enabled": True,

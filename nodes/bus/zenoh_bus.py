@@ -131,7 +131,7 @@ class ZenohBus:
         listen = listen or "tcp/127.0.0.1:0"
         listens = listen
         if hosts is not None and hosts.linked:
-            config = router_config(listen, hosts, domain)
+            config = router_config(listen, hosts, domain, patient)
             listens = ", ".join([listen, *hosts.listen])
         else:
             config = session_config([endpoint] if endpoint else [], [listen], patient)

@@ -25,8 +25,13 @@ _TELL_S = 0.4
 _SHUTDOWN = (5, 6, 7)  # lifecycle_msgs/Transition: from unconfigured, inactive and active
 
 
-def open_session(hosts: Hosts, domain: int) -> tuple[ZenohBus, str]:
+def open_session(hosts: Hosts, domain: int, patient: bool) -> tuple[ZenohBus, str]:
     """The session where the nodes of a launch meet, and its endpoint on the loopback interface.
+
+    Args:
+        hosts: What the launch was told of hosts.
+        domain: ROS domain.
+        patient: Whether what it passes on waits for a busy reader.
 
     Raises:
         InputError: It cannot listen.
@@ -39,7 +44,8 @@ def open_session(hosts: Hosts, domain: int) -> tuple[ZenohBus, str]:
     for _ in range(10):
         endpoint = f"tcp/127.0.0.1:{_free_port()}"
         try:
-            return ZenohBus(name, None, domain, listen=endpoint, hosts=hosts), endpoint
+            bus = ZenohBus(name, None, domain, listen=endpoint, hosts=hosts, patient=patient)
+            return bus, endpoint
         except BusError as error:  # another process took the port in between
             reason = str(error)
     raise InputError(reason)

@@ -142,7 +142,7 @@ class Supervisor:
     # The bus.
 
     def _open(self) -> None:
-        self.bus, self.endpoint = open_session(self.hosts, self.domain)
+        self.bus, self.endpoint = open_session(self.hosts, self.domain, not self.realtime)
         self.others = OtherHosts(self.bus, self.hosts, self.progress)
         self._beats = self.bus.subscribe(messages.TYPES["DiagnosticArray"], "/diagnostics", 0)
         kind = messages.TYPES["Episode"]
