@@ -70,6 +70,7 @@ def _join(folder: Path | None) -> ZenohBus:
         bus = ZenohBus(f"topic_{os.getpid()}", run["endpoint"], run["domain"])
     except BusError as error:
         raise InputError(f"{run['run']}: {error}") from None
+    bus.announce()
     specs = [json.loads(path.read_text()) for path in Path(run["run"]).glob("spec/*.json")]
     names = [f"{spec['namespace']}/{spec['name']}" for spec in specs]
     until = time.monotonic() + MEET_S

@@ -38,13 +38,16 @@ _FLOWS = {
 def session_config(connect: list[str], listen: list[str], patient: bool = False) -> zenoh.Config:
     """A peer that knows only these endpoints: gossip on, multicast off.
 
+    Who knows none is where the others meet, as a router: ROS 2's peers tell where they are to
+    routers only, and so would find half of our nodes, by chance, through a peer.
+
     Args:
         connect: Where others are.
         listen: Where it can be reached.
         patient: Whether to wait for a busy reader for `PATIENCE_MS` before a message is dropped.
     """
     values = {
-        "mode": "peer",
+        "mode": "peer" if connect else "router",
         "connect/endpoints": connect,
         "listen/endpoints": listen,
         "connect/exit_on_failure": True,

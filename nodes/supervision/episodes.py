@@ -38,6 +38,8 @@ class Episodes:
         aborted = bool(message.aborted)
         result = (bool(message.success), aborted, float(message.cost), float(message.duration))
         self._progress.episode_ended(index, *result)
+        words = ("success", "aborted", "cost", "duration")
+        self._outcome.episodes.append({"index": index, **dict(zip(words, result, strict=True))})
         if aborted:
             self._abort(f"episode {index} was aborted", interrupted)
 

@@ -83,7 +83,7 @@ class OtherHosts:
             service = messages.ChangeState
             name = f"/{bus.node_name}/change_state"
             bus.service(service.__srvtype__, name, self._on_change_state)
-            bus.announce()
+        bus.announce()
 
     def peers(self, together: bool) -> list[str]:
         """For which nodes elsewhere one of ours waits: all at first, later those that are there."""

@@ -35,6 +35,7 @@ class Outcome:
         failures: One line for each failure, naming the node.
         task: The task's name, from the episodes.
         aborted: Episodes that began and were not brought to their end.
+        episodes: Those that ended, with their results, as /episode told them.
     """
 
     exit_code: int = 0
@@ -43,6 +44,7 @@ class Outcome:
     failures: list[str] = field(default_factory=list)
     task: str | None = None
     aborted: int = 0
+    episodes: list[dict[str, Any]] = field(default_factory=list)
 
 
 def create(launch: LaunchDescription, root: Path | None = None) -> Path:
@@ -150,7 +152,7 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
     sim = _with_key(stats, "episodes")
     planner = _with_key(stats, "plan_ms")
     recorded = [bag for s in stats.values() for bag in s.get("bags") or ()]
-    listed = sim.get("episodes")
+    listed = sim.get("episodes", outcome.episodes)  # a robot's driver may keep no list
     listed = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
     finished = [e for e in listed if not e.get("aborted")]
     costs = [float(e["cost"]) for e in finished if e.get("cost") is not None]
