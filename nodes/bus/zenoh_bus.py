@@ -265,10 +265,19 @@ class ZenohBus:
         return bool(self.session.info.routers_zid())
 
     def graph(self) -> list[Token]:
-        """Every node and every end of a topic or service in this domain."""
-        replies = self.session.liveliness().get(f"@ros2_lv/{self.domain}/**", timeout=1.0)
-        tokens = (parse_token(str(r.ok.key_expr)) for r in replies if r.ok is not None)
-        return sorted(t for t in tokens if t is not None)
+        """Every node and every end of a topic or service in this domain.
+
+        Zenoh's answer may lack whom this session has met only just now, so it is asked again, for a
+        second at most, until all nodes that are known to be there are in it.
+        """
+        until = time.monotonic() + 1.0
+        while True:
+            replies = self.session.liveliness().get(f"@ros2_lv/{self.domain}/**", timeout=1.0)
+            tokens = [parse_token(str(r.ok.key_expr)) for r in replies if r.ok is not None]
+            found = sorted(token for token in tokens if token is not None)
+            there = {f"{token.namespace}/{token.node}" for token in found if token.kind == "NN"}
+            if self.nodes() <= there or time.monotonic() > until:
+                return found
 
     def wait(self, timeout_s: float | None) -> None:
         """Block until something has come in, or `wake` was called, or the time is up."""
