@@ -4,9 +4,9 @@ The launch is real: launcher, sim, planner, control and recorder, five processes
 right before the launcher is executed; it stops at the time that the sender wrote into the first
 /command (and into the first /applied that obeys one), both read from the bag of the very run.
 
-The floor is the same five processes at once, with the same environment: each imports the modules that
-the process of the launch had imported by its first command, in the same order, and does nothing else;
-the clock stops when the last one has. Both in turns, caches filled by runs that do not count.
+The floor is the same five processes at once, with the same environment: each imports the modules
+that its process of the launch had imported by its first command, in the same order, and does
+nothing else; the clock stops when the last one has. Both in turns, and caches are filled.
 
 `--quick`: one run of each, caches as they are.
 """

@@ -1,16 +1,17 @@
 """The recorder node beside three cameras of 640 x 480 x 3 bytes at 30 Hz (83 MB/s), as JSON.
 
-Every camera is a process that does nothing but send images made beforehand (Gaussian noise of a few
-grey levels on a gradient, so that compression has something to do); the recorder is the node as a
-launch runs it, in a process of its own. `dropped` is what never came or came too late, counted from
-the bag itself: sent minus recorded. `cpu` is user + system time over wall time, 1.0 being one core.
+Every camera is a process that does nothing but send images made beforehand; the recorder is the
+node as a launch runs it, in a process of its own. `dropped` is what never came or came too late,
+counted from the bag itself: sent minus recorded. `cpu` is user + system time over wall time, 1.0
+being one core. Half of an image is flat, as a rendered one is, and half is noise.
 
-The floors, in turns in a process of their own, with the same images on the same disk: `write`, a bare
+The floors, in turns in one process, with the same images on the same disk: `write`, a bare
 unbuffered write of the same bytes; `mcap`, mcap's writer alone as it comes (chunks of 1 MB);
-`bag_writer`, ours alone. Their `cpu_s_per_gb` compares with the recorder's, which has to receive the
-bytes as well. Nothing is synced to the disk by any of them.
+`bag_writer`, ours alone. Their `cpu_s_per_gb` compares with the recorder's, which has to receive
+the bytes as well. Nothing is synced to the disk by any of them.
 
-`--quick`: half a second; `--folder PATH`: where to write (1.7 GB a row), default a temporary folder.
+`--quick`: half a second. `--folder PATH`: where to write (1.7 GB a row), default: for temporary
+files.
 """
 
 from __future__ import annotations
@@ -221,7 +222,7 @@ def write_alone(folder: Path, made: list[bytes]) -> None:
 
 
 def mcap_alone(folder: Path, made: list[bytes]) -> None:
-    """mcap's writer."""
+    """Mcap's writer."""
     with open(folder / "alone.mcap", "wb") as stream:
         writer = Writer(stream, compression=CompressionType.NONE)
         writer.start("ros2", "benchmark")

@@ -1,14 +1,14 @@
 """From what the sensors see to the command, through four processes of a real launch, as JSON.
 
-`covary launch push.yaml realtime:=true` runs sim, planner, control and recorder. What is counted is the
-sim's own statistics: from `sense` (before it publishes /clock, /joint_states, /tf and /state) to the
-moment at which it has taken the command for that state, for every state.
+`covary launch push.yaml realtime:=true` runs sim, planner, control and recorder. What is counted is
+the sim's own statistics: from `sense` (before it publishes /clock, /joint_states, /tf and /state)
+to the moment at which it has taken the command for that state, for every state.
 
-The floor: four plain processes on raw zenoh, with the same session configuration and QoS, that compute
-nothing. The first sends messages of the same sizes on four topics at the same rate; one answers each
-`state` with a `command` of the same size; one answers it with a `plan`; one listens to everything.
-The sizes are those of the bag of the first launch. A callback hands each sample to the main thread.
-The ratio of medians holds all that covary adds: CDR, checks, planning beside it, the sim's physics.
+The floor: four plain processes on raw zenoh, with the same session configuration and QoS, that
+compute nothing. The first sends messages of the same sizes on four topics at the same rate; one
+answers each `state` with a `command` of the same size; one answers it with a `plan`; one listens to
+everything. The sizes are those of the bag of the launch. A callback hands each sample to the main
+thread. The ratio holds all that covary adds: CDR, checks, planning beside it, the sim's physics.
 
 Launches and floors in turns. `--quick`: one of each, two seconds long.
 """

@@ -127,6 +127,17 @@ def message_class(type_name: str) -> Any:
     return types[type_name]
 
 
+def prepare(type_name: str) -> None:
+    """Make the code that reads and writes a type now, which its first message would else wait for.
+
+    Raises:
+        MessageError: Unknown type.
+    """
+    message_class(type_name)
+    _store().get_msgdef(type_name)
+    _arrays_of(type_name)
+
+
 def serialize(message: Any) -> bytes:
     """The CDR bytes of a message (little endian, with the 4-byte header).
 

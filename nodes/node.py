@@ -37,6 +37,7 @@ class Publisher:
     def __init__(self, bus: Bus, message_class: Any, topic: str, depth: int) -> None:
         self.topic = topic
         self._type = message_class.__msgtype__
+        messages.prepare(self._type)
         self._publisher = bus.publisher(self._type, topic, depth)
 
     def publish(self, message: Any) -> None:
@@ -133,6 +134,7 @@ class Node:
     ) -> Subscription:
         """Call back with each message of a topic, of which the newest `depth` are kept (0: all)."""
         type_name = message_class.__msgtype__
+        messages.prepare(type_name)
 
         def handle(payload: bytes, attachment: Any) -> None:
             try:

@@ -41,6 +41,7 @@ itself, s."""
 ASKED_EVERY_S = 5.0
 """How often that node is asked then, s."""
 _TICK_S = 0.1
+_POLL_S = 0.02  # while nodes come up
 _CALL_S = 0.3
 _ACTIVATE = 3  # lifecycle_msgs/Transition
 _INACTIVE = 2  # lifecycle_msgs/State
@@ -89,7 +90,7 @@ class Supervisor:
                 self._open()
                 while not self._over():
                     self._tick()
-                    self.bus.wait(_TICK_S)
+                    self.bus.wait(_TICK_S if self._together else _POLL_S)
                     self._serve()
             finally:
                 self._take_down()
@@ -121,7 +122,7 @@ class Supervisor:
             if child.phase is Phase.WAITING and now >= child.due:
                 self._start(child)
         if now >= self._next_poll:
-            self._next_poll = now + _TICK_S
+            self._next_poll = now + _POLL_S
             self._bring_up()
         self._listen()
         self._hold_to_heartbeats()
@@ -216,9 +217,10 @@ class Supervisor:
         for child in self.children:
             if child.phase is Phase.STARTING:
                 begun = child.started
-                if self.bus.sees([child.node.full_name]):  # what it waits for is its peers
+                seen = self.bus.sees([child.node.full_name])
+                if seen:  # what it waits for is its peers
                     begun = max(begun, self.others.complete)
-                if self._state(child) == _INACTIVE:
+                if seen and self._state(child) == _INACTIVE:
                     child.phase = Phase.CONFIGURED
                     taken = time.monotonic() - child.started
                     self.progress.started(child.node.name, child.pid, taken)
