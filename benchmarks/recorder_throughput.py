@@ -55,6 +55,7 @@ def images(count: int = 4) -> list[bytearray]:
     made = []
     for _ in range(count):
         noise = rng.normal(20.0, 2.0, (HEIGHT, WIDTH, 3))
+        noise[: HEIGHT // 2] = 20.0
         data = (ramp + noise).astype(np.uint8)
         size = {"height": HEIGHT, "width": WIDTH, "step": 3 * WIDTH}
         message = messages.Image(header=header, encoding="rgb8", is_bigendian=0, data=data, **size)
@@ -222,7 +223,7 @@ def write_alone(folder: Path, made: list[bytes]) -> None:
 
 
 def mcap_alone(folder: Path, made: list[bytes]) -> None:
-    """Mcap's writer."""
+    """The writer of mcap."""
     with open(folder / "alone.mcap", "wb") as stream:
         writer = Writer(stream, compression=CompressionType.NONE)
         writer.start("ros2", "benchmark")

@@ -1,0 +1,42 @@
+"""Every benchmark of the runtime still runs, and prints the keys that docs/results.md explains."""
+
+import json
+import sys
+
+import code_blocks
+import pytest
+
+KEYS = {
+    "bus_round_trip": {"rounds", "per_block", "round_trip", "one_way", "local_bus"},
+    "sensor_to_command": {
+        *("period_ms", "message_bytes", "runs", "ratio"),
+        *("launch_p50_ms", "launch_p99_ms", "floor_p50_ms", "floor_p99_ms"),
+    },
+    "launch_to_first_command": {
+        *("runs", "modules", "first_command_s", "first_obeyed_s", "imports_s", "ratio", "ratios"),
+    },
+    "recorder_throughput": {"cameras", "hz", "image", "seconds", "recorder", "alone"},
+}
+ROWS = {
+    "round_trip": {"size", "variant", "p50_us", "p99_us", "messages", "lost"},
+    "one_way": {"size", "variant", "sent", "received", "sent_per_s", "received_per_s"},
+    "local_bus": {"size", "p50_us", "deque_p50_us", "ratio"},
+    "recorder": {"compression", "sent", "recorded", "dropped", "mb_per_s", "cpu", "cpu_s_per_gb"},
+    "alone": {"way", "mb_per_s", "cpu_s_per_gb"},
+}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_it_prints_its_figures(tmp_path, name):
+    file = code_blocks.ROOT / "benchmarks" / f"{name}.py"
+    output = code_blocks.run([sys.executable, "-P", str(file), "--quick"], tmp_path, timeout=120)
+    figures = json.loads(output)
+    assert figures["benchmark"] == name
+    assert KEYS[name] <= set(figures)
+    for key, columns in ROWS.items():
+        for row in figures.get(key, ()):
+            assert columns <= set(row)
+    if name == "bus_round_trip":
+        assert {row["variant"] for row in figures["round_trip"]} >= {"bus", "raw", "node"}
+    if name == "recorder_throughput":
+        assert all(row["sent"] > 0 and row["recorded"] > 0 for row in figures["recorder"])
