@@ -5,9 +5,17 @@ import resource
 import signal
 
 import pytest
+from hypothesis import HealthCheck, Phase
 
 COUNTS = [300, pytest.param(10_000, marks=pytest.mark.slow)]
 """Inputs a fuzz test tries: by default, and in `make test-all`."""
+QUIET = dict(
+    deadline=None,  # `bounded` counts processor time instead
+    database=None,
+    phases=[Phase.generate],  # making a failure small takes minutes
+    suppress_health_check=list(HealthCheck),
+)
+"""Settings of hypothesis for all fuzz tests."""
 CPU_S = 5.0
 """Processor time that one input may cost, s. A loaded machine does not change it."""
 MEMORY = 512 * 2**20
@@ -42,14 +50,15 @@ def bounded(cpu_s=CPU_S, memory=MEMORY):
 def outcome(call, *expected, cpu_s=CPU_S, memory=MEMORY):
     """What a call gives, or the error of the expected types that it raises.
 
-    Any other error goes through; an expected one must be a line without control characters, and
-    must not stand for memory that was refused.
+    Any other error goes through; an expected one must be a line without control characters (of
+    several mistakes at once: a line each), and must not stand for memory that was refused.
     """
     with bounded(cpu_s, memory):
         try:
             return call()
         except expected as error:
-            said = str(error)
-    assert said and said.isprintable(), repr(said)
+            said, count = str(error), len(getattr(error, "errors", [None]))
+    lines = said.split("\n")
+    assert len(lines) == count and all(line and line.isprintable() for line in lines), repr(said)
     assert "MemoryError" not in said and "Unable to allocate" not in said, said
     return None

@@ -4,8 +4,8 @@ import struct
 
 import numpy as np
 import pytest
-from bounds import COUNTS, outcome
-from hypothesis import HealthCheck, given, settings
+from bounds import COUNTS, QUIET, outcome
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from covary.nodes import messages
@@ -13,7 +13,6 @@ from covary.nodes.bags.bag import describe
 from covary.nodes.bags.episode_bags import EpisodeBags
 from covary.nodes.bus.wire import Attachment, parse_token
 
-QUIET = dict(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 KINDS = sorted({*messages.TYPES.values(), "std_srvs/msg/Trigger_Response"})
 EXTREMES = (0, 1, 2, 3, 4, 5, 255, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
 HEADER = messages.Header(stamp=messages.stamp(1.5), frame_id="world")

@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
-from bounds import COUNTS, outcome
-from hypothesis import HealthCheck, given, settings
+from bounds import COUNTS, QUIET, outcome
+from hypothesis import given, settings
 from mcap_inputs import built, everything, mutated, small_bag
 
 from covary.nodes.bags.bag import BagError, bag_file, is_whole
@@ -12,7 +12,6 @@ from covary.nodes.bags.reader import Bag, read
 from covary.nodes.bags.recovery import recover
 
 COMPRESSIONS = ("none", "lz4", "zstd")
-QUIET = dict(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
