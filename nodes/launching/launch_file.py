@@ -34,6 +34,7 @@ _DEEPEST_INCLUDE = 20
 _MOST_INCLUDES = 200
 """Included files, each as often as it is included: ten files could include each other 2^9 times."""
 _MOST_NODES = 1000
+_MOST_MISTAKES = 100
 _LONGEST_SHOWN = 60
 
 
@@ -209,10 +210,12 @@ class _Resolver:
                 if self._holds(entity, place.scope):
                     getattr(self, f"_{entity.kind}")(entity, place)
             except InputError as error:
-                # On these nothing else hangs: the others are looked at too.
-                if entity.kind not in ("node", "executable", "log"):
-                    raise MistakesError.of([*self.errors, error]) from None
                 self.errors.append(error)
+                # On these nothing else hangs: the others are looked at too, while there is room.
+                alone = entity.kind in ("node", "executable", "log")
+                full = len(self.nodes) >= _MOST_NODES or len(self.errors) >= _MOST_MISTAKES
+                if full or not alone:
+                    raise MistakesError.of(self.errors) from None
 
     def _holds(self, entity: Entity, scope: Scope) -> bool:
         for key in CONDITIONS:
@@ -317,7 +320,7 @@ class _Resolver:
 
     def _add(self, node: NodeDescription) -> None:
         if len(self.nodes) >= _MOST_NODES:
-            raise MistakesError.of([*self.errors, node.error(f"more than {_MOST_NODES} nodes")])
+            raise node.error(f"more than {_MOST_NODES} nodes")
         self.nodes.append(node)
 
 

@@ -16,6 +16,10 @@ from typing import Any
 from .yaml_loader import Element, InputError, dump, nearest, parse_value, scalar
 
 _DEEPEST = 50
+LONGEST = 20_000
+"""Characters of one text after substitution: each of forty lines can double the one before."""
+MOST_TEXT = 1_000_000
+"""Characters of one list or mapping after substitution, for the same reason."""
 
 
 class SubstitutionError(ValueError):
@@ -133,10 +137,14 @@ def evaluate(element: Element, scope: Scope) -> Any:
     Raises:
         InputError: With the element's place.
     """
-    if isinstance(element.value, dict):
-        return {key: evaluate(item, scope) for key, item in element.value.items()}
-    if isinstance(element.value, list):
-        return [evaluate(item, scope) for item in element.value]
+    if isinstance(element.value, dict | list):
+        if isinstance(element.value, dict):
+            value: Any = {key: evaluate(item, scope) for key, item in element.value.items()}
+        else:
+            value = [evaluate(item, scope) for item in element.value]
+        if _left(value, MOST_TEXT) < 0:
+            raise element.error(f"it would be longer than {MOST_TEXT} characters")
+        return value
     text = element.text or ""
     if "$" not in text:
         return element.value
@@ -150,6 +158,20 @@ def evaluate(element: Element, scope: Scope) -> Any:
     except SubstitutionError as error:
         raise element.error(str(error)) from None
     return parse_value(replaced, element.file, element.line)
+
+
+def _left(value: Any, most: int) -> int:
+    """What a value's characters leave of `most`; below 0 they are not counted to the end."""
+    if not isinstance(value, dict | list):
+        return most - 1 - (len(value) if isinstance(value, str) else 0)
+    for key in value:
+        item = key
+        if isinstance(value, dict):
+            most, item = most - len(key), value[key]
+        most = _left(item, most)
+        if most < 0:
+            break
+    return most
 
 
 def evaluate_text(element: Element, scope: Scope) -> str:
@@ -277,7 +299,13 @@ def _parse_call(text: str, start: int, depth: int) -> tuple[_Call, int]:
 
 
 def _text(parts: tuple, scope: Scope) -> str:
-    return "".join(part if isinstance(part, str) else _run(part, scope) for part in parts)
+    texts, size = [], 0
+    for part in parts:
+        texts.append(part if isinstance(part, str) else _run(part, scope))
+        size += len(texts[-1])
+        if size > LONGEST:
+            raise SubstitutionError(f"it would be longer than {LONGEST} characters")
+    return "".join(texts)
 
 
 def _run(call: _Call, scope: Scope) -> str:

@@ -33,6 +33,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _INFINITY = re.compile(r"[-+]?\.(?:inf|Inf|INF)")
 _NAN = re.compile(r"\.(?:nan|NaN|NAN)")
 _LONGEST_LINE = 1000
+_LONGEST_WORD = 200  # likeness costs the product of two lengths
 _MOST_DIGITS = 300  # longer is no number that anybody means, and Python refuses 4300
 
 
@@ -64,8 +65,10 @@ class MistakesError(InputError):
 
     @classmethod
     def of(cls, errors: Sequence[InputError]) -> InputError:
-        """One mistake as itself, several as this."""
-        return errors[0] if len(errors) == 1 else cls(errors)
+        """One mistake as itself, several as this; those inside such an error count one by one."""
+        each = [one for error in errors for one in getattr(error, "errors", (error,))]
+        each = list(dict.fromkeys(each))
+        return each[0] if len(each) == 1 else cls(each)
 
 
 def in_a_line(text: str) -> str:
@@ -80,7 +83,9 @@ def in_a_line(text: str) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The end of an error message: ``; did you mean 'samples'?``, or nothing when none is near."""
-    names = {name.lower(): name for name in known}
+    if len(word) > _LONGEST_WORD:
+        return ""
+    names = {name.lower(): name for name in known if len(name) <= _LONGEST_WORD}
     found = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     return f"; did you mean '{names[found[0]]}'?" if found else ""
 

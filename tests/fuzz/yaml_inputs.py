@@ -42,7 +42,8 @@ TOKENS = [
     "...", "%YAML 1.1", "\t", "#", "~", "null", "on", "0x", "1e999", "9" * 400, ".nan", "=", "\\",
     "node:", "arg:", "let:", "group:", "include:", "param:", "name", "value", "if", "exec", "from",
     "$(var a)", "$(eval 1)", "$(command id)", "$(", ")", "$(env X", "$(dirname)",
-    "$(find-pkg-share",    "$(and", "$(var $(var a))", "\\$(", "\0", "\x1b[31m", "\u2028", "\ufeff", "\ud7ff", "\x85",
+    "$(find-pkg-share", "$(and", "$(var $(var a))", "\\$(", "\0", "\x1b[31m",
+    "\u2028", "\ufeff", "\ud7ff", "\x85",
     "é", "😀", "/**", "ros__parameters:", "..", "/", "$(equals 1", "true", "-1", "x-", "children:",
 ]  # fmt: skip
 
