@@ -163,12 +163,7 @@ class Supervisor:
     def _command(self, node: NodeDescription) -> list[str]:
         if node.command:
             return list(node.command)
-        return [
-            sys.executable,
-            "-m",
-            RUN,
-            str(self._spec(node)),
-        ]
+        return [sys.executable, "-m", RUN, str(self._spec(node))]
 
     def _spec(self, node: NodeDescription) -> Path:
         return self.folder / "spec" / f"{node.full_name.strip('/').replace('/', '.')}.json"
