@@ -26,13 +26,18 @@ def check(
     """
     launch = resolve(find(file), read_assignments(values or []))
     wiring = checked(launch)
-    for warning in wiring.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    warn(wiring)
     topics = len({end.topic for end in wiring.ends})
     found = f"{len(launch.nodes)} nodes, {topics} topics"
     Console(highlight=False, soft_wrap=True).print(
         f"{launch.file}: {found}, no errors", markup=False
     )
+
+
+def warn(wiring: Wiring) -> None:
+    """Says on stderr what may be wrong."""
+    for warning in wiring.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def checked(launch: LaunchDescription) -> Wiring:

@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from ..nodes.launching.yaml_loader import InputError, nearest
+from ..nodes.launching.yaml_loader import InputError, in_a_line, nearest
 
 COMMANDS = {
     "launch": "Start what a launch file describes, and supervise it to its end.",
@@ -36,14 +37,31 @@ def main() -> None:
         hint = nearest(name, COMMANDS) or f"; there are {', '.join(COMMANDS)}"
         _fail(f"no command '{name}'{hint}")
     try:
-        build(name)()
+        sys.exit(build(name)(standalone_mode=False) or 0)
     except InputError as error:
         _fail(str(error))
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # else it is typer's, about the words
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":  # the help has been shown
+            sys.exit(2)
+        _fail(in_a_line(f"covary {name}: {_usage(error)}" if name else f"covary: {_usage(error)}"))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # `covary graph push | head` is nobody's mistake
         sys.stderr.close()
         sys.exit(1)
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with the words of a command, where typer would draw a box of several lines."""
+    option, context = getattr(error, "option_name", ""), getattr(error, "ctx", None)
+    if not (option and context) or "No such option" not in error.message:
+        return f"{error.format_message().rstrip('.')}; see --help"
+    known = [word for parameter in context.command.params for word in parameter.opts]
+    known = [word for word in (*known, "--help") if word.startswith("-")]
+    hint = nearest(option, known) or f"; it has {', '.join(dict.fromkeys(known))}"
+    return f"no option '{option}'{hint}"
 
 
 def build(wanted: str | None) -> typer.Typer:

@@ -21,11 +21,12 @@ class PluginError(ValueError):
 
     Attributes:
         in_code: Its name is right, and what is wrong stands in its file.
+        key: Dotted name of the parameter that names it, as far as that is known.
     """
 
-    def __init__(self, message: str, in_code: bool = False) -> None:
+    def __init__(self, message: str, in_code: bool = False, key: str = "") -> None:
         super().__init__(message)
-        self.in_code = in_code
+        self.in_code, self.key = in_code, key
 
 
 def load(spec: str, room: str) -> Any:

@@ -224,7 +224,7 @@ def build_planner(
     lacking = [w for w in ("Parameters", "initial_memory", "plan") if not hasattr(cls, w)]
     if lacking:
         text = f"planner {spec}: is no planner; it lacks {', '.join(lacking)}"
-        raise plugin.PluginError(text, in_code=True)
+        raise plugin.PluginError(text, True, "planner.plugin")
     settings: dict[str, Any] = {}
     origin: dict[str, str] = {}  # setting -> the parameter of this node that holds it
     for parent in reversed(cls.__mro__):
@@ -246,9 +246,8 @@ def build_planner(
         text = f"planner {spec}: {' '.join(str(error).split())}"
         raise ParameterError(text, origin.get(key, "planner")) from error
     except (Exception, SystemExit) as error:  # an outsider's may fail in any way
-        raise plugin.PluginError(
-            f"planner {spec}: cannot be built ({_in_a_line(error)})"
-        ) from error
+        text = f"planner {spec}: cannot be built ({_in_a_line(error)})"
+        raise plugin.PluginError(text, True, "planner.plugin") from error
 
 
 def _in_a_line(error: BaseException) -> str:

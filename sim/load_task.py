@@ -34,9 +34,9 @@ def load_task(spec: str) -> Task:
         reason = _flaw(task)
     except (Exception, SystemExit) as error:  # an outsider's may fail in any way
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise PluginError(f"task {spec!r}: cannot be built ({said})", in_code=True) from error
+        raise PluginError(f"task {spec!r}: cannot be built ({said})", True, "task") from error
     if reason:
-        raise PluginError(f"task {spec!r}: {reason}", in_code=True)
+        raise PluginError(f"task {spec!r}: {reason}", True, "task")
     return task
 
 

@@ -6,7 +6,6 @@ sets stays inside it, and a parameter's value may be a mapping. Keys that ROS 2 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from .key_values import (
 )
 from .launch_grammar import CONDITIONS, Entity, choices, declared, entities, records
 from .process_entries import Place, described_executable, described_node, joined
-from .substitution import Origin, Scope, Variable, as_text, evaluate, evaluate_text, origin_of
+from .substitution import Origin, Scope, Variable, evaluate_text, variable_of
 from .yaml_loader import Element, InputError, MistakesError, nearest, parse_value
 
 _DEEPEST_INCLUDE = 20
@@ -198,6 +197,7 @@ class _Resolver:
         self.logs: list[tuple[str, str]] = []
         self.errors: list[InputError] = []
         self.included = 0
+        self.includer: Element | None = None
 
     def file(self, root: Element, place: Place, stack: tuple[Path, ...]) -> None:
         """Everything in one launch file."""
@@ -232,17 +232,9 @@ class _Resolver:
         elif inherited:
             variable = scope.variables[called]
         elif "default" in items:
-            element = items["default"]
-            value = evaluate(element, scope)
-            origin = _carried(element, scope, called)
-            plain = element.text is not None and "$" not in element.text
-            shown = element.text if plain and element.text is not None else as_text(value)
-            variable = Variable(shown, value, origin)
+            variable = variable_of(items["default"], scope, called)
         else:
-            what = items["description"].text or "" if "description" in items else ""
-            raise entity.element.error(
-                f"argument '{called}' is needed: {called}:=... {what}".rstrip()
-            )
+            raise self._needed(entity, called)
         allowed = list(choices(entity))
         if allowed and variable.text not in allowed:
             hint = nearest(variable.text, allowed) or f"; one of {', '.join(allowed)}"
@@ -254,11 +246,19 @@ class _Resolver:
         self.values.setdefault(called, variable.value)
         self.origins.setdefault(called, variable.origin)
 
+    def _needed(self, entity: Entity, called: str) -> InputError:
+        """An argument has neither a value nor a default: of an included file, includers' fault."""
+        what = entity.items["description"].text if "description" in entity.items else ""
+        said = f" ({what})" if what else ""
+        if self.includer is None:
+            return entity.element.error(f"argument '{called}' is needed: {called}:=...{said}")
+        here = f"{entity.element.file}:{entity.element.line}"
+        return self.includer.error(f"'arg': '{called}' is needed{said} by {here}")
+
     def _let(self, entity: Entity, place: Place) -> None:
-        element = entity.items["value"]
         called = read(name, "name", entity.items["name"], place.scope)
-        value = evaluate(element, place.scope)
-        place.scope.variables[called] = Variable.of(value, _carried(element, place.scope, called))
+        value = variable_of(entity.items["value"], place.scope, called)
+        place.scope.variables[called] = value
 
     def _group(self, entity: Entity, place: Place) -> None:
         key = "scoped"
@@ -305,12 +305,11 @@ class _Resolver:
             if called in given:
                 raise item["name"].error(f"argument '{called}' is given twice")
             given.add(called)
-            value = evaluate(item["value"], place.scope)
-            origin = _carried(item["value"], place.scope, called)
-            inside.scope.variables[called] = Variable.of(value, origin)
-        outer = self.stack
+            inside.scope.variables[called] = variable_of(item["value"], place.scope, called)
+        outer = self.stack, self.includer
+        self.includer = entity.element
         self.file(root, inside, (*self.stack, path.resolve()))
-        self.stack = outer
+        self.stack, self.includer = outer
 
     def _node(self, entity: Entity, place: Place) -> None:
         self._add(described_node(entity, place))
@@ -322,9 +321,3 @@ class _Resolver:
         if len(self.nodes) >= _MOST_NODES:
             raise node.error(f"more than {_MOST_NODES} nodes")
         self.nodes.append(node)
-
-
-def _carried(element: Element, scope: Scope, variable: str) -> Origin:
-    """The origin of what an argument or a `let` carries on."""
-    origin = origin_of(element, scope)
-    return origin if origin.variable else replace(origin, variable=variable)

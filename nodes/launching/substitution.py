@@ -20,6 +20,8 @@ LONGEST = 20_000
 """Characters of one text after substitution: each of forty lines can double the one before."""
 MOST_TEXT = 1_000_000
 """Characters of one list or mapping after substitution, for the same reason."""
+MOST_VALUES = 1_000
+"""Values in the list or mapping of one argument or let: each of these may be copied often."""
 
 
 class SubstitutionError(ValueError):
@@ -58,7 +60,13 @@ class Variable:
 
     @classmethod
     def of(cls, value: Any, origin: Origin) -> "Variable":
-        """A variable from a plain value."""
+        """A variable from a plain value.
+
+        Raises:
+            InputError: It is larger than anybody means.
+        """
+        if _size(value, MOST_VALUES) < 0:
+            raise origin.error(f"it would have more than {MOST_VALUES} values")
         return cls(as_text(value), value, origin)
 
 
@@ -94,6 +102,17 @@ class _Call:
     arguments: tuple[tuple["str | _Call", ...], ...]
 
 
+def _size(value: Any, left: int) -> int:
+    """What is left of a budget after counting a value's parts, negative if it was too small."""
+    left -= 1
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in parts:
+        if left < 0:
+            break
+        left = _size(part, left)
+    return left
+
+
 def as_text(value: Any) -> str:
     """A value as it would stand in a launch file."""
     if isinstance(value, str):
@@ -104,6 +123,8 @@ def as_text(value: Any) -> str:
         return "{" + ", ".join(f"{_flow(k)}: {_flow(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, bool | int):
+        return str(value).lower()
     return dump(value).removesuffix("\n").removesuffix("\n...")
 
 
@@ -186,6 +207,20 @@ def evaluate_text(element: Element, scope: Scope) -> str:
         return substitute(element.text or "", scope)
     except SubstitutionError as error:
         raise element.error(str(error)) from None
+
+
+def variable_of(element: Element, scope: Scope, name: str) -> Variable:
+    """The variable `name` that an element gives a value.
+
+    Raises:
+        InputError: With the element's place.
+    """
+    value = evaluate(element, scope)
+    origin = origin_of(element, scope)
+    origin = origin if origin.variable else replace(origin, variable=name)
+    if element.text is not None and "$" not in element.text:
+        return Variable(element.text, value, origin)
+    return Variable.of(value, origin)
 
 
 def origin_of(element: Element, scope: Scope) -> Origin:

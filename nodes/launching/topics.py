@@ -103,12 +103,19 @@ def dangling(ends: list[End]) -> Iterator[tuple[InputError, End]]:
         if not end.publishes and end.topic not in known and end.meant not in FROM_OUTSIDE
     ]
     # Who says nothing itself (a recorder, a viewer) may listen to more than there is, unless it
-    # hears nothing at all or was told to.
+    # was told to, or hears nothing at all.
+    speakers = {end.node for end in ends if end.publishes}
     served = {end.node for end in ends if end not in lonely and not end.publishes}
-    silent = served - {end.node for end in ends if end.publishes}
+    deaf = {end.node: end for end in lonely if end.node not in speakers | served}
+    for node, end in deaf.items():
+        mine = [other for other in lonely if other.node == node]
+        if not any(other.remapped for other in mine):
+            named = ", ".join(f"'{other.topic}'" for other in mine)
+            hint = nearest(mine[0].topic, known)
+            yield end.place.error(f"{node} listens to {named}, which nobody publishes{hint}"), end
     pairs: set[frozenset[str]] = set()
     for topic, here in by_topic(lonely).items():
-        wanting = [end for end in here if end.remapped or end.node not in silent]
+        wanting = [end for end in here if end.remapped or end.node in speakers]
         if not wanting:
             continue
         who = names_of(wanting)

@@ -356,18 +356,3 @@ def _has_room(launch: LaunchDescription) -> bool:
         for name in ("domain", "listen", "connect", "only")
     )
     return joined or any(node.command for node in launch.nodes)
-
-
-def mermaid(wiring: Wiring, launch: LaunchDescription) -> str:
-    """The wiring as a mermaid flowchart: nodes are boxes, topics are rounded."""
-    lines = ["flowchart LR"]
-    names = [node.full_name for node in launch.nodes]
-    keys = {name: f"n{i}" for i, name in enumerate(names)}
-    lines += [f'    {keys[name]}["{name}"]' for name in names]
-    topics = sorted({end.topic for end in wiring.ends})
-    round_ = {topic: f"t{i}" for i, topic in enumerate(topics)}
-    lines += [f'    {round_[topic]}(["{topic}"])' for topic in topics]
-    for end in wiring.ends:
-        a, b = keys[end.node], round_[end.topic]
-        lines.append(f"    {a} --> {b}" if end.publishes else f"    {b} --> {a}")
-    return "\n".join(lines)
