@@ -1,0 +1,28 @@
+"""Tasks that cannot be: D8 over a box of limits, which has D4 only, and others; copied as box.py."""
+
+import numpy as np
+from covary.sim.limits import Box, Limits
+from covary.sim.tasks.point_mass import PointMass
+from covary.symmetry.group import dihedral
+
+
+class Octagon(PointMass):
+    def __init__(self):
+        super().__init__()
+        self.limits = Limits(
+            {name: Box((-1.0, -1.0), (1.0, 1.0)) for name in self.limits.parts}, self.limits.slices
+        )
+
+
+class Pushed(PointMass):
+    def safe_action(self):
+        return np.ones(2)
+
+
+class Broken(PointMass):
+    def __init__(self):
+        raise RuntimeError("no such table")
+
+
+class NoTask:
+    pass
