@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .substitution import Origin, as_text
+from .variables import Origin, as_text
 from .yaml_loader import InputError, dump
 
 RESERVED_NAMES = ("bags", "endpoint", "launcher", "spec", "summary", "versions")

@@ -13,7 +13,8 @@ from .launch_grammar import (
     parameter_entry,
     record,
 )
-from .substitution import Scope, SubstitutionError, parse
+from .substitution import SubstitutionError, parse
+from .variables import Scope
 from .yaml_loader import Element, InputError, MistakesError, load_file, nearest
 
 _RECORD_READERS: dict[tuple[str, str], Reader] = {

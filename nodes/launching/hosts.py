@@ -12,7 +12,7 @@ from typing import Any
 
 from .description import Argument, LaunchDescription, NodeDescription
 from .security_file import Security, read_security
-from .substitution import as_text
+from .variables import as_text
 from .yaml_loader import InputError, nearest
 
 ARGUMENTS = tuple(

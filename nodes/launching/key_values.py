@@ -8,7 +8,8 @@ from typing import Any
 
 from ..plugin import node_names
 from .description import RESERVED_NAMES
-from .substitution import Scope, as_text, boolean, evaluate, evaluate_text, origin_of
+from .substitution import boolean, evaluate, evaluate_text, origin_of
+from .variables import Scope, as_text
 from .yaml_loader import Element, nearest
 
 LEVELS = ("debug", "info", "warning", "error")

@@ -26,7 +26,8 @@ from .key_values import (
 )
 from .launch_grammar import CONDITIONS, Entity, choices, declared, entities, records
 from .process_entries import Place, described_executable, described_node, joined
-from .substitution import Origin, Scope, Variable, evaluate_text, variable_of
+from .substitution import evaluate_text, variable_of
+from .variables import Origin, Scope, Variable
 from .yaml_loader import Element, InputError, MistakesError, nearest, parse_value
 
 _DEEPEST_INCLUDE = 20

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .description import Argument
-from .substitution import as_text
+from .variables import as_text
 from .yaml_loader import Element, InputError, nearest
 
 CONDITIONS = ("if", "unless")

@@ -6,7 +6,8 @@ from typing import Any
 from .description import leaves, merge
 from .key_values import TYPES, file, flag, read, type_name
 from .launch_grammar import items_of, parameter_entry
-from .substitution import Origin, Scope, as_text, evaluate, evaluate_text, origin_of
+from .substitution import evaluate, evaluate_text, origin_of
+from .variables import Origin, Scope, as_text
 from .yaml_loader import Element, InputError, load_file, nearest
 
 

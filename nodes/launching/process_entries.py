@@ -23,7 +23,8 @@ from .key_values import (
 )
 from .launch_grammar import Entity, records
 from .parameter_entries import parameters_of
-from .substitution import Origin, Scope, origin_of
+from .substitution import origin_of
+from .variables import Origin, Scope
 from .yaml_loader import nearest
 
 _ATTRIBUTES = {"x-required": "required", "on_exit": "shutdown_on_exit"}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .substitution import Origin
+from .variables import Origin
 from .yaml_loader import InputError, nearest
 
 UNIVERSAL = {"/diagnostics": "diagnostic_msgs/msg/DiagnosticArray"}

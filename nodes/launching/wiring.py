@@ -19,8 +19,8 @@ from ..parameters import errors_of, from_dict
 from ..plugin import PluginError, load, load_node
 from .description import LaunchDescription, NodeDescription
 from .key_values import is_topic
-from .substitution import Origin, as_text
 from .topics import UNIVERSAL, End, dangling, full, twice_published, type_clashes
+from .variables import Origin, as_text
 from .yaml_loader import InputError, in_a_line, nearest
 
 AGREED = ("task",)

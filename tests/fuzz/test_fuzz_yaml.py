@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from yaml_inputs import FILES, PARAMETERS, TOKENS, WORDS, texts
 
 from covary.nodes.launching.launch_file import arguments, read_assignments, resolve
-from covary.nodes.launching.substitution import Scope, SubstitutionError, substitute
+from covary.nodes.launching.substitution import SubstitutionError, substitute
+from covary.nodes.launching.variables import Scope
 from covary.nodes.launching.yaml_loader import InputError, dump, load_file, load_text, parse_value
 
 

@@ -1,4 +1,5 @@
 """An outsider's nodes, good and odd, for the tests of wrong launches; copied as mine.py."""
+# ruff: noqa: D106
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,9 +1,9 @@
-"""Tasks that cannot be: D8 over a box of limits, which has D4 only, and others; copied as box.py."""
+"""Tasks that cannot be, such as one of D8 over a box of limits, which has D4; copied as box.py."""
 
 import numpy as np
+
 from covary.sim.limits import Box, Limits
 from covary.sim.tasks.point_mass import PointMass
-from covary.symmetry.group import dihedral
 
 
 class Octagon(PointMass):
