@@ -1,19 +1,17 @@
 """docs/topics.md is the contract: nodes publish and subscribe what stands there, with its types."""
 
 import importlib
-import re
 
 import code_blocks
 import pytest
+import topics_table
 
 from covary.nodes.node import Node
-
-ROW = re.compile(r"^\| `(/[\w/]+)` \| `([\w/]+)` \|", re.MULTILINE)
 
 
 def contract() -> dict[str, str]:
     """Topic or service -> type, as documented."""
-    return dict(ROW.findall((code_blocks.ROOT / "docs" / "topics.md").read_text(encoding="utf-8")))
+    return {row.name: row.type_name for row in topics_table.rows()}
 
 
 def node_classes() -> list[type]:

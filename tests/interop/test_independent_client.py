@@ -13,10 +13,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import ros2_client
+import topics_table
 from ros2_client import Client, decode, encode, rihs01
+from topics_table import NODES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
-from launches import ROOT, SMALL, covary_here, start, wait_for  # noqa: E402
+from launches import SMALL, covary_here, start, wait_for  # noqa: E402
 
 from covary.nodes import messages as m  # noqa: E402
 from covary.nodes.bags.reader import Bag  # noqa: E402
@@ -33,7 +35,6 @@ POSE, TRIGGER, GET_STATE = (
     "lifecycle_msgs/srv/GetState",
 )
 STATE, APPLIED = "covary_msgs/msg/State", "covary_msgs/msg/Applied"
-NODES = ("sim", "planner", "control", "recorder")
 OK, NO_COMMAND, STOPPED = 0, 1, 4  # of covary_msgs/msg/Applied
 PICTURE = "/camera/top/image_raw"
 GOAL = (0.1, -0.3)
@@ -194,17 +195,24 @@ def seen(tmp_path_factory):
         s.bare = [
             r.ok for r in client.session.get(key, payload=encode(f"{GET_STATE}_Request", EMPTY))
         ]
-        s.listed = covary_here(place, "topic", "list", "--run", run).stdout
+        # It waits for no longer than two seconds, and a busy machine may need them.
+        s.listed = wait_for(lambda: next((t for t in [listed(place, run)] if "/outsider" in t), ""))
         s.joints = everything(heard["/joint_states"])
         client.close()
         s.seconds_to_leave = -time.monotonic()
-        wait_for(lambda: not bus.sees(["/outsider"]) and "outsider" not in str(bus.graph()))
+        wait_for(lambda: "outsider" not in {token.node for token in bus.graph()})
+        assert not bus.sees(["/outsider"])
         s.seconds_to_leave += time.monotonic()
         s.end = time.time_ns()
         launcher.send_signal(signal.SIGINT)
         s.screen = launcher.communicate(timeout=60)[0]
     s.bags = [Bag(path) for path in sorted((run / "bags").iterdir())]
     return s
+
+
+def listed(place, run):
+    """What `covary topic list` prints."""
+    return covary_here(place, "topic", "list", "--run", run).stdout
 
 
 EMPTY = {"structure_needs_at_least_one_member": 0}
@@ -224,60 +232,47 @@ def recorded(seen, topic):
     return [message.payload for bag in seen.bags for message in bag.messages([topic])]
 
 
-ROW = re.compile(
-    r"^\| `(?P<topic>/[\w/]+)` \| `(?P<type>[\w/]+)` \| (?P<rest>.*) \|$", re.MULTILINE
-)
-SHORT = ("sim", "planner", "control", "recorder", "launcher")
-
-
-def documented(camera):
-    """Rows of the two tables of docs/topics.md: (topic, type, columns)."""
-    text = (ROOT / "docs" / "topics.md").read_text(encoding="utf-8")
-    rows = [(row["topic"], row["type"], row["rest"].split(" | ")) for row in ROW.finditer(text)]
-    return [row for row in rows if camera or "camera:=true" not in row[2][0]]
+OURS = (*NODES, "launcher")
 
 
 def who(seen, kind, topic):
     """Short names of a launch's nodes with an end of a kind: {type: names}."""
     found = {}
     for end in seen.graph:
-        if (end.kind, end.topic) == (kind, topic) and end.node[1:] in SHORT:
+        if (end.kind, end.topic) == (kind, topic) and end.node[1:] in OURS:
             found.setdefault(end.type_name, set()).add(end.node[1:])
     return found
 
 
 def test_every_documented_end_is_there(seen):
-    for topic, kind, columns in documented(seen.camera):
-        if "/srv/" in kind:
-            assert who(seen, "SS", topic) == {kind: {columns[0]}}
+    for row in topics_table.topics():
+        if row.camera and not seen.camera:
             continue
-        speakers = {word for word in SHORT if re.search(rf"\b{word}\b", columns[0])}
-        if columns[0] == "every node":
-            speakers = set(NODES)
-        heard_by = columns[1].split("; behind the barrier")[0]
-        listeners = {word for word in SHORT if re.search(rf"\b{word}\b", heard_by)}
-        assert who(seen, "MP", topic) == ({kind: speakers} if speakers else {}), topic
-        assert who(seen, "MS", topic) == {kind: listeners | {"recorder"}}, topic
+        speakers = row.speakers
+        assert who(seen, "MP", row.name) == ({row.type_name: speakers} if speakers else {})
+        assert who(seen, "MS", row.name) == {row.type_name: row.listeners(barrier=False)}
+    for row in topics_table.services():
+        assert who(seen, "SS", row.name) == {row.type_name: row.speakers}
 
 
 def test_no_end_is_there_that_is_not_documented(seen):
-    rows = {(topic, kind) for topic, kind, _ in documented(camera=True)}
+    rows = {(row.name, row.type_name) for row in topics_table.rows()}
     lifecycle = {(f"/{n}/{s}_state", f"lifecycle_msgs/srv/{s.title()}State")
                  for n in NODES for s in ("get", "change")}  # fmt: skip
     ends = {(end.topic, end.type_name) for end in seen.graph
-            if end.kind != "NN" and end.node[1:] in SHORT}  # fmt: skip
+            if end.kind != "NN" and end.node[1:] in OURS}  # fmt: skip
     assert ends - rows == lifecycle
 
 
 def test_tokens_tell_who_and_how(seen):
     """Every end belongs to a node, all ids differ, and QoS and hashes are what we do."""
     nodes = {end.ids[0]: end for end in seen.graph if end.kind == "NN"}
-    assert {n.node for n in nodes.values()} >= {f"/{name}" for name in (*SHORT, "outsider")}
+    assert {n.node for n in nodes.values()} >= {f"/{name}" for name in (*OURS, "outsider")}
     assert len({end.ids for end in seen.graph}) == len(seen.graph)
     for end in seen.graph:
         node = nodes[end.ids[0]]
         assert (end.node, end.ids[1]) == (node.node, node.ids[1])
-        if end.kind == "NN" or end.node[1:] not in SHORT:
+        if end.kind == "NN" or end.node[1:] not in OURS:
             continue
         assert (end.qos["reliability"], end.qos["durability"]) == (1, 2)  # reliable, volatile
         keeps_all = end.kind in ("SS", "SC") or end.node in ("/recorder", "/launcher")
@@ -352,6 +347,14 @@ def test_services_answer_as_ros_2_expects(seen):
     (bare,) = seen.bare  # a request without attachment is answered all the same
     state = decode(f"{GET_STATE}_Response", bare.payload.to_bytes())
     assert state["current_state"]["label"] == "active" and bare.attachment is None
+
+
+def test_every_node_beats(seen):
+    """Every 0.25 s; on a busy machine some come late, but none does without."""
+    beats = [b for bag in seen.bags for b in map(bag.decode, bag.messages(["/diagnostics"]))]
+    for name in NODES:
+        times = [m.seconds(b.header.stamp) for b in beats if b.status[0].name == f"/{name}"]
+        assert len(times) > 8 and np.median(np.diff(times)) == pytest.approx(0.25, abs=0.1)
 
 
 def test_a_stop_latches_until_reset(seen):
