@@ -354,7 +354,7 @@ def test_every_node_beats(seen):
     beats = [b for bag in seen.bags for b in map(bag.decode, bag.messages(["/diagnostics"]))]
     for name in NODES:
         times = [m.seconds(b.header.stamp) for b in beats if b.status[0].name == f"/{name}"]
-        assert len(times) > 8 and np.median(np.diff(times)) == pytest.approx(0.25, abs=0.1)
+        assert len(times) >= 4 and np.median(np.diff(times)) == pytest.approx(0.25, abs=0.1)
 
 
 def test_a_stop_latches_until_reset(seen):
