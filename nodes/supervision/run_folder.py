@@ -152,8 +152,10 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
     sim = _with_key(stats, "episodes")
     planner = _with_key(stats, "plan_ms")
     recorded = [bag for s in stats.values() for bag in s.get("bags") or ()]
-    listed = sim.get("episodes", outcome.episodes)  # a robot's driver may keep no list
+    listed = sim.get("episodes")
     listed = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
+    if len(listed) < len(outcome.episodes):  # a driver keeps no list; a sim may not have written it
+        listed = outcome.episodes
     finished = [e for e in listed if not e.get("aborted")]
     costs = [float(e["cost"]) for e in finished if e.get("cost") is not None]
     successes = sum(bool(e.get("success")) for e in finished)

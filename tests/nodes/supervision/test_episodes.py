@@ -1,0 +1,42 @@
+"""Episodes as the launcher hears of them: counted, and aborted where their end never comes."""
+
+import io
+from types import SimpleNamespace
+
+from covary.nodes.launching.description import LaunchDescription
+from covary.nodes.supervision.episodes import Episodes
+from covary.nodes.supervision.progress import RunProgress
+from covary.nodes.supervision.run_folder import Outcome, summarise
+
+
+def message(index, phase, aborted=False):
+    return SimpleNamespace(
+        task="t", index=index, seed=0, phase=phase, success=not aborted, aborted=aborted,
+        cost=2.0 + index, duration=1.0,
+    )  # fmt: skip
+
+
+def heard(*messages, interrupted=False):
+    outcome = Outcome()
+    episodes = Episodes(outcome, RunProgress(stream=io.StringIO()))
+    for one in messages:
+        episodes.note("/episode", one, False)
+    episodes.close(interrupted)
+    return outcome
+
+
+def test_what_was_heard_stands_in_for_what_the_sim_could_not_write(tmp_path):
+    outcome = heard(message(0, 0), message(0, 1), message(1, 0), message(1, 1))
+    found = summarise(tmp_path, LaunchDescription(tmp_path / "a.yaml"), outcome)
+    assert (found["episodes"], found["success_rate"], found["aborted"]) == (2, 1.0, 0)
+    assert found["cost"]["mean"] == 2.5
+
+
+def test_an_episode_without_an_end_was_aborted():
+    outcome = heard(message(0, 0), message(0, 1), message(1, 0))
+    assert outcome.aborted == 1
+    assert outcome.failures == ["episode 1 was aborted: its end never came"]
+    begun_anew = heard(message(0, 0), message(0, 0), message(0, 1))
+    assert begun_anew.aborted == 1 and len(begun_anew.episodes) == 1
+    assert heard(message(0, 0), interrupted=True).failures == []
+    assert heard(message(0, 0), message(0, 1, aborted=True)).aborted == 1
