@@ -67,7 +67,15 @@ setup(
         "bullet": ["pybullet>=3.2.6"],
         # escnn goes beside these with --no-deps: docs/decisions/0006-escnn-without-dependencies.md
         "learn": ["torch==2.13.0", "joblib>=1.3"],
-        "test": ["pytest>=8", "hypothesis>=6", "mcap-ros2-support>=0.5", "ruff", "pyright"],
+        "test": [
+            "pytest>=8",
+            "hypothesis>=6",
+            "mcap-ros2-support>=0.5",
+            "ruff",
+            "pyright",
+            # Coverage-guided fuzzing, where there is a wheel: elsewhere it wants a compiler.
+            "atheris>=3; sys_platform == 'linux' and platform_machine == 'x86_64'",
+        ],
     },
     # No `gymnasium.envs` group: Gymnasium 1 reads none. Importing covary.sim.env registers ours.
     entry_points={"console_scripts": ["covary = covary.commands.main:main"]},
