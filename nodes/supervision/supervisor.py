@@ -383,8 +383,6 @@ class Supervisor:
             self.progress.say("stopping (Ctrl-C again to hurry)", "yellow")
         active = {id(child) for child in self.children if child.phase is Phase.ACTIVE}
         heard = len(self._signals)
-        for child in self.children:
-            child.descend()
         if hasattr(self, "others") and (self._ending or self._signals):
             self.others.end_them()
         while any(child.running for child in self.children):

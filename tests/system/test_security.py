@@ -1,0 +1,257 @@
+"""Nothing listens beyond loopback unless asked; then TLS and an access list, as docs/hosts.md says.
+
+The recipe is run as it is written, with the loopback interface's address in place of the robot's.
+"""
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import code_blocks
+import pytest
+from launches import (
+    SMALL,
+    command,
+    covary_here,
+    environment,
+    left,
+    listening,
+    processes_in,
+    start,
+    talking,
+    wait_for,
+)
+
+from covary.nodes import messages
+from covary.nodes.bus.local_bus import BusError
+from covary.nodes.bus.zenoh_bus import ZenohBus
+from covary.nodes.launching.hosts import Hosts
+from covary.nodes.launching.security_file import read_security
+
+LOOPBACK = {"127.0.0.1"}
+RECIPE = [
+    block
+    for block in code_blocks.blocks(code_blocks.ROOT / "docs" / "hosts.md")
+    if block.section == "TLS with an access list"
+]
+COMMAND, STATE = "sensor_msgs/msg/JointState", "covary_msgs/msg/State"
+TRIGGER = "std_srvs/srv/Trigger"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def running():
+    """Starts launches and other processes; they are ended with the test."""
+    processes = []
+
+    def begin(process):
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def folder_of(place, launcher):
+    """The run folder, once it can be joined."""
+    (found,) = wait_for(lambda: list(place.glob("runs/*/endpoint.json")), launcher=launcher)
+    return found.parent
+
+
+def ctrl_c(launcher):
+    launcher.send_signal(signal.SIGINT)
+    screen, _ = launcher.communicate(timeout=60)
+    assert launcher.returncode == 130, screen
+    return screen
+
+
+def test_nothing_listens_beyond_loopback(tmp_path, running):
+    launcher = running(start(tmp_path, "push", *SMALL, "episodes:=1000"))
+    nodes = wait_for(lambda: len(p := processes_in(tmp_path)) == 4 and p, launcher=launcher)
+    folder = folder_of(tmp_path, launcher)
+    wait_for(lambda: len(listening(nodes)) == 4, launcher=launcher)
+    hz = running(
+        subprocess.Popen(
+            command("topic", "hz", "/state"),
+            cwd=tmp_path,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    )
+    assert b"Hz" in hz.stdout.readline()
+    pids = [launcher.pid, *nodes, hz.pid]
+    where = listening(pids)
+    assert len(where) >= len(pids) and {address for address, _ in where} == LOOPBACK
+    assert {address for address, _ in talking(pids)} == LOOPBACK
+    for secret in (folder / "endpoint.json", *(folder / "spec").iterdir()):
+        assert secret.stat().st_mode & 0o077 == 0, secret
+    ctrl_c(launcher)
+
+
+def test_only_what_was_asked_for_listens(tmp_path, running):
+    port = free_port()
+    words = ("push", *SMALL, "only:=recorder,control", f"listen:=tcp/127.0.0.2:{port}")
+    launcher = running(start(tmp_path, *words))
+    nodes = wait_for(lambda: len(p := processes_in(tmp_path)) == 2 and p, launcher=launcher)
+    wait_for(lambda: len(listening(nodes)) == 2, launcher=launcher)
+    where = listening([launcher.pid, *nodes])
+    assert [a for a in where if a[0] not in LOOPBACK] == [("127.0.0.2", port)]
+    ctrl_c(launcher)
+
+
+def test_an_open_network_is_a_choice(tmp_path):
+    done = covary_here(tmp_path, "launch", "push", "listen:=tcp/0.0.0.0:7447")
+    assert done.returncode == 2 and "security:=none if you trust them all" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "runs").exists()
+
+
+def test_an_endpoint_that_is_taken_is_one_line(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        where = f"tcp/127.0.0.1:{taken.getsockname()[1]}"
+        done = covary_here(tmp_path, "launch", "push", f"listen:={where}")
+    assert done.returncode == 2 and done.stderr.count("in use") == 1, done.stderr
+    assert where in done.stderr and "Traceback" not in done.stderr
+
+
+class Intruder:
+    """Somebody who tries to hear the states, to command, to stop, and to see who is there."""
+
+    def __init__(self, port, security, protocol="tls"):
+        hosts = Hosts(connect=(f"{protocol}/127.0.0.1:{port}",), security=security)
+        self.bus = ZenohBus("intruder", None, 0, hosts=hosts)
+        self.states = self.bus.subscribe(STATE, "/state", 0)
+        self.everything = []
+        self.kept = self.bus.session.declare_subscriber("**", self.everything.append)
+
+    def attempt(self, seconds):
+        """What it got within some seconds: states, other messages, nodes, and answers."""
+        commands = self.bus.publisher(COMMAND, "/command")
+        header = messages.Header(stamp=messages.stamp(1e6), frame_id="intruder")
+        nothing = {"name": [], "position": [], "velocity": [], "effort": []}
+        message = messages.JointState(header=header, **nothing)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            commands.put(messages.serialize(message))
+            self.bus.wait(0.05)
+        request = messages.Trigger.Request(structure_needs_at_least_one_member=0)
+        try:
+            answers = [self.bus.call(TRIGGER, "/stop", messages.serialize(request), 1.0)]
+        except BusError:
+            answers = []
+        others = [s for s in self.everything if str(s.key_expr).split("/")[1] != "command"]
+        return self.states.waiting(), len(others), self.bus.nodes(), answers
+
+    def close(self):
+        self.kept.undeclare()
+        self.bus.close()
+
+
+def make_strangers(place):
+    """A certificate of our authority without an entry, and one of another authority."""
+    (make,) = [b.text for b in RECIPE if "-keyout ca.key" in b.text]
+    functions = make[: make.index("certificate robot")]
+    other = place / "other"
+    other.mkdir()
+    code_blocks.run(["bash", "-euc", f"{functions}\ncertificate desk DNS:desk"], other, 60)
+    functions = re.sub(r"(?m)^openssl req -x509.*\n", "", functions)
+    code_blocks.run(["bash", "-euc", f"{functions}\ncertificate stranger DNS:stranger"], place, 60)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make certificates with")
+def test_the_recipe_lets_in_who_is_on_the_list_and_nobody_else(tmp_path, running):
+    port = free_port()
+    lines = []
+    for block in RECIPE:
+        text = block.text.replace("192.168.1.10", "127.0.0.1").replace("7447", str(port))
+        if block.file:
+            (tmp_path / block.file).write_text(text)
+        elif "covary launch" in text:
+            lines.append(text.split()[2:])
+        else:
+            assert block.language == "bash"
+            code_blocks.run(["bash", "-euc", text], tmp_path, 60)
+    make_strangers(tmp_path)
+
+    # Each on its host; here the hosts are folders that see the same security files.
+    launchers, folders = {}, {}
+    for name, words in zip(("robot", "desk"), lines, strict=True):
+        words = [re.sub("security:=", f"security:={tmp_path}/", word) for word in words]
+        launchers[name] = running(start(tmp_path / name, *words, *SMALL, "episodes:=1000"))
+        folders[name] = folder_of(tmp_path / name, launchers[name])
+    log = folders["robot"] / "launcher.log"
+    wait_for(lambda: "success" in log.read_text(), launcher=launchers["robot"])
+
+    joined = json.loads((folders["robot"] / "endpoint.json").read_text())
+    witness = ZenohBus("witness", joined["endpoint"], joined["domain"])
+    heard = witness.subscribe(COMMAND, "/command", 0)
+    ours = read_security(tmp_path / "desk.yaml")
+
+    def own(folder, name, ca="ca.pem"):
+        files = {"certificate": folder / f"{name}.pem", "key": folder / f"{name}.key"}
+        return replace(ours, ca=tmp_path / ca, **files)
+
+    intruders = {
+        "no entry": Intruder(port, own(tmp_path, "stranger")),
+        "another authority": Intruder(port, own(tmp_path / "other", "desk")),
+        "another authority, trusting nobody else": Intruder(
+            port, own(tmp_path / "other", "desk", "other/ca.pem")
+        ),
+        "no certificate": Intruder(port, None),
+        "plain TCP": Intruder(port, None, "tcp"),
+    }
+    friend = Intruder(port, ours)
+    try:
+        with ThreadPoolExecutor() as pool:
+            tries = {name: pool.submit(i.attempt, 2.0) for name, i in intruders.items()}
+            got = {name: attempt.result() for name, attempt in tries.items()}
+        for name, (states, others, nodes, answers) in got.items():
+            assert (states, others, nodes, answers) == (0, 0, set(), []), name
+        stamps = set()
+        while (taken := heard.take()) is not None:
+            header = messages.deserialize(taken[0], COMMAND).header
+            stamps.add((header.frame_id, messages.seconds(header.stamp) == 1e6))
+        assert stamps == {("world", False)}
+        assert "STOPPED" not in (folders["robot"] / "sim.log").read_text()
+        # The same attempt with a certificate that has an entry: the test can tell.
+        states, others, nodes, _ = friend.attempt(1.0)
+        assert states > 0 and others > 0 and {"/sim", "/planner"} <= nodes
+        wait_for(lambda: (t := heard.take()) and b"intruder" in t[0], 10)
+        reset = messages.Trigger.Request(structure_needs_at_least_one_member=0)
+        witness.call(TRIGGER, "/reset", messages.serialize(reset), 5.0)
+    finally:
+        for one in (friend, *intruders.values()):
+            one.close()
+        witness.close()
+
+    # The tablet's entry is enough for what its program does.
+    said = code_blocks.run([sys.executable, "tablet.py"], tmp_path, 60)
+    assert said.startswith("goal at [")
+    assert ctrl_c(launchers["robot"])
+    screen, _ = launchers["desk"].communicate(timeout=60)
+    assert launchers["desk"].returncode == 0, screen
+    assert left(folders["robot"]).summary["episodes"] >= 1
+    secrets = [
+        line for key in tmp_path.rglob("*.key") for line in key.read_text().splitlines()[1:-1]
+    ]
+    written = [p.read_bytes() for p in tmp_path.glob("*/runs/**/*") if p.is_file()]
+    assert len(secrets) >= 6 and len(written) > 10
+    assert not [s for s in secrets if any(s.encode() in text for text in written)]
