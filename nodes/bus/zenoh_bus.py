@@ -260,6 +260,11 @@ class ZenohBus:
         """The nodes that are there now, as ``namespace/name``."""
         return set(self._nodes.values())
 
+    def twins(self) -> set[str]:
+        """Names under which more than one node is there now."""
+        names = list(self._nodes.values())
+        return {name for name in names if names.count(name) > 1}
+
     def linked(self) -> bool:
         """Whether another host's router can be reached right now."""
         return bool(self.session.info.routers_zid())

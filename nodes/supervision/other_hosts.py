@@ -17,7 +17,10 @@ from ..bus.zenoh_bus import ZenohBus
 from ..launching.hosts import Hosts
 from ..launching.yaml_loader import InputError
 from .progress import RunProgress
+from .run_folder import Outcome
 
+TWIN_S = 2.0
+"""A node that is started again leaves its forerunner behind for less than this, s."""
 PATIENCE_S = 5.0
 """From the last of our own nodes to the line that says for whom they wait, s."""
 _PREFIX = "launcher_"
@@ -25,18 +28,18 @@ _TELL_S = 0.4
 _SHUTDOWN = (5, 6, 7)  # lifecycle_msgs/Transition: from unconfigured, inactive and active
 
 
-def open_session(hosts: Hosts, domain: int, patient: bool) -> tuple[ZenohBus, str]:
+def open_session(hosts: Hosts, patient: bool) -> tuple[ZenohBus, str]:
     """The session where the nodes of a launch meet, and its endpoint on the loopback interface.
 
     Args:
         hosts: What the launch was told of hosts.
-        domain: ROS domain.
         patient: Whether what it passes on waits for a busy reader.
 
     Raises:
         InputError: It cannot listen.
     """
-    name = _PREFIX.rstrip("_")
+    given, name = hosts.domain, _PREFIX.rstrip("_")
+    domain = given if given is not None else 1000 + secrets.randbelow(2**31 - 1000)
     if hosts.linked:
         host = re.sub(r"\W", "_", socket.gethostname(), flags=re.ASCII)
         name = f"{_PREFIX}{host}_{secrets.token_hex(4)}"
@@ -63,20 +66,27 @@ class OtherHosts:
     Args:
         bus: The launcher's session.
         hosts: What the launch was told of hosts.
+        outcome: Where a failure is kept.
         progress: Who tells the person.
 
     Attributes:
-        ended: Whether another host's launcher has ended the launch.
+        ended: Whether the launch has to end for another host's sake.
+        twins: Which of our nodes another host runs as well.
         complete: Since when all nodes elsewhere are there (`time.monotonic`); infinite while one is
             missing.
     """
 
-    def __init__(self, bus: ZenohBus, hosts: Hosts, progress: RunProgress) -> None:
-        self.bus, self.hosts, self.progress = bus, hosts, progress
+    def __init__(
+        self, bus: ZenohBus, hosts: Hosts, outcome: Outcome, progress: RunProgress
+    ) -> None:
+        self.bus, self.hosts, self.outcome, self.progress = bus, hosts, outcome, progress
         self.ended = False
+        self.twins: list[str] = []
+        self._warned = False
         self.complete = float("inf") if hosts.elsewhere else 0.0
         self._own = [n.full_name for n in hosts.here if n.executable and not n.delay]
         self._patient_until = float("inf")
+        self._single = time.monotonic()
         self._waited_for: list[str] = []
         self._known: dict[str, bool] = {}  # launcher -> whether it is there
         if hosts.linked:
@@ -102,6 +112,7 @@ class OtherHosts:
         else:
             self.complete = min(self.complete, now)
         self._meet()
+        self._find_twins(now, together)
         if together or not missing:
             return
         if not self.bus.sees(self._own):
@@ -123,6 +134,24 @@ class OtherHosts:
             if self._known[name]:
                 self._known[name] = False
                 self.progress.say(f"no contact with {name}; going on (Ctrl-C ends)", "yellow")
+
+    def _find_twins(self, now: float, together: bool) -> None:
+        """Two of a kind would obey and command at once: the launch that came to the other goes.
+
+        That is the one whose nodes are not at work yet; if both are, the one that connects.
+        """
+        ours = {node.full_name for node in self.hosts.here}
+        self.twins = sorted(self.bus.twins() & ours) if self.hosts.linked else []
+        if not self.twins:
+            self._single, self._warned = now, False
+        elif now > self._single + (3 * TWIN_S if together else TWIN_S) and not self._warned:
+            self._warned = True
+            line = f"another host runs {', '.join(self.twins)} too; only:=... says which run here"
+            self.progress.say(line, "red")
+            if self.hosts.connect or not together:
+                self.outcome.failures.append(line)
+                self.outcome.exit_code = 2
+                self.ended = True
 
     def _obstacle(self) -> str:
         """What seems to be in the way."""

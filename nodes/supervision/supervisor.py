@@ -6,7 +6,6 @@ signal is acted on within half a second in any phase.
 """
 
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -65,8 +64,6 @@ class Supervisor:
         self.episodes = Episodes(self.outcome, progress)
         self.realtime = launch.realtime
         self.hosts = hosts_of(launch)
-        given = self.hosts.domain
-        self.domain = given if given is not None else 1000 + secrets.randbelow(2**31 - 1000)
         self.children = [Child(n, folder, self._command(n)) for n in self.hosts.here]
         self._signals: list[int] = []  # put there by the handler, in order
         self._hurried = 0
@@ -143,12 +140,12 @@ class Supervisor:
     # The bus.
 
     def _open(self) -> None:
-        self.bus, self.endpoint = open_session(self.hosts, self.domain, not self.realtime)
-        self.others = OtherHosts(self.bus, self.hosts, self.progress)
+        self.bus, self.endpoint = open_session(self.hosts, not self.realtime)
+        self.others = OtherHosts(self.bus, self.hosts, self.outcome, self.progress)
         self._beats = self.bus.subscribe(messages.TYPES["DiagnosticArray"], "/diagnostics", 0)
         kind = messages.TYPES["Episode"]
         self._episodes = [self.bus.subscribe(kind, name, 0) for name in episode_topics(self.launch)]
-        where = {"endpoint": self.endpoint, "domain": self.domain, "pid": os.getpid()}
+        where = {"endpoint": self.endpoint, "domain": self.bus.domain, "pid": os.getpid()}
         write_json(self.folder / "endpoint.json", where, mode=0o600)
 
     def _close(self) -> None:
@@ -194,7 +191,7 @@ class Supervisor:
             "remaps": node.remaps,
             "params": node.parameters,
             "endpoint": self.endpoint,
-            "domain": self.domain,
+            "domain": self.bus.domain,
             "run_folder": str(folder),
             "realtime": self.realtime,
             "peers": [*peers, *self.others.peers(self._together)],
@@ -225,7 +222,8 @@ class Supervisor:
         ready = [child for child in self.children if child.phase is Phase.CONFIGURED]
         if not self._together:
             first = [c for c in self.children if c.node.delay == 0 and c.phase is not Phase.ENDED]
-            if not all(c.phase in (Phase.CONFIGURED, Phase.ACTIVE) for c in first):
+            up = all(c.phase in (Phase.CONFIGURED, Phase.ACTIVE) for c in first)
+            if not up or self.others.twins:
                 return
             self._together = True
             self.progress.running()
@@ -366,7 +364,7 @@ class Supervisor:
         return bool(self._signals) or self.others.ended
 
     def _serve(self) -> None:
-        """Hears another host's launcher end the launch."""
+        """Hears another host's launcher."""
         self.bus.serve()
         self._ending |= self.others.ended
 

@@ -5,7 +5,6 @@ The recipe is run as it is written, with the loopback interface's address in pla
 
 import json
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from dataclasses import replace
 
 import code_blocks
 import pytest
+import recipe
 from launches import (
     SMALL,
     command,
@@ -36,11 +36,6 @@ from covary.nodes.launching.hosts import Hosts
 from covary.nodes.launching.security_file import read_security
 
 LOOPBACK = {"127.0.0.1"}
-RECIPE = [
-    block
-    for block in code_blocks.blocks(code_blocks.ROOT / "docs" / "hosts.md")
-    if block.section == "TLS with an access list"
-]
 COMMAND, STATE = "sensor_msgs/msg/JointState", "covary_msgs/msg/State"
 TRIGGER = "std_srvs/srv/Trigger"
 
@@ -165,31 +160,11 @@ class Intruder:
         self.bus.close()
 
 
-def make_strangers(place):
-    """A certificate of our authority without an entry, and one of another authority."""
-    (make,) = [b.text for b in RECIPE if "-keyout ca.key" in b.text]
-    functions = make[: make.index("certificate robot")]
-    other = place / "other"
-    other.mkdir()
-    code_blocks.run(["bash", "-euc", f"{functions}\ncertificate desk DNS:desk"], other, 60)
-    functions = re.sub(r"(?m)^openssl req -x509.*\n", "", functions)
-    code_blocks.run(["bash", "-euc", f"{functions}\ncertificate stranger DNS:stranger"], place, 60)
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make certificates with")
+@recipe.NEEDS_OPENSSL
 def test_the_recipe_lets_in_who_is_on_the_list_and_nobody_else(tmp_path, running):
     port = free_port()
-    lines = []
-    for block in RECIPE:
-        text = block.text.replace("192.168.1.10", "127.0.0.1").replace("7447", str(port))
-        if block.file:
-            (tmp_path / block.file).write_text(text)
-        elif "covary launch" in text:
-            lines.append(text.split()[2:])
-        else:
-            assert block.language == "bash"
-            code_blocks.run(["bash", "-euc", text], tmp_path, 60)
-    make_strangers(tmp_path)
+    lines = recipe.follow(tmp_path, "127.0.0.1", port)
+    recipe.strangers(tmp_path)
 
     # Each on its host; here the hosts are folders that see the same security files.
     launchers, folders = {}, {}

@@ -9,6 +9,7 @@ import signal
 import subprocess
 
 import pytest
+import recipe
 from launches import (
     SMALL,
     command,
@@ -86,11 +87,11 @@ class Split:
         (self.folder[host],) = found
         wait_for((self.folder[host] / "endpoint.json").exists, launcher=process)
 
-    def watch(self):
-        """Starts to follow the plant's clock, on host a."""
+    def watch(self, nodes=2):
+        """Starts to follow the plant's clock, on host a, which has so many nodes."""
         self.clock = self.place["a"] / "clock.txt"
         words = command("topic", "echo", "/clock", "--run", self.folder["a"])
-        wait_for(lambda: self.log("a").count("configured in") == 2, launcher=self.launcher["a"])
+        wait_for(lambda: self.log("a").count("configured in") == nodes, launcher=self.launcher["a"])
 
         def echo():
             """Again, where the sim was not there to be seen yet."""
@@ -159,7 +160,9 @@ class Split:
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
-            process.communicate()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 @pytest.fixture
@@ -225,6 +228,22 @@ def test_the_link_is_cut_in_the_middle_of_an_episode(split, how, seconds):
 
 
 @SLOW
+@recipe.NEEDS_OPENSSL
+def test_over_tls_with_the_planner_alone_elsewhere(networks, split, tmp_path):
+    recipe.follow(tmp_path, networks.address["a"], PORT)
+    security = [f"security:={tmp_path}/{name}.yaml" for name in ("robot", "desk")]
+    more = {"there": "planner", "protocol": "tls", "security": security}
+    here = split("realtime:=true", "episodes:=1", "seed:=3", **more)
+    here.watch(nodes=3)
+    here.reach(1.0)
+    window = here.cut("silent", 3.0)
+    here.obeys_after(window[1])
+    assert here.ends("a").summary["episodes"] == 1
+    here.ends("b")
+    assert_kept(here, [window])
+
+
+@SLOW
 def test_behind_the_barrier_two_hosts_do_what_one_does(split, tmp_path):
     here = split("realtime:=false", "episodes:=2")
     runs = {host: here.ends(host) for host in "ab"}
@@ -282,6 +301,23 @@ def test_a_host_that_dies_and_comes_back(split):
     here.ends("a", 130)
     here.ends("b")
     assert_kept(here, [(begin, end)])
+
+
+@SLOW
+def test_who_brings_what_is_there_already_has_to_go(split, networks, tmp_path):
+    here = split("realtime:=true", "episodes:=1000")
+    here.watch()
+    here.reach(1.0)
+    words = ("push", *SMALL, "realtime:=true", f"connect:=tcp/{networks.address['a']}:{PORT}", OPEN)
+    more = start(tmp_path / "b too", *words, inside=lambda words: networks.inside("b", words))
+    here.processes.append(more)
+    screen, _ = more.communicate(timeout=60)
+    assert more.returncode == 2, screen
+    assert "another host runs /control, /planner, /recorder, /sim too; only:=" in screen
+    here.reach(here.time() + 1.0)
+    here.interrupt("a")
+    here.ends("a", 130)
+    here.ends("b")
 
 
 @SLOW
