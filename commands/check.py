@@ -10,7 +10,7 @@ from ..nodes.launching.description import LaunchDescription
 from ..nodes.launching.hosts import hosts_of
 from ..nodes.launching.launch_file import find, read_assignments, resolve
 from ..nodes.launching.wiring import Wiring, wire
-from ..nodes.launching.yaml_loader import MistakesError
+from ..nodes.launching.yaml_loader import InputError, MistakesError
 
 
 def check(
@@ -46,6 +46,8 @@ def checked(launch: LaunchDescription) -> Wiring:
     Raises:
         InputError: Whatever is wrong; of several mistakes all.
     """
+    if not launch.nodes:
+        raise InputError("it starts nothing", str(launch.file), 1)
     _, hosts = launch.realtime, hosts_of(launch)  # these complain for themselves
     wiring = wire(launch, {node.full_name for node in hosts.here})
     if wiring.errors:

@@ -70,8 +70,6 @@ def launch(
         for name in THREADS:
             os.environ.setdefault(name, "1")
         description = replace(description, values={**description.values, "realtime": False})
-    if not description.nodes:
-        raise InputError("it starts nothing", str(path), 1)
     warnings = checked(description).warnings
     if summary is not None and not summary.absolute().parent.is_dir():
         raise InputError(f"--summary: no folder {summary.absolute().parent}")

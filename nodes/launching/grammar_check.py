@@ -1,6 +1,7 @@
 """Reads a launch file's root and holds all of it to the grammar, branches not taken included."""
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from .key_values import READERS, Reader, flag, name, read, topic, type_name, variable_name, word
@@ -27,6 +28,7 @@ _PARAMETER_READERS: dict[str, Reader] = {
     **{"name": word, "from": word, "type": type_name, "allow_substs": flag}
 }
 _PLAIN = ("description", "choice")  # no substitution is made in them
+_MOST_MISTAKES = 100
 _NO_SCOPE = Scope(Path("/"), {}, {})
 
 
@@ -47,7 +49,7 @@ def read_root(path: Path) -> Element:
         if key != "launch":
             raise root.error(f"unknown key '{key}' beside 'launch'", key)
     entries = root.items["launch"]
-    if errors := list(_errors(entries)):
+    if errors := list(islice(_errors(entries), _MOST_MISTAKES)):
         raise MistakesError.of(errors)
     return entries
 
@@ -109,13 +111,12 @@ def _substitution_errors(element: Element) -> Iterator[InputError]:
 
 
 def _record_errors(key: str, element: Element) -> Iterator[InputError]:
-    keys = RECORDS[key]
-    for item in _list(element, f"{{{', '.join(keys)}}}"):
+    for item in _list(element, key):
         if isinstance(item, InputError):
             yield item
             continue
         try:
-            found = record(item, keys)
+            found = record(item, key)
         except InputError as error:
             yield error
             continue
@@ -124,7 +125,7 @@ def _record_errors(key: str, element: Element) -> Iterator[InputError]:
 
 
 def _parameter_errors(element: Element) -> Iterator[InputError]:
-    for item in _list(element, "{name, value} (in 'param')"):
+    for item in _list(element, "param"):
         if isinstance(item, InputError):
             yield item
             continue
@@ -140,8 +141,8 @@ def _parameter_errors(element: Element) -> Iterator[InputError]:
                 yield from _value_errors(key, value, _PARAMETER_READERS.get(key))
 
 
-def _list(element: Element, form: str) -> Iterator[Element | InputError]:
+def _list(element: Element, key: str) -> Iterator[Element | InputError]:
     try:
-        yield from items_of(element, form)
+        yield from items_of(element, key)
     except InputError as error:
         yield error

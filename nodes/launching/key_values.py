@@ -223,6 +223,8 @@ def read(reader: Reader, key: str, element: Element, scope: Scope) -> Any:
     Raises:
         InputError: With the key, where the value was written.
     """
+    if isinstance(element.value, dict | list):
+        raise element.error(f"'{key}': expected one word or text, not {element.kind}")
     try:
         return reader(element, scope)
     except ValueError as error:

@@ -6,6 +6,7 @@ sets stays inside it, and a parameter's value may be a mapping. Keys that ROS 2 
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def _arguments(
             continue
         if not is_file(inner):
             continue  # resolving it will say so, with its line
-        items = records(entity.items["arg"], ("name", "value")) if "arg" in entity.items else ()
+        items = records(entity.items["arg"], "arg") if "arg" in entity.items else ()
         fixed = {item["name"].text for item in items}
         inside = seen.get(inner.resolve())
         if inside is None:
@@ -177,12 +178,23 @@ def resolve(
 def _refuse_twins(nodes: list[NodeDescription]) -> None:
     seen: dict[str, NodeDescription] = {}
     errors = []
+    again: dict[Origin, list[str]] = {}  # by the include that brought them
     for node in nodes:
         first = seen.setdefault(node.full_name, node)
-        if first is not node:
-            where = f"first in {first.file}:{first.line}"
-            message = f"two nodes called '{node.full_name}' ({where}); give one another 'name'"
-            errors.append(node.place("name").error(message))
+        if first is node:
+            continue
+        if "include" in node.places:
+            again.setdefault(node.places["include"], []).append(node.full_name)
+            continue
+        where = f"first in {first.file}:{first.line}"
+        message = f"two nodes called '{node.full_name}' ({where}); give one another 'name'"
+        errors.append(node.place("name").error(message))
+    for place, names in again.items():
+        first = seen[names[0]]
+        said = (
+            f"two nodes called {', '.join(map(repr, names))} (first in {first.file}:{first.line})"
+        )
+        errors.append(place.error(f"{said}; put this include into a namespace of its own"))
     if errors:
         raise MistakesError.of(errors)
 
@@ -199,6 +211,7 @@ class _Resolver:
         self.errors: list[InputError] = []
         self.included = 0
         self.includer: Element | None = None
+        self.outermost: Element | None = None  # the include in the file that was asked for
 
     def file(self, root: Element, place: Place, stack: tuple[Path, ...]) -> None:
         """Everything in one launch file."""
@@ -297,7 +310,7 @@ class _Resolver:
         known = {argument.name for argument in declared(root)}
         inside = place.inner(scope=place.scope.inner(path.resolve().parent), top=False)
         given: set[str] = set()
-        items = records(entity.items["arg"], ("name", "value")) if "arg" in entity.items else ()
+        items = records(entity.items["arg"], "arg") if "arg" in entity.items else ()
         for item in items:
             called = evaluate_text(item["name"], place.scope)
             if called not in known:
@@ -307,10 +320,11 @@ class _Resolver:
                 raise item["name"].error(f"argument '{called}' is given twice")
             given.add(called)
             inside.scope.variables[called] = variable_of(item["value"], place.scope, called)
-        outer = self.stack, self.includer
+        outer = self.stack, self.includer, self.outermost
         self.includer = entity.element
+        self.outermost = self.outermost or entity.element
         self.file(root, inside, (*self.stack, path.resolve()))
-        self.stack, self.includer = outer
+        self.stack, self.includer, self.outermost = outer
 
     def _node(self, entity: Entity, place: Place) -> None:
         self._add(described_node(entity, place))
@@ -321,4 +335,7 @@ class _Resolver:
     def _add(self, node: NodeDescription) -> None:
         if len(self.nodes) >= _MOST_NODES:
             raise node.error(f"more than {_MOST_NODES} nodes")
+        if self.outermost is not None:
+            here = Origin(self.outermost.file, self.outermost.line)
+            node = replace(node, places={**node.places, "include": here})
         self.nodes.append(node)

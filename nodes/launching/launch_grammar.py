@@ -175,43 +175,50 @@ def _plain(entity: Entity, key: str) -> str:
 def choices(entity: Entity) -> Iterator[str]:
     """The values an `arg` allows, none for any."""
     element = entity.items.get("choice")
-    for item in records(element, ("value",)) if element else ():
+    for item in records(element, "choice") if element else ():
         yield item["value"].text or ""
 
 
-def records(element: Element, keys: tuple[str, ...]) -> list[dict[str, Element]]:
-    """The items of a list of mappings that all have exactly these keys, scalars all.
+def records(element: Element, key: str) -> list[dict[str, Element]]:
+    """The items of a list of mappings that all have exactly the keys that `RECORDS` says.
+
+    Args:
+        element: The list.
+        key: The key that holds it.
 
     Raises:
         InputError: Another form, or an unknown or a missing key.
     """
-    return [record(item, keys) for item in items_of(element, f"{{{', '.join(keys)}}}")]
+    return [record(item, key) for item in items_of(element, key)]
 
 
-def items_of(element: Element, form: str) -> list[Element]:
-    """The items of a list.
+def items_of(element: Element, key: str) -> list[Element]:
+    """The mappings in a list.
 
     Raises:
-        InputError: It is no list; the message says of what `form` its items ought to be.
+        InputError: It is no list, or holds something else.
     """
+    form = "{name, value}" if key == "param" else f"{{{', '.join(RECORDS[key])}}}"
     if not isinstance(element.value, list):
-        raise element.error(f"expected a list of {form}, not {element.kind}")
+        raise element.error(f"'{key}': expected a list of {form}, not {element.kind}")
+    for item in element.value:
+        if not isinstance(item.value, dict):
+            raise item.error(f"'{key}': expected {form}, not {item.kind}")
     return element.value
 
 
-def record(item: Element, keys: tuple[str, ...]) -> dict[str, Element]:
+def record(item: Element, key: str) -> dict[str, Element]:
     """One item of `records`."""
-    if not isinstance(item.value, dict):
-        raise item.error(f"expected {{{', '.join(keys)}}}, not {item.kind}")
-    for key in item.value:
-        if key not in keys:
-            raise item.error(unknown(key, "key", keys), key)
-    for key in keys:
-        if key not in item.value:
-            raise item.error(f"'{key}' is missing")
-        if item.value[key].text is None:
-            raise item.value[key].error(f"'{key}' must be one word or text")
-    return item.value
+    keys = RECORDS[key]
+    for word in item.items:
+        if word not in keys:
+            raise item.error(f"{unknown(word, 'key', keys)} (in '{key}')", word)
+    for word in keys:
+        if word not in item.items:
+            raise item.error(f"'{word}' is missing (in '{key}')")
+        if item.items[word].text is None:
+            raise item.items[word].error(f"'{word}' must be one word or text (in '{key}')")
+    return item.items
 
 
 def parameter_entry(item: Element) -> dict[str, Element]:
@@ -220,20 +227,18 @@ def parameter_entry(item: Element) -> dict[str, Element]:
     Raises:
         InputError: Anything but ``{name, value}``, ``{name, param: [...]}`` and ``{from: file}``.
     """
-    if not isinstance(item.value, dict):
-        raise item.error(f"a parameter is {{name, value}}, not {item.kind} (in 'param')")
-    for key in item.value:
+    for key in item.items:
         if key not in PARAMETER_KEYS:
             raise item.error(f"{unknown(key, 'key', PARAMETER_KEYS)} (in 'param')", key)
-    forms = [key for key in ("value", "param", "from") if key in item.value]
+    forms = [key for key in ("value", "param", "from") if key in item.items]
     if len(forms) != 1:
         what = f"both '{forms[0]}' and '{forms[1]}'" if forms else "no 'value'"
         raise item.error(f"a parameter with {what} (in 'param')")
-    if "name" in item.value and forms == ["from"]:
+    if "name" in item.items and forms == ["from"]:
         raise item.error("a parameter with both 'name' and 'from'", "name")
-    if "name" not in item.value and forms != ["from"]:
+    if "name" not in item.items and forms != ["from"]:
         raise item.error("a parameter with no 'name' (in 'param')")
     for key, form in (("allow_substs", "from"), ("type", "value")):
-        if key in item.value and forms != [form]:
+        if key in item.items and forms != [form]:
             raise item.error(f"'{key}' goes with '{form}' only", key)
-    return item.value
+    return item.items

@@ -43,7 +43,7 @@ class _Reader:
 
     def list(self, element: Element, prefix: str) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for item in items_of(element, "{name, value} (in 'param')"):
+        for item in items_of(element, "param"):
             if "from" in parameter_entry(item):
                 if prefix:
                     raise item.error("'from' stands in a node's own 'param', not inside another")

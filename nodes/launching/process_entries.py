@@ -85,7 +85,7 @@ def described_node(entity: Entity, place: Place) -> NodeDescription:
     places: dict[str, Origin] = described["places"]
     places["exec"] = origin_of(items["exec"], scope)
     remaps: dict[str, str] = {}
-    for item in records(items["remap"], ("from", "to")) if "remap" in items else ():
+    for item in records(items["remap"], "remap") if "remap" in items else ():
         source = read(topic, "from", item["from"], scope)
         if source in remaps:
             raise item["from"].error(f"'{source}' is remapped twice")
@@ -111,6 +111,7 @@ def described_executable(entity: Entity, place: Place) -> NodeDescription:
     words = read(command, "cmd", entity.items["cmd"], place.scope)
     name = re.sub(r"\W", "_", Path(words[0]).name, flags=re.ASCII)
     described = _process(entity, place, name)
+    described["places"]["cmd"] = origin_of(entity.items["cmd"], place.scope)
     return NodeDescription(command=words, namespace=place.namespace, **described)
 
 
@@ -121,7 +122,7 @@ def _process(entity: Entity, place: Place, name: str) -> dict[str, Any]:
         raise entity.element.error(f"'{name}' cannot be its name; give it a 'name'")
     original = place.original
     changed = {k: value for k, value in scope.environment.items() if original.get(k) != value}
-    for item in records(items["env"], ("name", "value")) if "env" in items else ():
+    for item in records(items["env"], "env") if "env" in items else ():
         key = read(variable_name, "name", item["name"], scope)
         changed[key] = read(text, "value", item["value"], scope)
     described: dict[str, Any] = {

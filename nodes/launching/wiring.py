@@ -6,8 +6,8 @@ topic -> message type; ``also_publishes`` gives those that hang on its parameter
 Topics without a leading slash, and remaps, follow ROS 2's rules.
 """
 
-import dataclasses
-import inspect
+import os
+import shutil
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,13 +15,14 @@ from typing import Any
 
 from .. import messages
 from ..node import Node
-from ..parameters import errors_of, from_dict
+from ..parameters import from_dict
 from ..plugin import PluginError, load, load_node
 from .description import LaunchDescription, NodeDescription
 from .key_values import is_topic
+from .parameter_check import parameter_findings
 from .topics import UNIVERSAL, End, dangling, full, twice_published, type_clashes
-from .variables import Origin, as_text
-from .yaml_loader import InputError, in_a_line, nearest
+from .variables import Origin
+from .yaml_loader import InputError, nearest
 
 AGREED = ("task",)
 """Parameters that must have one value in all nodes that speak to each other."""
@@ -57,9 +58,14 @@ def wire(launch: LaunchDescription, here: Container[str] | None = None) -> Wirin
     findings = _Findings(wiring.errors)
     whole = True  # whether all topics are known
     for node in launch.nodes:
+        away = here is not None and node.full_name not in here
+        if node.command and not away:
+            path = node.environment.get("PATH", os.environ.get("PATH"))
+            if shutil.which(node.command[0], path=path) is None:
+                message = f"{node.full_name}: 'cmd': no program '{node.command[0]}' on the PATH"
+                findings.add(node.place("cmd"), message)
         if not node.executable:
             continue
-        away = here is not None and node.full_name not in here
         try:
             kind = load_node(node.executable)
             _refuse_no_node(node, kind)
@@ -71,7 +77,7 @@ def wire(launch: LaunchDescription, here: Container[str] | None = None) -> Wirin
             findings.add(node.place("exec"), message, str(error) if error.in_code else "")
             continue
         wiring.classes[node.full_name] = kind
-        for found in () if away else _parameter_findings(node, kind):
+        for found in () if away else parameter_findings(node, kind):
             findings.add(*found)
         stated = list(_stated(node, kind))
         for error in _statement_errors(node, kind):
@@ -111,97 +117,6 @@ def _refuse_no_node(node: NodeDescription, kind: Any) -> None:
     if not issubclass(kind, Node):
         text = f"{node.executable!r} is no node: it must derive from covary.nodes.node.Node"
         raise PluginError(text, in_code=True)
-
-
-# Parameters.
-
-Finding = tuple[Origin, str, str]
-"""Place, message, and the cause where that lies in somebody's code."""
-
-
-def _parameter_findings(node: NodeDescription, kind: Any) -> Iterator[Finding]:
-    where = node.full_name
-    parameters = getattr(kind, "Parameters", None)
-    plugins = getattr(kind, "plugins", {})
-    if not (isinstance(parameters, type) and dataclasses.is_dataclass(parameters)):
-        text = f"{node.executable!r}: its Parameters must be a dataclass"
-        yield node.place("exec"), f"{where}: {text}", text
-        return
-    if not isinstance(plugins, Mapping):
-        text = f"{node.executable!r}: its plugins must be a dict of parameter -> room"
-        yield node.place("exec"), f"{where}: {text}", text
-        return
-    try:
-        errors = errors_of(parameters, node.parameters, where)
-    except Exception as error:  # an outsider's class may fail in any way
-        text = f"{node.executable!r}: its Parameters fail ({_named(error)})"
-        yield node.place("exec"), f"{where}: {text}", text
-        return
-    for error in errors:
-        yield node.parameter_place(error.key, error.unknown), str(error), ""
-    found = [
-        finding
-        for name, value in node.parameters.items()
-        for finding in _plugin_findings(node, kind, name, value)
-    ]
-    yield from found
-    # A node may know more about its parameters than their types.
-    if (
-        not errors
-        and not found
-        and isinstance(inspect.getattr_static(kind, "check", None), staticmethod)
-    ):
-        yield from _check_findings(node, kind, from_dict(parameters, node.parameters, where))
-
-
-def _plugin_findings(node: NodeDescription, kind: Any, name: str, value: Any) -> Iterator[Finding]:
-    """A plugin's name, or a ``{plugin: ..., key: value}`` block: class and keys."""
-    rooms = dict(getattr(kind, "plugins", {}))
-    own = kind.__module__.split(".")[-2] if kind.__module__.count(".") > 1 else "nodes"
-    block = dict(value) if isinstance(value, Mapping) else {"plugin": value}
-    if name not in rooms and not (isinstance(value, Mapping) and "plugin" in value):
-        return
-    spec = block.pop("plugin", None)
-    key = f"{name}.plugin" if isinstance(value, Mapping) else name
-    where = f"{node.full_name}: {key}"
-    if not isinstance(spec, str):
-        if spec is not None or key != name:  # else its type was refused, or it needs none
-            hint = "write mppi or my_file:MyClass" if name == "planner" else "write my_file:MyClass"
-            text = f"{where}: {as_text(spec) or 'null'} is no plugin; {hint}"
-            yield node.parameter_place(key), text, ""
-        return
-    try:
-        found = load(spec, str(rooms.get(name, own)))
-        parameters = getattr(found, "Parameters", None)
-        if not (block and dataclasses.is_dataclass(parameters)):
-            return
-        for error in errors_of(parameters, block, f"{node.full_name}: {name} ({spec})"):  # type: ignore[arg-type]
-            error.within(name)
-            yield node.parameter_place(error.key, error.unknown), str(error), ""
-    except PluginError as error:
-        cause = str(error) if error.in_code else ""
-        yield node.parameter_place(key), f"{where}: {error}", cause
-    except Exception as error:
-        text = f"{spec!r}: its Parameters fail ({_named(error)})"
-        yield node.parameter_place(key), f"{where}: {text}", text
-
-
-def _check_findings(node: NodeDescription, kind: Any, made: Any) -> Iterator[Finding]:
-    try:
-        kind.check(made)
-    except ValueError as error:
-        text = " ".join(str(error).split())
-        key = getattr(error, "key", "") or text.partition(":")[0]
-        place = node.parameter_place(key, getattr(error, "unknown", False))
-        cause = text if isinstance(error, PluginError) else ""
-        yield place, f"{node.full_name}: {text}", cause
-    except (Exception, SystemExit) as error:  # an outsider's may fail in any way
-        text = f"{node.executable!r}: its check of the parameters fails ({_named(error)})"
-        yield node.place("exec"), f"{node.full_name}: {text}", text
-
-
-def _named(error: BaseException) -> str:
-    return in_a_line(f"{type(error).__name__}: {error}")
 
 
 def _disagreements(launch: LaunchDescription, wiring: Wiring) -> Iterator[tuple[Origin, str]]:
