@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ..nodes.bags.bag import BagError, printable
+from ..nodes.bags.bag import BagError
 from ..nodes.bags.reader import Bag
+from ..nodes.launching.yaml_loader import in_a_line
 
 _SHOWN = ("task", "seed", "episode", "success", "aborted", "cost", "duration", "model_sha256",
           "launch", "git_revision", "covary_version", "mujoco_version", "recovered")  # fmt: skip
@@ -32,7 +33,7 @@ def info(
             console.print(topic_table(bag))
     except (BagError, OSError) as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(
-            printable(str(error), 1000), markup=False
+            in_a_line(str(error)), markup=False
         )
         raise typer.Exit(2) from error
 
@@ -57,8 +58,9 @@ def run_table(path: Path) -> Table:
         try:
             bag = Bag(folder)
         except BagError:
-            table.add_row(shown(folder.name), "", "", "never closed", "", "")
-            table.caption = "what was never closed: `covary recover BAG` mends it"
+            what = "damaged" if folder.suffix != ".open" else "never closed"
+            table.add_row(shown(folder.name), "", "", what, "", "")
+            table.caption = f"what was {what}: `covary recover BAG` mends it"
             continue
         table.add_row(
             shown(folder.name),
@@ -115,4 +117,4 @@ def topic_table(bag: Bag) -> Table:
 
 def shown(text: str) -> str:
     """Text out of a bag, or a file's name, as it may stand in a table."""
-    return escape(printable(text))
+    return escape(in_a_line(text))

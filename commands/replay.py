@@ -13,8 +13,9 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from ..nodes.bags.bag import BagError, printable
+from ..nodes.bags.bag import BagError
 from ..nodes.bags.reader import Recording, read
+from ..nodes.launching.yaml_loader import in_a_line
 
 if TYPE_CHECKING:
     from ..sim.plant import MujocoPlant
@@ -72,11 +73,11 @@ def replay(
         verdict = verify(path)
     except (BagError, ReplayError, OSError) as error:
         Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(
-            printable(str(error), 1000)
+            in_a_line(str(error))
         )
         raise typer.Exit(2) from error
     for note in verdict.notes:
-        console.print(f"note: {printable(note)}")
+        console.print(f"note: {in_a_line(note)}")
     if verdict.difference is None:
         console.print(f"identical over {verdict.ticks} ticks ({verdict.compared} records compared)")
         return

@@ -10,8 +10,9 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from ..nodes.bags.bag import BagError, printable
+from ..nodes.bags.bag import BagError
 from ..nodes.bags.reader import Recording, read
+from ..nodes.launching.yaml_loader import in_a_line
 from .info import bag_folders, is_run_folder, result
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ def view(
     try:
         draw = draw_run if is_run_folder(path) else draw_bag
         for file in draw(path, out, complain):
-            say.print(printable(str(file), 1000))
+            say.print(in_a_line(str(file)))
     except (BagError, ViewError, OSError) as error:
-        complain.print(printable(str(error), 1000))
+        complain.print(in_a_line(str(error)))
         raise typer.Exit(2) from error
 
 
@@ -100,7 +101,7 @@ def draw_run(path: Path, out: Path | None, complain: Console) -> list[Path]:
         try:
             episodes.append(episode(folder))
         except (BagError, ViewError) as error:
-            complain.print(printable(f"left out: {error}", 1000))
+            complain.print(in_a_line(f"left out: {error}"))
     if not episodes:
         raise ViewError(f"{path}: none of its recordings can be drawn")
     for drawn in episodes:
@@ -144,11 +145,11 @@ def _episode(path: Path, recording: Recording, plant: MujocoPlant) -> Episode:
     return Episode(
         name=_folder(path).name,
         task=plant.task.name,
-        seed=printable(facts.get("seed", "")),
+        seed=in_a_line(facts.get("seed", "")),
         result=result(facts),
         duration=_number(facts.get("duration")) or float(time[-1]),
         cost=_number(facts.get("cost")),
-        launch=printable(facts.get("launch", "")),
+        launch=in_a_line(facts.get("launch", "")),
         time=time[rows],
         scene=scene(plant, states[rows]),
     )

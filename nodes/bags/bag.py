@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 from mcap.writer import MCAP0_MAGIC, CompressionType, Writer
 
+from ..launching.yaml_loader import in_a_line
 from .mcap_file import is_closed
 from .mcap_records import HEAD
 
@@ -45,17 +46,11 @@ _COMPRESSION = {
 }
 
 
-def printable(text: str, most: int = 300) -> str:
-    """Text out of a bag as one line for a terminal: whatever would steer it is written out."""
-    shown = text if len(text) <= most else f"{text[:most]}..."
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in shown)
-
-
 class BagError(Exception):
     """A bag cannot be opened, read or mended; the text is one line made for people."""
 
     def __init__(self, text: str):
-        super().__init__(printable(text, 1000))
+        super().__init__(in_a_line(text))
 
 
 def describe(type_name: str) -> tuple[str, str]:

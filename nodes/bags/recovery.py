@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .bag import METADATA_NAME, BagError, BagWriter, bag_file, free_folder
-from .mcap_file import Records, facts_of, is_closed, messages_of, summary_of
+from .mcap_file import Records, facts_of, messages_of, summary_of
 from .mcap_records import Channel, DamageError, Schema, attachment
 
 
@@ -30,12 +30,12 @@ class Recovery:
 
 
 def recover(path: Path) -> Recovery:
-    """Mend a bag whose writer was killed, into a new folder `NAME_recovered` beside it.
+    """Mend a bag whose writer was killed, or which was damaged since, into `NAME_recovered`.
 
-    Only records that are complete are taken, and chunks only if their checksum holds, so nothing
-    appears that was not written. (A chunk of another writer's that carries no checksum is taken if
-    every length in it is right.) The original stays as it is, and where the new bag cannot be
-    finished nothing of it stays.
+    That is a new folder beside it. Only records that are complete are taken, and chunks only if
+    their checksum holds, so nothing appears that was not written. (A chunk of another writer's that
+    carries no checksum is taken if every length in it is right.) The original stays as it is, and
+    where the new bag cannot be finished nothing of it stays.
 
     Raises:
         BagError: No bag, or not one complete chunk in it.
@@ -44,20 +44,30 @@ def recover(path: Path) -> Recovery:
     path = Path(path)
     source = bag_file(path)
     with open(source, "rb") as stream:
-        if is_closed(stream) and (path.is_file() or (path / "metadata.yaml").exists()):
-            return Recovery(path, _stated_counts(source, stream), whole=True)
+        if path.is_file() or (path / "metadata.yaml").exists():
+            counts = _counts_of_whole(stream)
+            if counts is not None:
+                return Recovery(path, counts, whole=True)
         name = re.sub(r"\.open$", "", path.name if path.is_dir() else path.stem)
         return _Mending(source, stream).into(path.with_name(f"{name}_recovered"))
 
 
-def _stated_counts(source: Path, stream: BinaryIO) -> dict[str, int]:
+def _counts_of_whole(stream: BinaryIO) -> dict[str, int] | None:
+    """Messages per topic of a file that was closed and has all that it states; None of others."""
+
+    def refuse(error: DamageError) -> None:
+        raise error
+
     try:
         summary = summary_of(stream)
-    except DamageError as error:
-        raise BagError(f"{source}: damaged ({error})") from None
-    if summary is None:
-        return {}
-    return {channel.topic: summary.counts.get(k, 0) for k, channel in summary.channels.items()}
+        if summary is None:
+            return None
+        counts = {channel.topic: 0 for channel in summary.channels.values()}
+        for channel, _, _ in messages_of(Records(stream), refuse):
+            counts[channel.topic] = counts.get(channel.topic, 0) + 1
+    except DamageError:
+        return None
+    return counts if sum(counts.values()) == summary.messages else None
 
 
 class _Mending:

@@ -243,6 +243,21 @@ def test_recover_leaves_out_a_chunk_whose_checksum_is_wrong(tmp_path):
     assert 5.0 not in stamps(result.path)
 
 
+def test_recover_of_a_closed_bag_that_was_damaged_since(tmp_path):
+    """What the reader refuses is not called whole."""
+    folder = write_bag(tmp_path / "bag", 1000, chunk_bytes=8192)
+    path = folder / "bag_0.mcap"
+    data = bytearray(path.read_bytes())
+    data[data.index(joint_state(5.0)) + 60] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(BagError, match="damaged"):
+        list(Bag(folder).messages())
+    result = recover(folder)
+    assert not result.whole and result.damaged == 1 and result.path.name == "bag_recovered"
+    assert 1800 < sum(result.counts.values()) < 2000 and 5.0 not in stamps(result.path)
+    assert path.read_bytes() == data
+
+
 def test_recover_of_a_whole_bag_writes_nothing(tmp_path):
     path = write_bag(tmp_path / "bag", 10)
     result = recover(path)
