@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "Check a launch file and everything it names without starting anything.",
     "graph": "Show the nodes and topics of a launch file as a table and as mermaid text.",
     "topic": "List, print or measure the topics of a running launch.",
+    "service": "List or call the services of a running launch, such as /stop.",
     "info": "Show what a recording holds.",
     "view": "Draw a recording from above as an SVG file that a browser plays.",
     "replay": "Do a recording again and name the first difference.",

@@ -1,8 +1,6 @@
 """`covary topic list|echo|hz`: joins a running launch and shows what goes over its topics."""
 
 import dataclasses
-import json
-import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,71 +10,17 @@ from rich.console import Console
 from rich.table import Table
 
 from ..nodes import messages
-from ..nodes.bus.local_bus import BusError, Subscription
+from ..nodes.bus.local_bus import Subscription
 from ..nodes.bus.wire import Token
 from ..nodes.bus.zenoh_bus import ZenohBus
 from ..nodes.launching.yaml_loader import InputError, dump, nearest
+from .running_launch import Run, join
 
 app = typer.Typer(no_args_is_help=True)
 
-Run = Annotated[
-    Path | None,
-    typer.Option("--run", metavar="FOLDER", help="Run folder; default: the newest under ./runs."),
-]
 Topic = Annotated[str, typer.Argument(metavar="TOPIC", help="Topic, such as /state.")]
 
-MEET_S = 2.0
-"""A session that has just joined waits at most this long for the nodes it ought to see, s."""
 _LONGEST = 32  # elements of an array that echo writes out
-
-
-def live_run(folder: Path | None, root: Path | None = None) -> dict[str, Any]:
-    """Where a running launch can be joined: its endpoint, its domain and its folder.
-
-    Args:
-        folder: Its run folder, or None for the newest that runs.
-        root: Where runs are; default ``runs`` in the working folder.
-
-    Raises:
-        InputError: Nothing runs there.
-    """
-    root = root or Path.cwd() / "runs"
-    folders = [folder] if folder else sorted(root.glob("*/endpoint.json"), key=_age)
-    for path in folders:
-        file = path if path.name == "endpoint.json" else path / "endpoint.json"
-        try:
-            found = json.loads(file.read_text())
-            os.kill(int(found["pid"]), 0)
-        except PermissionError:
-            pass
-        except (OSError, ValueError, KeyError):
-            continue
-        return {**found, "run": str(file.parent)}
-    where = f"{folder}: no launch runs there" if folder else f"no launch is running under {root}"
-    raise InputError(f"{where}; start one with covary launch, or name its folder with --run")
-
-
-def _age(path: Path) -> float:
-    try:
-        return -path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _join(folder: Path | None) -> ZenohBus:
-    """A session in the launch, once it has met the launch's nodes (or given them two seconds)."""
-    run = live_run(folder)
-    try:
-        bus = ZenohBus(f"topic_{os.getpid()}", run["endpoint"], run["domain"])
-    except BusError as error:
-        raise InputError(f"{run['run']}: {error}") from None
-    bus.announce()
-    specs = [json.loads(path.read_text()) for path in Path(run["run"]).glob("spec/*.json")]
-    names = [f"{spec['namespace']}/{spec['name']}" for spec in specs]
-    until = time.monotonic() + MEET_S
-    while not bus.sees(names) and time.monotonic() < until:
-        bus.wait(0.05)
-    return bus
 
 
 def _ends(bus: ZenohBus) -> list[Token]:
@@ -87,7 +31,7 @@ def _ends(bus: ZenohBus) -> list[Token]:
 @app.command("list")
 def list_topics(run: Run = None) -> None:
     """List topics with their types, publishers and subscribers."""
-    bus = _join(run)
+    bus = join(run)
     try:
         ends = _ends(bus)
     finally:
@@ -167,7 +111,7 @@ def rate(times: list[int]) -> str:
 
 def _listen(topic: str, run: Path | None) -> tuple[ZenohBus, Subscription, str]:
     """Subscribes to a topic under the type its publisher announces."""
-    bus = _join(run)
+    bus = join(run)
     try:
         name = topic if topic.startswith("/") else f"/{topic}"
         ends = _ends(bus)

@@ -48,7 +48,17 @@ def covary(place, *words, timeout=60):
 def test_help_names_every_command_and_imports_nothing_slow(place):
     done = covary(place, "--help")
     assert done.returncode == 0
-    for name in ("launch", "check", "graph", "topic", "doctor", "info", "replay", "recover"):
+    for name in (
+        "launch",
+        "check",
+        "graph",
+        "topic",
+        "service",
+        "doctor",
+        "info",
+        "replay",
+        "recover",
+    ):
         assert name in done.stdout
     code = (
         "import sys; sys.argv = ['covary', '--help']\n"
@@ -234,6 +244,15 @@ def test_topics_of_a_running_launch(place):
         assert rates and all(10 < rate < 60 for rate in rates)
         wrong = covary(place, "topic", "echo", "/wrod")
         assert (wrong.returncode, wrong.stderr) == (2, "no topic '/wrod'; did you mean '/word'?\n")
+        served = covary(place, "service", "list").stdout
+        assert "/ticker/get_state" in served and "lifecycle_msgs/srv/ChangeState" in served
+        done = covary(place, "service", "call", "ticker/get_state")
+        assert done.returncode == 0 and "label: active" in done.stdout, done.stderr
+        wrong = covary(place, "service", "call", "/ticker/get_stat")
+        assert wrong.returncode == 2
+        assert wrong.stderr == "no service '/ticker/get_stat'; did you mean '/ticker/get_state'?\n"
+        wrong = covary(place, "service", "call", "/ticker/change_state")
+        assert wrong.returncode == 2 and "only empty ones can be sent" in wrong.stderr
     finally:
         launcher.send_signal(signal.SIGINT)
         assert launcher.wait(30) == 130

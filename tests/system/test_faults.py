@@ -144,7 +144,8 @@ def test_a_full_disk_stops_the_recording_and_not_the_robot(small_disk):
 def test_stop_latches_until_reset_whatever_happens_to_the_others(trial):
     here = trial(*REALTIME)
     here.reach(1.0)
-    here.call("/stop")
+    said = covary(here.place, "service", "call", "/stop")
+    assert said.returncode == 0 and "success: true" in said.stdout, said.stderr
     begin = here.on(0.1)
     replaced(here, "control", signal.SIGKILL)
     here.on(2.0)
