@@ -218,6 +218,8 @@ def test_constants_come_with_the_class():
 
 
 def test_unknown_names():
+    with pytest.raises(messages.MessageError, match="unknown message type"):
+        messages.prepare("sensor_msgs/msg/Imag")
     with pytest.raises(AttributeError, match="JointStat"):
         messages.JointStat  # noqa: B018
     with pytest.raises(messages.MessageError, match="did you mean sensor_msgs/msg/JointState"):

@@ -1,5 +1,7 @@
 """The second start of a whole launch compiles nothing, in lockstep and in every process."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,38 @@ def test_an_empty_cache_is_filled_once(tmp_path):
     assert filled
     _, compiled = watched(tmp_path, *words, NUMBA_CACHE_DIR=str(folder))
     assert compiled == [] and cache(folder) == filled
+
+
+FIRST_TICKS = """
+import sys
+from covary.nodes.bus.local_bus import LocalBus, LocalGraph
+from covary.nodes.run import build
+
+graph = LocalGraph()
+planner = {"plugin": "mppi", "samples": 16, "horizon": 6, "knots": 3, "iterations": 1}
+parameters = {
+    "sim": {"task": sys.argv[1]},
+    "planner": {"task": sys.argv[1], "planner": planner},
+    "control": {"task": sys.argv[1]},
+    "recorder": {"folder": sys.argv[2]},
+}
+nodes = []
+for name, given in parameters.items():
+    spec = {"exec": f"{name}_node", "name": name, "params": given, "realtime": False}
+    nodes.append(build(spec, LocalBus(graph, name)))
+    nodes[-1].configure()
+loaded = set(sys.modules)
+for node in reversed(nodes):
+    node.start()
+while nodes[0].tick < 100:
+    assert graph.step()
+print(sorted(set(sys.modules) - loaded))
+"""
+
+
+@pytest.mark.parametrize("task", ["push", "reacher", "point_mass"])
+def test_the_first_ticks_import_nothing(tmp_path, task):
+    """Slow work is done before the nodes are active: a kernel loads 250 modules of Numba's."""
+    command = [sys.executable, "-P", "-c", FIRST_TICKS, task, str(tmp_path / "bags")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[]\n", done.stderr
