@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SHARED_FROM = 64 * 1024
 """Payloads of this size (bytes) and more go through shared memory."""
+SERVICE_DEPTH = 10
+"""ROS 2's profile of services, which others look for. All requests are kept, though."""
 _POOL = 8  # payloads that fit into the pool, which is made when it is first needed
 
 
@@ -219,7 +221,7 @@ class ZenohBus:
             self._bell.ring()
 
         self._kept.append(self.session.declare_queryable(where, stash, complete=True))
-        self._token("SS", name, type_name, depth=0)
+        self._token("SS", name, type_name, depth=SERVICE_DEPTH)
 
     def call(self, type_name: str, name: str, request: bytes, timeout_s: float = 1.0) -> bytes:
         """Ask a service.
@@ -229,7 +231,7 @@ class ZenohBus:
         """
         where = key(self.domain, name, type_name)
         if where not in self._clients:
-            self._clients[where] = gid(self._token("SC", name, type_name, depth=0)), count(1)
+            self._clients[where] = gid(self._token("SC", name, type_name, depth=SERVICE_DEPTH)), count(1)
         mine, numbers = self._clients[where]
         replies = self.session.get(
             where,

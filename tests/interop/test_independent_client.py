@@ -18,14 +18,12 @@ from ros2_client import Client, decode, encode, rihs01
 from topics_table import NODES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
-from launches import SMALL, covary_here, start, wait_for  # noqa: E402
+from launches import SMALL, covary_here, renders, start, wait_for  # noqa: E402
 
 from covary.nodes import messages as m  # noqa: E402
 from covary.nodes.bags.reader import Bag  # noqa: E402
 from covary.nodes.bus.gid import gid  # noqa: E402
 from covary.nodes.bus.zenoh_bus import ZenohBus  # noqa: E402
-from covary.sim.camera import CameraError, TopCamera  # noqa: E402
-from covary.sim.plant import MujocoPlant  # noqa: E402
 from covary.sim.tasks.reacher import Reacher  # noqa: E402
 
 JOINTS, IMAGE = "sensor_msgs/msg/JointState", "sensor_msgs/msg/Image"
@@ -93,15 +91,6 @@ def test_its_bytes_are_ours(type_name, message):
 
 
 # A running launch.
-
-
-def renders():
-    """Whether a camera can be had here."""
-    try:
-        TopCamera(MujocoPlant(Reacher()), 8, 8).close()
-    except CameraError:
-        return False
-    return True
 
 
 def take(messages, condition, timeout_s=30.0):
@@ -275,11 +264,13 @@ def test_tokens_tell_who_and_how(seen):
         if end.kind == "NN" or end.node[1:] not in OURS:
             continue
         assert (end.qos["reliability"], end.qos["durability"]) == (1, 2)  # reliable, volatile
-        keeps_all = end.kind in ("SS", "SC") or end.node in ("/recorder", "/launcher")
-        if end.kind == "MP" or not keeps_all:
-            assert (end.qos["history"], end.qos["depth"]) == (1, 1), end
+        if end.kind in ("SS", "SC"):
+            kept = (1, 10)  # ROS 2's profile of services
+        elif end.kind == "MS" and end.node in ("/recorder", "/launcher"):
+            kept = (2, 42)  # all, and a depth that nobody heeds
         else:
-            assert end.qos["history"] == 2, end
+            kept = (1, 1)
+        assert (end.qos["history"], end.qos["depth"]) == kept, end
         if end.type_name in ros2_client.STRUCTURES or end.type_name in (TRIGGER, GET_STATE):
             assert end.type_hash == rihs01(end.type_name)
         assert re.fullmatch(r"RIHS01_[0-9a-f]{64}", end.type_hash)

@@ -178,6 +178,19 @@ def wait_for(condition, timeout_s=60.0, launcher=None):
     raise AssertionError("it never came about")
 
 
+def renders():
+    """Whether a camera can be had here: MuJoCo needs a GL library for it."""
+    from covary.sim.camera import CameraError, TopCamera
+    from covary.sim.plant import MujocoPlant
+    from covary.sim.tasks.reacher import Reacher
+
+    try:
+        TopCamera(MujocoPlant(Reacher()), 8, 8).close()
+    except CameraError:
+        return False
+    return True
+
+
 def messages_of(run, *topics):
     """All messages of a run, episode after episode: (topic, log time in ns, payload)."""
     return [

@@ -7,26 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import topics_table
-from launches import FILES, SMALL, covary_here
+from launches import FILES, SMALL, covary_here, renders
 
 from covary.nodes import messages, plugin
 from covary.nodes.bus.local_bus import LocalBus, LocalGraph
 from covary.nodes.messages import Applied, Episode
-from covary.sim.camera import CameraError, TopCamera
-from covary.sim.plant import MujocoPlant
-from covary.sim.tasks.reacher import Reacher
 
 CAMERA_HZ = 10.0
 TICKS = 100  # between two records of the physics
-
-
-def renders():
-    """Whether a camera can be had here."""
-    try:
-        TopCamera(MujocoPlant(Reacher()), 8, 8).close()
-    except CameraError:
-        return False
-    return True
 
 
 def noting(method, found):
