@@ -231,7 +231,8 @@ class ZenohBus:
         """
         where = key(self.domain, name, type_name)
         if where not in self._clients:
-            self._clients[where] = gid(self._token("SC", name, type_name, depth=SERVICE_DEPTH)), count(1)
+            token = self._token("SC", name, type_name, depth=SERVICE_DEPTH)
+            self._clients[where] = gid(token), count(1)
         mine, numbers = self._clients[where]
         replies = self.session.get(
             where,
