@@ -107,7 +107,8 @@ class SimNode(Node):
         self.camera = None
         self.task: Task = load_task(p.task)
         self.plant = MujocoPlant(self.task)
-        self.plant.reset(self.task.initial_state(np.random.default_rng(0)))  # loads its kernels
+        self.plant.reset(start := self.task.initial_state(np.random.default_rng(0)))
+        self.task.running_cost(start, self.task.safe_action())  # its kernels are loaded now
         self.ticks_per_period = round(self.task.dt / self.task.physics_dt)
         deadline = round(p.command_deadline_ms * 1e-3 / self.task.physics_dt)
         self.guard = PlantGuard(self.task, deadline, self.task.rates)

@@ -108,6 +108,10 @@ for name in parameters if sys.argv[3] == "together" else ("sim",):
 loaded = set(sys.modules)
 for node in reversed(nodes):
     node.start()
+if len(nodes) == 1:
+    for _ in range(nodes[0].ticks_per_period):
+        nodes[0].step()
+    nodes[0].end_of_period()
 while len(nodes) > 1 and nodes[0].tick < 100:
     assert graph.step()
 print(sorted(set(sys.modules) - loaded))
