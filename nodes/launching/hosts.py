@@ -13,7 +13,7 @@ from typing import Any
 from .description import Argument, LaunchDescription, NodeDescription
 from .security_file import Security, read_security
 from .variables import as_text
-from .yaml_loader import InputError, nearest
+from .yaml_loader import nearest
 
 ARGUMENTS = tuple(
     Argument(name, "", description, (), 0)
@@ -72,7 +72,7 @@ def hosts_of(launch: LaunchDescription) -> Hosts:
             try:
                 _check(name, endpoint, security)
             except ValueError as error:
-                raise _refused(launch, name, endpoint, str(error)) from None
+                raise launch.refuse(name, str(error), endpoint) from None
     wanted = _chosen(launch, chosen)
     linked = bool(listen or connect)
     return Hosts(
@@ -89,10 +89,6 @@ def hosts_of(launch: LaunchDescription) -> Hosts:
     )
 
 
-def _refused(launch: LaunchDescription, name: str, value: str, why: str) -> InputError:
-    return launch.refuse(name, why, value)
-
-
 def _words(launch: LaunchDescription, name: str) -> tuple[str, ...]:
     """A list, or words between commas."""
     value: Any = launch.values.get(name)
@@ -102,9 +98,9 @@ def _words(launch: LaunchDescription, name: str) -> tuple[str, ...]:
     words = [item.strip() if isinstance(item, str) else item for item in items]
     for word in words:
         if not isinstance(word, str) or not word:
-            raise _refused(launch, name, as_text(value), "must be words with commas between them")
+            raise launch.refuse(name, "must be words with commas between them", as_text(value))
     if twice := next((word for word in words if words.count(word) > 1), None):
-        raise _refused(launch, name, as_text(value), f"'{twice}' is given twice")
+        raise launch.refuse(name, f"'{twice}' is given twice", as_text(value))
     return tuple(words)
 
 
@@ -161,8 +157,8 @@ def _chosen(launch: LaunchDescription, words: Iterable[str]) -> set[str]:
         if not named:
             names = [node.name for node in launch.nodes]
             hint = nearest(word, [*names, *known]) or f"; it has {', '.join(names)}"
-            raise _refused(launch, "only", word, f"{launch.file} has no such node{hint}")
+            raise launch.refuse("only", f"{launch.file} has no such node{hint}", word)
         if len(named) > 1:
-            raise _refused(launch, "only", word, f"which of {', '.join(named)}?")
+            raise launch.refuse("only", f"which of {', '.join(named)}?", word)
         found |= set(named)
     return found or set(known)

@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 import recipe
@@ -200,6 +201,8 @@ def assert_kept(here, windows):
         pytest.param("silent", 4.0, marks=SLOW),
         pytest.param("down", 1.0, marks=SLOW),
         pytest.param("down", 4.0, marks=SLOW),
+        pytest.param("from a", 4.0, marks=SLOW),
+        pytest.param("from b", 4.0, marks=SLOW),
     ],
 )
 def test_the_link_is_cut_in_the_middle_of_an_episode(split, how, seconds):
@@ -244,8 +247,15 @@ def test_over_tls_with_the_planner_alone_elsewhere(networks, split, tmp_path):
 
 
 @SLOW
-def test_behind_the_barrier_two_hosts_do_what_one_does(split, tmp_path):
+@pytest.mark.parametrize("cut_s", [0.0, 0.5])
+def test_behind_the_barrier_two_hosts_do_what_one_does(split, tmp_path, cut_s):
     here = split("realtime:=false", "episodes:=2")
+    if cut_s:
+        here.watch()
+        here.reach(0.2)
+        here.networks.cut("silent")
+        time.sleep(cut_s)  # shorter than the lease: nothing is lost, time stands still
+        here.networks.restore("silent")
     runs = {host: here.ends(host) for host in "ab"}
     alone = launch(tmp_path / "alone", "push", *SMALL, "episodes:=2", "--lockstep", here=True)
     for topic in ("/state", "/plan", "/command", "/applied", "/episode"):
@@ -253,6 +263,19 @@ def test_behind_the_barrier_two_hosts_do_what_one_does(split, tmp_path):
             [payload for _, _, payload in messages_of(run, topic)] for run in (runs["a"], alone)
         )
         assert said == expected, topic
+
+
+@SLOW
+def test_behind_the_barrier_a_lost_link_aborts_the_run(split):
+    here = split("realtime:=false", "episodes:=1000")
+    here.watch()
+    here.reach(0.2)
+    here.networks.cut("silent")
+    here.says("a", "no contact with")
+    here.networks.restore("silent")
+    run = here.ends("a", 1)
+    assert "did not answer" in here.log("a", "sim") and run.summary["aborted"] == 1
+    here.ends("b", 1)  # it has heard of the abort
 
 
 @SLOW

@@ -62,22 +62,25 @@ class TwoNetworks:
         return ["ip", "netns", "exec", self._name[host], *command]
 
     def cut(self, how: str) -> None:
-        """Cuts the link: ``down`` takes it down, ``silent`` lets all that is sent get lost."""
-        for host in "ab":
-            if how == "silent":
+        """Cuts the link: ``down`` takes it down, ``silent`` lets all that is sent get lost.
+
+        ``from a`` and ``from b`` lose what that host sends, and nothing else.
+        """
+        for host in how.removeprefix("from ") if how.startswith("from ") else "ab":
+            if how == "down":
+                self._in(host, "link", "set", self._device(host), "down")
+            else:
                 where = (self.address[self._other(host)], "lladdr", NOWHERE)
                 self._in(host, "neigh", "replace", *where, *self._permanent(host))
-            else:
-                self._in(host, "link", "set", self._device(host), "down")
 
     def restore(self, how: str) -> None:
         """Mends what `cut` has cut."""
-        for host in "ab":
-            if how == "silent":
+        for host in how.removeprefix("from ") if how.startswith("from ") else "ab":
+            if how == "down":
+                self._in(host, "link", "set", self._device(host), "up")
+            else:
                 where = self.address[self._other(host)]
                 self._in(host, "neigh", "del", where, "dev", self._device(host))
-            else:
-                self._in(host, "link", "set", self._device(host), "up")
 
     def remove(self) -> None:
         """Takes both away, with every process in them."""
