@@ -222,9 +222,9 @@ def _parse_call(text: str, start: int, depth: int) -> tuple[_Call, int]:
     given = len(arguments) - 1
     if name in ("eval", "command"):
         raise SubstitutionError(f"$({name}) is not supported: a launch file runs no code")
-    if name not in _KNOWN:
-        raise SubstitutionError(f"unknown substitution '$({name})'{nearest(name, _KNOWN)}")
-    least, most, usage, _ = _KNOWN[name]
+    if name not in SUBSTITUTIONS:
+        raise SubstitutionError(f"unknown substitution '$({name})'{nearest(name, SUBSTITUTIONS)}")
+    least, most, usage, _ = SUBSTITUTIONS[name]
     if not least <= given <= most:
         raise SubstitutionError(f"$({name}) takes {usage}, not {given} arguments")
     return _Call(name, tuple(arguments[1:])), position + 1
@@ -241,7 +241,7 @@ def _text(parts: tuple, scope: Scope) -> str:
 
 
 def _run(call: _Call, scope: Scope) -> str:
-    return _KNOWN[call.name][3](call, scope)
+    return SUBSTITUTIONS[call.name][3](call, scope)
 
 
 def _arguments(call: _Call, scope: Scope) -> list[str]:
@@ -302,7 +302,7 @@ def _logic(rule: Callable[[list[bool]], bool]) -> Callable[[_Call, Scope], str]:
     return lambda call, scope: _word(rule([boolean(a) for a in _arguments(call, scope)]))
 
 
-_KNOWN: Mapping[str, tuple[int, int, str, Callable[[_Call, Scope], str]]] = {
+SUBSTITUTIONS: Mapping[str, tuple[int, int, str, Callable[[_Call, Scope], str]]] = {
     "var": (1, 1, "the name of an argument", lambda call, scope: _variable(call, scope).text),
     "env": (1, 2, "a name and perhaps a default", _env),
     "dirname": (0, 0, "nothing", lambda call, scope: str(scope.folder)),
@@ -317,3 +317,4 @@ _KNOWN: Mapping[str, tuple[int, int, str, Callable[[_Call, Scope], str]]] = {
     "or": (2, 2, "two conditions", _logic(any)),
     "equals": (2, 2, "two values", _equals),
 }
+"""Name -> least and most arguments, what they are, and what it does."""

@@ -193,15 +193,6 @@ def test_check_finds_mistakes_without_starting_anything(place):
     assert not (place / "runs").exists()
 
 
-def test_graph_is_a_table_and_mermaid(place):
-    done = covary(place, "graph", "talk.yaml")
-    assert done.returncode == 0
-    assert "/answer " in done.stdout and "std_msgs/msg/String" in done.stdout
-    only = covary(place, "graph", "talk.yaml", "--mermaid").stdout.splitlines()
-    assert only[0] == "flowchart LR" and '    n0["/ticker"]' in only
-    assert sum("-->" in line for line in only) == 7
-
-
 def test_our_own_launch_files_pass_their_check(place):
     ours = sorted((Path(__file__).parents[2] / "launch").glob("*.yaml"))
     assert ours
