@@ -186,7 +186,7 @@ def _entry(node: NodeDescription) -> dict:
     else:
         body["cmd"] = _escape(" ".join(map(shlex.quote, node.command)))
     body["name"] = node.name
-    if node.namespace:
+    if node.namespace and node.executable:
         body["namespace"] = node.namespace
     if node.parameters:
         body["param"] = [{"name": k, "value": _escape(v)} for k, v in node.parameters.items()]
@@ -200,6 +200,8 @@ def _entry(node: NodeDescription) -> dict:
     if node.shutdown_on_exit:
         body["on_exit"] = "shutdown"
     entry = {"node" if node.executable else "executable": body}
+    if node.namespace and node.command:  # it has no such key
+        entry = {"group": [{"push_ros_namespace": {"namespace": node.namespace}}, entry]}
     return {"timer": {"period": node.delay, "children": [entry]}} if node.delay else entry
 
 

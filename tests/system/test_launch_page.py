@@ -1,4 +1,4 @@
-"""docs/launch.md tells the truth: its files pass the check, its commands run, it names all words."""
+"""docs/launch.md is true: its files pass the check, its commands run, and no word is missing."""
 
 import re
 

@@ -167,7 +167,7 @@ CASES = {
         more={"b.yaml": INNER},
     ),
     "needed by an include": Case(
-        r"a.yaml:3: 'arg': 'who' is needed by .*b.yaml:2",
+        r"a.yaml:2: 'arg': 'who' is needed by .*b.yaml:2",
         _launch("- include:\n    file: $(dirname)/b.yaml"),
         more={"b.yaml": INNER},
     ),
