@@ -128,5 +128,8 @@ def _imported(module_name: str, spec: str) -> Any:
 
 
 def _near(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known) or 'none'}"
+    names = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), names, n=1)
+    if near:
+        return f"; did you mean {names[near[0]]}?"
+    return f"; known: {', '.join(known) or 'none'}"

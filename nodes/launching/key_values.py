@@ -154,12 +154,18 @@ def on_exit(element: Element, scope: Scope) -> bool:
     return True
 
 
-def file(element: Element, scope: Scope) -> Path:
-    """The absolute path of a file that is there."""
+def absolute(element: Element, scope: Scope) -> Path:
+    """An absolute path."""
     found = evaluate_text(element, scope)
     path = Path(found)
     if not path.is_absolute():
         raise ValueError(f"'{found}' is relative; write $(dirname)/{found}")
+    return path
+
+
+def file(element: Element, scope: Scope) -> Path:
+    """The absolute path of a file that is there."""
+    path = absolute(element, scope)
     if not is_file(path):
         raise ValueError(f"no file {path}{nearest_file(path)}")
     return path
@@ -228,4 +234,6 @@ def read(reader: Reader, key: str, element: Element, scope: Scope) -> Any:
     try:
         return reader(element, scope)
     except ValueError as error:
-        raise origin_of(element, scope).error(f"'{key}': {error}") from None
+        text = str(error)
+        said = f"'{key}' {text}" if text.startswith("must ") else f"'{key}': {text}"
+        raise origin_of(element, scope).error(said) from None

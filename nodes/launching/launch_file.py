@@ -5,7 +5,7 @@ sets stays inside it, and a parameter's value may be a mapping. Keys that ROS 2 
 ``x-``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,7 +149,8 @@ def resolve(
     given = given or {}
     root = read_root(path)
     known = _arguments(path, root, {})
-    words = (*known, *(argument.name for argument in ARGUMENTS))
+    everywhere = tuple(argument.name for argument in ARGUMENTS)
+    words = (*known, *everywhere)
     errors = []
     for word in given:
         if word not in words:
@@ -168,8 +169,10 @@ def resolve(
     _refuse_twins(resolver.nodes)
     values = {word: resolver.values[word] for word in known if word in resolver.values}
     origins = {word: resolver.origins[word] for word in values}
-    for word in given:
-        if word not in known:
+    for word in ("realtime", *everywhere):  # for the launcher itself, whoever gave it a value
+        if word not in known and word in resolver.values:  # an include
+            values[word], origins[word] = resolver.values[word], resolver.origins[word]
+        elif word not in known and word in given:
             values[word], origins[word] = given[word].value, given[word].origin
     nodes, logs = tuple(resolver.nodes), tuple(resolver.logs)
     return LaunchDescription(path, tuple(known.values()), values, nodes, logs, origins)
@@ -248,7 +251,7 @@ class _Resolver:
         elif "default" in items:
             variable = variable_of(items["default"], scope, called)
         else:
-            raise self._needed(entity, called)
+            raise self._needed(entity, called, scope.variables)
         allowed = list(choices(entity))
         if allowed and variable.text not in allowed:
             hint = nearest(variable.text, allowed) or f"; one of {', '.join(allowed)}"
@@ -260,14 +263,15 @@ class _Resolver:
         self.values.setdefault(called, variable.value)
         self.origins.setdefault(called, variable.origin)
 
-    def _needed(self, entity: Entity, called: str) -> InputError:
+    def _needed(self, entity: Entity, called: str, visible: Iterable[str]) -> InputError:
         """An argument has neither a value nor a default: of an included file, includers' fault."""
         what = entity.items["description"].text if "description" in entity.items else ""
         said = f" ({what})" if what else ""
         if self.includer is None:
             return entity.element.error(f"argument '{called}' is needed: {called}:=...{said}")
         here = f"{entity.element.file}:{entity.element.line}"
-        return self.includer.error(f"'arg': '{called}' is needed{said} by {here}")
+        hint = nearest(called, visible)
+        return self.includer.error(f"'arg': '{called}' is needed{said} by {here}{hint}")
 
     def _let(self, entity: Entity, place: Place) -> None:
         called = read(name, "name", entity.items["name"], place.scope)

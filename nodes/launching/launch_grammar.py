@@ -124,7 +124,7 @@ def entity_of(item: Element) -> tuple[Entity | None, list[InputError]]:
     if not isinstance(body.value, dict):
         message = f"'{kind}' wants keys ({', '.join(KEYS[kind])}), not {body.kind}"
         return None, [item.error(message, kind)]
-    return Entity(kind, item, body.value), list(_key_errors(kind, item, body))
+    return Entity(kind, body, body.value), list(_key_errors(kind, item, body))
 
 
 def _key_errors(kind: str, item: Element, body: Element) -> Iterator[InputError]:

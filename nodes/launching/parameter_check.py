@@ -79,7 +79,12 @@ def _plugin_findings(node: NodeDescription, kind: Any, name: str, value: Any) ->
         parameters = getattr(found, "Parameters", None)
         if not (block and dataclasses.is_dataclass(parameters)):
             return
-        for error in errors_of(parameters, block, f"{node.full_name}: {name} ({spec})"):  # type: ignore[arg-type]
+        errors = errors_of(parameters, block, f"{node.full_name}: {name} ({spec})")  # type: ignore[arg-type]
+        if len(block) > 1 and sum(error.unknown for error in errors) == len(block):
+            text = f"{where}: {spec!r} has none of the parameters {', '.join(map(str, block))}"
+            yield node.parameter_place(key), f"{text}; is it meant?", ""
+            return
+        for error in errors:
             error.within(name)
             yield node.parameter_place(error.key, error.unknown), str(error), ""
     except PluginError as error:

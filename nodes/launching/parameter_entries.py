@@ -4,7 +4,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from .description import leaves, merge
-from .key_values import TYPES, file, flag, read, type_name
+from .key_values import TYPES, absolute, flag, is_file, nearest_file, read, type_name
 from .launch_grammar import items_of, parameter_entry
 from .substitution import evaluate, evaluate_text, origin_of
 from .variables import Origin, Scope, as_text
@@ -104,7 +104,10 @@ class _Reader:
     def from_file(self, item: Element) -> dict[str, Any]:
         """What a ROS 2 parameter file (``/**: ros__parameters: {...}``) holds for the node."""
         items = item.items
-        path = read(file, "from", items["from"], self.scope)
+        path = read(absolute, "from", items["from"], self.scope)
+        if not is_file(path):
+            message = f"'from': {path}: cannot read it, there is no such file{nearest_file(path)}"
+            raise origin_of(items["from"], self.scope).error(message)
         try:
             root = load_file(path)
         except InputError as error:

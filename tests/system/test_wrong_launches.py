@@ -121,7 +121,7 @@ CASES = {
     ),
     "condition": Case(r"a.yaml:4: 'if': 'maybe' is neither.*", _talker("if: maybe")),
     "both conditions": Case(r"a.yaml:5: 'if' and 'unless'.*", _talker("if: 1\n    unless: 1")),
-    "number": Case(r"a.yaml:4: 'respawn_delay': must be.*'soon'", _talker("respawn_delay: soon")),
+    "number": Case(r"a.yaml:4: 'respawn_delay' must be.*'soon'", _talker("respawn_delay: soon")),
     "on_exit": Case(r"a.yaml:4: 'on_exit'.*did you mean 'shutdown'\?", _talker("on_exit: shutdwn")),
     "branch not taken": Case(
         r"a.yaml:5: unknown key 'exce'; did you mean 'exec'\?.*",
@@ -167,7 +167,7 @@ CASES = {
         more={"b.yaml": INNER},
     ),
     "needed by an include": Case(
-        r"a.yaml:2: 'arg': 'who' is needed by .*b.yaml:2",
+        r"a.yaml:3: 'arg': 'who' is needed by .*b.yaml:2",
         _launch("- include:\n    file: $(dirname)/b.yaml"),
         more={"b.yaml": INNER},
     ),
@@ -322,7 +322,8 @@ CASES = {
         more={"p.yaml": "talker:\n  ros_parameters: {rate: 1}\n"},
     ),
     "missing parameter file": Case(
-        r"a.yaml:4: 'from': no file .*q.yaml.*", _talker("param: [{from: $(dirname)/q.yaml}]")
+        r"a.yaml:4: 'from': .*q.yaml: cannot read it, .*",
+        _talker("param: [{from: $(dirname)/q.yaml}]"),
     ),
     "task": Case(r"a.yaml:12: /sim: task: .*'pusk'; did you mean push\?.*", _task("pusk")),
     "task of an outsider": Case(

@@ -191,7 +191,7 @@ def test_places_are_where_values_were_written(write):
     assert node.parameter_place("planner.knots").line == 12
     assert node.parameter_place("planner.knots", unknown=True).line == 11
     assert node.parameter_place("more.x.y").line == 13
-    assert node.parameter_place("nothing").line == 4
+    assert node.parameter_place("nothing").line == 5  # its entry
     (node,) = launched(path, "n:=many").nodes
     where = node.parameter_place("planner.samples")
     assert (where.line, where.typed) == (10, "n:=many")

@@ -53,7 +53,7 @@ BROKEN = {
     "launch:\n- node: {exec: sim_node, param: [{from: p.yaml}]}": (2, "write $(dirname)/p.yaml"),
     "launch:\n- node: {exec: sim_node, param: [{from: $(dirname)/p.yaml}]}": (
         2,
-        "'from': no file ",
+        "cannot read it",
     ),
     "launch:\n- node: {exec: sim_node, remap: [{form: a, to: b}]}": (2, "did you mean 'from'?"),
     "launch:\n- node: {exec: sim_node, remap: [{from: a}]}": (2, "'to' is missing"),
@@ -90,7 +90,7 @@ BROKEN = {
     "launch:\n- include: {file: b.yaml}": (2, "write $(dirname)/b.yaml"),
     "launch:\n- include: {file: /no/such/b.yaml}": (2, "no file /no/such/b.yaml"),
     "launch:\n- include: {file: $(dirname)/a.yaml}": (2, "includes itself"),
-    "launch:\n- timer: {period: soon, children: []}": (2, "'period': must be a number of seconds"),
+    "launch:\n- timer: {period: soon, children: []}": (2, "'period' must be a number of seconds"),
     "launch:\n- executable: {cmd: 'a \"b'}": (2, "No closing quotation"),
     "launch:\n- group: {children: [], scopd: true}": (
         2,
