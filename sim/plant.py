@@ -35,7 +35,10 @@ class MujocoPlant:
         else:
             if named := _FOREIGN.search(model):
                 raise ValueError(f"it names what lies outside it: {named[0]}")
-            self.model = mujoco.MjModel.from_xml_string(model)
+            try:
+                self.model = mujoco.MjModel.from_xml_string(model)
+            except (RuntimeError, MemoryError) as error:
+                raise ValueError(f"MuJoCo cannot load it: {error}") from error
         self.model.opt.timestep = task.physics_dt
         self.data = mujoco.MjData(self.model)
         self.goal = np.zeros(0)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from bounds import COUNTS, QUIET, outcome
+from bounds import QUIET, outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -92,7 +92,7 @@ FACTS = st.dictionaries(
 )
 
 
-@pytest.mark.parametrize("count", [100, COUNTS[1]])
+@pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
 def test_any_messages_give_a_verdict_a_picture_or_one_line(tmp_path, monkeypatch, count):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its warnings where it stands
     folder = tmp_path / "bag"

@@ -254,6 +254,24 @@ def test_a_model_in_a_bag_opens_no_files(tmp_path):
             MujocoPlant(Push(), model=text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "<mujoco>\0</mujoco>",
+        "<mujoco>" + "<body>" * 20_000,
+        "<mujoco/>",
+    ],
+    ids=["empty", "NUL", "deep", "no joints"],
+)
+def test_a_model_in_a_bag_that_does_not_load_is_an_error(text):
+    from covary.sim.plant import MujocoPlant
+    from covary.sim.tasks.push import Push
+
+    with pytest.raises((ValueError, KeyError)), bounded():
+        MujocoPlant(Push(), model=text)
+
+
 def test_a_command_on_a_bomb_in_a_process_of_little_memory(tmp_path):
     """The whole command, with all it imports, in 1 GB of address space."""
     bomb = chunk(b"", "zstd", packed=zstandard.compress(bytes(GIGABYTE)), size=GIGABYTE, checksum=0)
