@@ -264,7 +264,8 @@ def test_a_model_in_a_bag_opens_no_files(tmp_path):
     ],
     ids=["empty", "NUL", "deep", "no joints"],
 )
-def test_a_model_in_a_bag_that_does_not_load_is_an_error(text):
+def test_a_model_in_a_bag_that_does_not_load_is_an_error(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its warnings where it stands
     from covary.sim.plant import MujocoPlant
     from covary.sim.tasks.push import Push
 
