@@ -139,7 +139,7 @@ CHILD = """
 import sys, time
 from covary.nodes import messages
 from covary.nodes.bus.zenoh_bus import ZenohBus
-bus = ZenohBus(sys.argv[2], sys.argv[1], 7)
+bus = ZenohBus(sys.argv[2], sys.argv[1], 7, patient=True)
 try:
     heard = bus.subscribe("std_msgs/msg/String", "/in", 0)
     out = bus.publisher("std_msgs/msg/String", "/out")
