@@ -48,7 +48,7 @@ check: setup
 	@$(PYTHON) -m pyright
 	@$(PYTEST)
 
-# Every file prints one JSON object; docs/results.md says what the keys mean.
+# Every file prints one JSON object, and its docstring says what is counted; about eleven minutes.
 bench: setup
 	@for file in benchmarks/*.py; do $(PYTHON) -P "$$file" || exit 1; done
 

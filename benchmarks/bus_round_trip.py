@@ -15,7 +15,8 @@ both sides: NumPy array -> bytes -> wire -> bytes -> read-only NumPy view.
 The variants take turns within one run of the same two processes, in blocks; a ratio is that of two
 medians of the same round, and what is printed is the median and the quartiles of these ratios.
 `one_way` sends as fast as it can and counts what comes out at the other end (what does not fit is
-dropped). `local_bus` is one message through a `LocalGraph`, against a bare deque. Times in us.
+dropped). `local_bus` is one message through a `LocalGraph`, against a bare deque. Times in us;
+`load` is the machine's load average at the end.
 
 `--quick`: a few messages only.
 """
@@ -23,6 +24,7 @@ dropped). `local_bus` is one message through a `LocalGraph`, against a bare dequ
 from __future__ import annotations
 
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -393,6 +395,7 @@ def main() -> None:
     finally:
         bus.close()
     figures = {"benchmark": "bus_round_trip", "rounds": ROUNDS, "per_block": PER_BLOCK}
+    figures["load"] = round(os.getloadavg()[0], 1)
     figures |= {"round_trip": rows, "one_way": flood, "local_bus": local_bus()}
     print(json.dumps(figures, indent=1))
 

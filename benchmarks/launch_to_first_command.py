@@ -137,6 +137,7 @@ def main() -> None:
     figures = {
         "benchmark": "launch_to_first_command",
         "runs": len(rounds),
+        "load": round(os.getloadavg()[0], 1),
         "modules": modules,
         "first_command_s": round(command, 3),
         "first_obeyed_s": round(applied, 3),

@@ -287,6 +287,7 @@ def main() -> None:
             shutil.rmtree(inside)
         alone = floors(Path(folder))
     figures = {"benchmark": "recorder_throughput", "cameras": CAMERAS, "hz": HZ}
+    figures["load"] = round(os.getloadavg()[0], 1)
     figures |= {"image": [HEIGHT, WIDTH, 3], "seconds": SECONDS}
     print(json.dumps(figures | {"recorder": rows, "alone": alone}, indent=1))
 
