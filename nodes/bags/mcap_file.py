@@ -200,8 +200,9 @@ def facts_of(records: Records, damaged: Callable[[DamageError], None]) -> Facts:
     facts, size = Facts({}, []), 0
     for opcode, begin, length in records:
         try:
-            if opcode == Opcode.METADATA:
-                name, said = mcap_records.metadata(records.body(begin, length, LARGEST_TEXT))
+            # A longer one is not ours: rosbag2 puts its whole metadata.yaml into one.
+            if opcode == Opcode.METADATA and length <= LARGEST_TEXT:
+                name, said = mcap_records.metadata(records.body(begin, length))
                 size += length
                 if size > MOST_TEXT:
                     raise DamageError(f"more than {MOST_TEXT} bytes of metadata")

@@ -202,6 +202,13 @@ def test_names_in_a_bag_are_no_paths(tmp_path):
     ]  # fmt: skip
 
 
+def test_metadata_of_other_writers_may_be_long(tmp_path):
+    """Of ours nothing is near a megabyte; a longer record is passed over."""
+    long = metadata("rosbag2", {"serialized_metadata": "x" * 2**21})
+    path = put(tmp_path, file(long + metadata("covary", {"seed": "1"}) + chunk(ONE), STRING, 1))
+    assert Bag(path).metadata == {"seed": "1"}
+
+
 DEFINITIONS = {
     "inside itself": "a/msg/A again",
     "inside a list of itself": "a/msg/A[] again",
