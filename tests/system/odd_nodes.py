@@ -66,3 +66,33 @@ class Refusing(Node):
 
 class NoNode:
     publishes: ClassVar = {}
+
+
+class NearTalker(Node):
+    """Its topics stand in its namespace."""
+
+    publishes: ClassVar = {"word": STRING}
+    subscribes: ClassVar = {"answer": STRING}
+
+
+class NearAnswerer(Node):
+    publishes: ClassVar = {"answer": STRING}
+    subscribes: ClassVar = {"word": STRING}
+
+
+class Camera(Node):
+    """Publishes more if its parameters say so."""
+
+    publishes: ClassVar = {"/info": STRING}
+
+    @dataclass(frozen=True)
+    class Parameters:
+        raw: bool = False
+
+    @staticmethod
+    def also_publishes(parameters):
+        return {"/raw": STRING} if parameters.raw else {}
+
+
+class Viewer(Node):
+    subscribes: ClassVar = {"/raw": STRING}

@@ -26,3 +26,17 @@ class Broken(PointMass):
 
 class NoTask:
     pass
+
+
+class Plain(PointMass):
+    """Without any symmetry."""
+
+    def __init__(self):
+        super().__init__()
+        self.symmetry = self.symmetry.trivial()
+
+
+class Undeclared(PointMass):
+    def __init__(self):
+        super().__init__()
+        del self.symmetry
