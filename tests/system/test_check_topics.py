@@ -95,7 +95,7 @@ def test_classes_of_other_hosts_need_not_be_here(check):
         (
             "Plain",
             "C4",
-            "a.yaml:7: /planner: symmetry: C4 is no subgroup of trivial; it has trivial",
+            "a.yaml:8: /planner: symmetry: C4 is no subgroup of trivial; it has trivial",
         ),
         (
             "Undeclared",
