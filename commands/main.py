@@ -17,7 +17,7 @@ from ..nodes.launching.yaml_loader import InputError, in_a_line, nearest
 COMMANDS = {
     "launch": "Start what a launch file describes, and supervise it to its end.",
     "check": "Check a launch file and everything it names without starting anything.",
-    "graph": "Show the nodes and topics of a launch file as a table and as mermaid text.",
+    "graph": "Draw the nodes and topics of a launch file, here or as mermaid text.",
     "topic": "List, print or measure the topics of a running launch.",
     "service": "List or call the services of a running launch, such as /stop.",
     "info": "Show what a recording holds.",

@@ -98,7 +98,7 @@ class _Reader:
             return float(value)
         if type(value) is not kind:
             where = origin_of(items["value"], self.scope)
-            raise where.error(f"'{as_text(value)}' is not of type {name}")
+            raise where.error(f"'value': '{as_text(value)}' is not of type {name}")
         return value
 
     def from_file(self, item: Element) -> dict[str, Any]:

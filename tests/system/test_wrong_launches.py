@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import textwrap
 import time
 from dataclasses import dataclass, field
@@ -278,6 +279,14 @@ CASES = {
         r"a.yaml:6: /talker: retries: 1.5 is not a whole number",
         _talker("param:\n    - name: retries\n      value: 1.5"),
     ),
+    "type": Case(
+        r"a.yaml:4: 'type': unknown type 'flaot'; did you mean 'float'\?",
+        _talker("param: [{name: rate, value: 1, type: flaot}]"),
+    ),
+    "value of another type than said": Case(
+        r"a.yaml:4: 'value': '1.5' is not of type int",
+        _talker("param: [{name: retries, value: 1.5, type: int}]"),
+    ),
     "plugin's key": Case(
         r"a.yaml:3: /planner: planner: unknown parameter 'plguin'; did you mean plugin\?",
         _three("push", "push", "push").replace("plugin:", "plguin:"),
@@ -480,6 +489,22 @@ def test_so_it_is_from_a_shell(name, tmp_path):
     place = place_of(case, tmp_path)
     one_line(case, covary(place, *SHELL[name], case.file, *case.words))
     assert not (place / "runs").exists()
+
+
+@pytest.mark.parametrize("name", ["billion laughs", "laughing lets", "tree of includes", "deep"])
+def test_a_bomb_takes_neither_memory_nor_time(name, tmp_path):
+    case = CASES[name]
+    place = place_of(case, tmp_path)
+    command = [sys.executable, "-m", "covary.commands.main", "check", case.file]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -v 600000; ulimit -t 20; exec "$0" "$@"', *command],  # kB, s
+        cwd=place,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    one_line(case, done)
 
 
 def test_several_mistakes_have_a_line_each(tmp_path):
