@@ -73,6 +73,7 @@ class Child:
         self.stuck = False
         self.was_active = False
         self.log = node_folder(folder, node) / f"{node.name}.log"
+        self.run_folder = folder
         self._process: subprocess.Popen | None = None
         self._signalled: tuple[signal.Signals, float] | None = None
 
@@ -90,6 +91,7 @@ class Child:
         """Starts the process, in a group of its own so that a terminal's Ctrl-C passes it by."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONUNBUFFERED": "1"}
+        environment["COVARY_RUN"] = str(self.run_folder.resolve())
         environment |= self.node.environment
         leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid())]
         with self.log.open("ab") as log:

@@ -39,13 +39,12 @@ class FakeDriver(Node):
         self.sense()
 
     def on_command(self, message):
-        stamp = round(m.seconds(message.header.stamp) / TICK)
-        fits = sorted(message.name) == JOINTS and len(message.effort) == 2
-        if fits and self.stamp < stamp <= self.tick:
-            force = message.effort[[message.name.index(joint) for joint in JOINTS]]
-            size = np.linalg.norm(force)  # one that is not finite ends the command before it too
-            self.force = force * (LIMIT / max(size, LIMIT)) if np.isfinite(size) else None
-            self.stamp = stamp
+        stamp, force = round(m.seconds(message.header.stamp) / TICK), message.effort
+        if not np.isfinite(force).all():
+            self.force = None  # this ends the command before it too
+        elif sorted(message.name) == JOINTS and len(force) == 2 and self.stamp < stamp <= self.tick:
+            self.stamp, force = stamp, force[[message.name.index(joint) for joint in JOINTS]]
+            self.force = force * (LIMIT / max(np.linalg.norm(force), LIMIT))
 
     def latch(self, stopped):
         self.stopped, self.force = stopped, None

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_driver import FakeDriver
 from ros2_client import Client
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 from launches import left, start, wait_for  # noqa: E402
 
+from covary.nodes import messages as m  # noqa: E402
 from covary.nodes.bags.reader import Bag  # noqa: E402
+from covary.nodes.bus.local_bus import LocalBus, LocalGraph  # noqa: E402
 
 DRIVER = Path(__file__).with_name("fake_driver.py")
 TICK, FRICTION = 0.005, 0.5  # of the driver: s, N s/m
@@ -43,6 +46,78 @@ def test_it_is_short_enough_to_be_copied():
         "from covary.nodes import messages as m",
         "from covary.nodes.node import Node",
     ]
+
+
+def alone():
+    """A driver at work with nobody around, its ticks counted by hand."""
+    driver = FakeDriver("driver", LocalBus(LocalGraph(), "driver"))
+    driver.configure()
+    driver.start()
+    return driver
+
+
+def command(tick, effort, names=("mass_x", "mass_y")):
+    empty = np.zeros(0)
+    header = m.Header(m.stamp(tick * TICK), "world")
+    return m.JointState(header, list(names), empty, empty, np.array(effort, float))
+
+
+def force(driver):
+    """What pushes in the next tick, N."""
+    before = driver.v
+    driver.on_tick()
+    return ((driver.v - before) / TICK + FRICTION * before).round(9).tolist()
+
+
+def test_it_obeys_what_is_valid_until_the_deadline():
+    driver = alone()
+    assert force(driver) == [0.0, 0.0]  # none yet
+    driver.on_command(command(1, [1.0, -0.5]))
+    assert [force(driver) for _ in range(20)] == [[1.0, -0.5]] * 20
+    assert force(driver) == [0.0, 0.0]  # 100 ms after its stamp
+    driver.on_command(command(15, [0.5, 0.0], ("mass_y", "mass_x")))
+    assert force(driver) == [0.0, 0.5]  # in any order, and with what is left of its time
+    driver.on_command(command(16, [3.0, 4.0]))
+    assert force(driver) == [1.2, 1.6]  # onto the limit
+
+
+@pytest.mark.parametrize(
+    ("refused", "after"),
+    [
+        (command(3, [2.0, 0.0], ("mass_x", "mass_z")), [1.0, 1.0]),
+        (command(3, [2.0, 0.0], ("mass_x", "mass_x")), [1.0, 1.0]),
+        (command(3, [2.0]), [1.0, 1.0]),
+        (command(2, [2.0, 0.0]), [1.0, 1.0]),  # no newer
+        (command(6, [2.0, 0.0]), [1.0, 1.0]),  # of the future
+        (command(3, [np.nan, 0.0]), [0.0, 0.0]),
+        (command(1, [0.0, -np.inf]), [0.0, 0.0]),
+    ],
+)
+def test_it_refuses_the_rest(refused, after):
+    driver = alone()
+    for _ in range(5):
+        driver.on_tick()
+    driver.on_command(command(2, [1.0, 1.0]))
+    driver.on_command(refused)
+    assert force(driver) == after
+
+
+def test_a_stop_outlives_episodes_and_what_came_before_counts_no_more():
+    driver = alone()
+    for _ in range(5):
+        driver.on_tick()
+    driver.latch(True)
+    driver.on_command(command(5, [1.0, 1.0]))
+    assert force(driver) == [0.0, 0.0]
+    while driver.index == 0:
+        driver.on_tick()
+    driver.on_command(command(driver.tick, [1.0, 1.0]))
+    assert force(driver) == [0.0, 0.0]
+    driver.latch(False)
+    driver.on_command(command(driver.begin - 5, [1.0, 1.0]))  # of the episode before
+    assert force(driver) == [0.0, 0.0]
+    driver.on_command(command(driver.tick, [1.0, 1.0]))
+    assert force(driver) == [1.0, 1.0]
 
 
 @pytest.fixture
