@@ -50,8 +50,15 @@ def definition(name):
     return "".join(lines)
 
 
-def beside_a_launch(place, peer, python, **told):
+def beside_a_launch(place, peer, python, port=None, **told):
     """Runs a launch in ROS 2's default domain, and a client's script beside it.
+
+    Args:
+        place: Where.
+        peer: The script.
+        python: What runs it.
+        port: Where the launch listens for the client; None: where its own nodes meet.
+        **told: What the script is told.
 
     Returns:
         What the script printed as its last line, as JSON; and the bags.
@@ -59,7 +66,8 @@ def beside_a_launch(place, peer, python, **told):
     camera = renders()
     topics = {"/joint_states": JOINTS} | ({PICTURE: IMAGE} if camera else {})
     words = (*SMALL, "realtime:=true", "episodes:=1000", "domain:=0", f"camera:={camera}".lower())
-    launcher = start(place, "reach", *words)
+    listen = (f"listen:=tcp/127.0.0.1:{port}",) if port else ()
+    launcher = start(place, "reach", *words, *listen)
     with contextlib.ExitStack() as stack:
         stack.callback(lambda: launcher.poll() is None and launcher.kill())
         (file,) = wait_for(lambda: list(place.glob("runs/*/endpoint.json")), launcher=launcher)
@@ -68,7 +76,8 @@ def beside_a_launch(place, peer, python, **told):
         applied = client.subscribe("/applied", "covary_msgs/msg/Applied")
         wait_for(applied.qsize, launcher=launcher)
         where = json.loads(file.read_text())
-        told |= {"endpoint": where["endpoint"], "domain": where["domain"], "topics": topics}
+        endpoint = f"tcp/127.0.0.1:{port}" if port else where["endpoint"]
+        told |= {"endpoint": endpoint, "domain": where["domain"], "topics": topics}
         (place / "told.json").write_text(json.dumps(told | {"goal": GOAL}))
         command = [str(python), str(Path(__file__).with_name(peer)), str(place / "told.json")]
         clean = {

@@ -1,6 +1,7 @@
 """dora-rs's ROS 2 client (Rust) reads a running launch, calls its services and gives it a goal."""
 
 import json
+import socket
 
 import pytest
 import ros2_client
@@ -38,7 +39,13 @@ def ament(root):
 
 @pytest.mark.slow
 def test_dora_reads_calls_and_publishes(tmp_path):
-    """In domain 0: dora-rs 1.1.0 sends and hears data of no other, whatever it announces."""
+    """By a port of the launch's own for others, as docs/topics.md has it for ROS 2.
+
+    In domain 0: dora-rs 1.1.0 sends and hears data of no other, whatever it announces.
+    """
     python = environment(PIN)
     folder = ament(tmp_path / "ament")
-    check(*beside_a_launch(tmp_path, "dora_peer.py", python, ament=str(folder)))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    check(*beside_a_launch(tmp_path, "dora_peer.py", python, port, ament=str(folder)))
