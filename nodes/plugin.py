@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,9 @@ def load_node(executable: str) -> Any:
 
 
 def _imported(module_name: str, spec: str) -> Any:
+    before = sys.dont_write_bytecode
+    # To look at an outsider's file leaves nothing beside it.
+    sys.dont_write_bytecode = before or not module_name.startswith(f"{PACKAGE}.")
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -125,6 +129,8 @@ def _imported(module_name: str, spec: str) -> Any:
     except (Exception, SystemExit) as error:  # an outsider's file may fail in any way
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise PluginError(f"{spec!r} cannot be imported ({reason})", in_code=True) from error
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _near(word: str, known: list[str]) -> str:
