@@ -76,9 +76,29 @@ def router_config(listen: str, hosts: Hosts, domain: int, patient: bool = False)
         "connect/retry": _RETRY,
         "transport/unicast/open_timeout": _OPEN_MS,
     }
-    if hosts.security is not None:
-        values |= _tls(hosts.security) | {"access_control": access_control(hosts.security, domain)}
-    return _config(values, patient)
+    return _config(values | _secured(hosts, domain), patient)
+
+
+def client_config(hosts: Hosts, domain: int) -> zenoh.Config:
+    """A program that joins another host's launch: it listens nowhere and passes nothing on.
+
+    Args:
+        hosts: Which endpoints to try, and under what security.
+        domain: The domain to which its own access list gives access.
+    """
+    values = {
+        "mode": "client",
+        "connect/endpoints": list(hosts.connect),
+        "connect/exit_on_failure": True,
+        "connect/timeout_ms": CONNECT_MS,
+    }
+    return _config(values | _secured(hosts, domain), patient=False)
+
+
+def _secured(hosts: Hosts, domain: int) -> dict[str, Any]:
+    if hosts.security is None:
+        return {}
+    return _tls(hosts.security) | {"access_control": access_control(hosts.security, domain)}
 
 
 def _config(values: dict[str, Any], patient: bool) -> zenoh.Config:

@@ -15,7 +15,7 @@ import zenoh.shm
 from ..messages import MessageError
 from .gid import gid
 from .local_bus import BusError, Subscription
-from .session import router_config, session_config
+from .session import client_config, router_config, session_config
 from .wire import Attachment, Token, endpoint_token, key, node_token, parse_token
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class ZenohBus:
         domain: ROS domain.
         namespace: Namespace of the node, for the graph.
         listen: Where to listen; None takes a free port of the loopback interface.
-        hosts: Other hosts, which can reach the nodes of this one only through this session.
+        hosts: Other hosts: with `listen` those that reach the nodes of this one through this
+            session, else those whose launch it joins.
         patient: Whether a message waits for a busy reader. Only where time waits for the nodes: a
             control loop has no time to wait.
 
@@ -130,18 +131,20 @@ class ZenohBus:
         patient: bool = False,
     ) -> None:
         self.node_name, self.domain, self.namespace = node_name, domain, namespace
-        listen = listen or "tcp/127.0.0.1:0"
-        listens = listen
-        if hosts is not None and hosts.linked:
-            config = router_config(listen, hosts, domain, patient)
-            listens = ", ".join([listen, *hosts.listen])
-        else:
+        if hosts is None or not hosts.linked:
+            listen = listen or "tcp/127.0.0.1:0"
             config = session_config([endpoint] if endpoint else [], [listen], patient)
+            what = f"join {endpoint}" if endpoint else f"listen on {listen}"
+        elif listen:
+            config = router_config(listen, hosts, domain, patient)
+            what = f"listen on {', '.join([listen, *hosts.listen])}"
+        else:
+            config = client_config(hosts, domain)
+            what = f"join {', '.join(hosts.connect)}"
         try:
             self.session = zenoh.open(config)
         except zenoh.ZError as error:
             reason = str(error).splitlines()[0].split(" at /")[0]  # without zenoh's own file names
-            what = f"join {endpoint}" if endpoint else f"listen on {listens}"
             raise BusError(f"cannot {what}: {reason}") from None
         self._zid = str(self.session.zid())
         self._bell = _Bell()

@@ -38,6 +38,7 @@ from covary.nodes.launching.security_file import read_security
 LOOPBACK = {"127.0.0.1"}
 COMMAND, STATE = "sensor_msgs/msg/JointState", "covary_msgs/msg/State"
 TRIGGER = "std_srvs/srv/Trigger"
+NOTHING = (0, 0, set(), [])
 
 
 def free_port():
@@ -130,15 +131,22 @@ def test_an_endpoint_that_is_taken_is_one_line(tmp_path):
 class Intruder:
     """Somebody who tries to hear the states, to command, to stop, and to see who is there."""
 
-    def __init__(self, port, security, protocol="tls"):
+    def __init__(self, port, security, protocol="tls", listen=None):
         hosts = Hosts(connect=(f"{protocol}/127.0.0.1:{port}",), security=security)
-        self.bus = ZenohBus("intruder", None, 0, hosts=hosts)
+        self.bus, self.everything = None, []
+        try:
+            self.bus = ZenohBus("intruder", None, 0, hosts=hosts, listen=listen)
+        except BusError as error:
+            self.refused = str(error)
+            return
         self.states = self.bus.subscribe(STATE, "/state", 0)
-        self.everything = []
         self.kept = self.bus.session.declare_subscriber("**", self.everything.append)
 
     def attempt(self, seconds):
         """What it got within some seconds: states, other messages, nodes, and answers."""
+        if self.bus is None:
+            assert self.refused.startswith("cannot join ")
+            return NOTHING
         commands = self.bus.publisher(COMMAND, "/command")
         header = messages.Header(stamp=messages.stamp(1e6), frame_id="intruder")
         nothing = {"name": [], "position": [], "velocity": [], "effort": []}
@@ -156,8 +164,9 @@ class Intruder:
         return self.states.waiting(), len(others), self.bus.nodes(), answers
 
     def close(self):
-        self.kept.undeclare()
-        self.bus.close()
+        if self.bus is not None:
+            self.kept.undeclare()
+            self.bus.close()
 
 
 @recipe.NEEDS_OPENSSL
@@ -184,42 +193,54 @@ def test_the_recipe_lets_in_who_is_on_the_list_and_nobody_else(tmp_path, running
         files = {"certificate": folder / f"{name}.pem", "key": folder / f"{name}.key"}
         return replace(ours, ca=tmp_path / ca, **files)
 
+    stranger, foreigner = own(tmp_path, "stranger"), own(tmp_path / "other", "desk")
     intruders = {
-        "no entry": Intruder(port, own(tmp_path, "stranger")),
-        "another authority": Intruder(port, own(tmp_path / "other", "desk")),
-        "another authority, trusting nobody else": Intruder(
-            port, own(tmp_path / "other", "desk", "other/ca.pem")
+        "no entry": lambda: Intruder(port, stranger),
+        "another authority": lambda: Intruder(port, foreigner),
+        "another authority, which it trusts": lambda: Intruder(
+            port, replace(foreigner, ca=tmp_path / "other" / "ca.pem")
         ),
-        "no certificate": Intruder(port, None),
-        "plain TCP": Intruder(port, None, "tcp"),
+        "no certificate": lambda: Intruder(port, None),
+        "plain TCP": lambda: Intruder(port, None, "tcp"),
     }
-    friend = Intruder(port, ours)
-    try:
+    last = {"no entry, as a router": lambda: Intruder(port, stranger, listen="tcp/127.0.0.1:0")}
+
+    def assert_nobody_gets_anything(intruders):
+        def attempt(make):
+            one = make()
+            try:
+                return one.attempt(2.0)
+            finally:
+                one.close()
+
         with ThreadPoolExecutor() as pool:
-            tries = {name: pool.submit(i.attempt, 2.0) for name, i in intruders.items()}
-            got = {name: attempt.result() for name, attempt in tries.items()}
-        for name, (states, others, nodes, answers) in got.items():
-            assert (states, others, nodes, answers) == (0, 0, set(), []), name
+            tries = {name: pool.submit(attempt, make) for name, make in intruders.items()}
+            got = {name: one.result() for name, one in tries.items()}
+        assert got == dict.fromkeys(intruders, NOTHING)
         stamps = set()
         while (taken := heard.take()) is not None:
-            header = messages.deserialize(taken[0], COMMAND).header
-            stamps.add((header.frame_id, messages.seconds(header.stamp) == 1e6))
-        assert stamps == {("world", False)}
-        assert "STOPPED" not in (folders["robot"] / "sim.log").read_text()
-        # The same attempt with a certificate that has an entry: the test can tell.
-        states, others, nodes, _ = friend.attempt(1.0)
-        assert states > 0 and others > 0 and {"/sim", "/planner"} <= nodes
-        wait_for(lambda: (t := heard.take()) and b"intruder" in t[0], 10)
-        reset = messages.Trigger.Request(structure_needs_at_least_one_member=0)
-        witness.call(TRIGGER, "/reset", messages.serialize(reset), 5.0)
-    finally:
-        for one in (friend, *intruders.values()):
-            one.close()
-        witness.close()
+            stamps.add(messages.deserialize(taken[0], COMMAND).header.frame_id)
+        assert stamps == {"world"}
 
-    # The tablet's entry is enough for what its program does.
-    said = code_blocks.run([sys.executable, "tablet.py"], tmp_path, 60)
-    assert said.startswith("goal at [")
+    try:
+        assert_nobody_gets_anything(intruders)
+        assert "/stop" not in (folders["robot"] / "sim.log").read_text()
+        # The tablet's entry is enough for what its program does.
+        said = code_blocks.run([sys.executable, "tablet.py"], tmp_path, 60)
+        assert said.startswith("goal at [")
+        assert (folders["robot"] / "sim.log").read_text().count("/stop") == 1
+        assert_nobody_gets_anything(last)
+        assert (folders["robot"] / "sim.log").read_text().count("/stop") == 1
+        # The same attempt with a certificate that has an entry: the test can tell.
+        friend = Intruder(port, ours)
+        try:
+            states, others, nodes, answers = friend.attempt(1.0)
+        finally:
+            friend.close()
+        assert states > 0 and others > 0 and {"/sim", "/planner"} <= nodes and len(answers) == 1
+        wait_for(lambda: (taken := heard.take()) and b"intruder" in taken[0], 10)
+    finally:
+        witness.close()
     assert ctrl_c(launchers["robot"])
     screen, _ = launchers["desk"].communicate(timeout=60)
     assert launchers["desk"].returncode == 0, screen
