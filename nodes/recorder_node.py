@@ -8,11 +8,13 @@ import time
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from . import messages
 from .bags.episode_bags import EpisodeBags
 from .bus.local_bus import LocalBus
+from .bus.wire import checked
+from .launching.yaml_loader import nearest
 from .node import Node
 from .parameters import ParameterError
 
@@ -55,7 +57,7 @@ class RecorderNode(Node):
         """Topics to record, `/topic` or `/topic package/msg/Type`; empty: all of the contract."""
         also: tuple[str, ...] = ()
         """Topics beside those, `/topic package/msg/Type`."""
-        compression: str = "none"
+        compression: Literal["none", "lz4", "zstd"] = "none"
         """Of the chunks: none, lz4 or zstd."""
         chunk_kb: int = 256
         """A chunk is closed before it grows past this; a kill loses at most the open one."""
@@ -64,11 +66,36 @@ class RecorderNode(Node):
         grace_s: float = 0.3
         """How long after its END a bag waits for messages on their way, s; in lockstep none are."""
 
+    @staticmethod
+    def check(parameters: Parameters) -> dict[str, str]:
+        """Topic to type, as the parameters say; `/episode` first: it says where all others go.
+
+        Raises:
+            ParameterError: A topic that is no name, or a type that is not known.
+        """
+        p = parameters
+        ours = RecorderNode.subscribes
+        wanted = {} if p.topics else dict(ours)
+        for name, entries in (("topics", p.topics), ("also", p.also)):
+            for entry in entries:
+                topic, _, type_name = entry.partition(" ")
+                type_name = type_name.strip() or ours.get(topic, "")
+                try:
+                    checked(topic)
+                    if not type_name:
+                        hint = nearest(topic, ours)
+                        raise ParameterError(f"{topic} needs its type, '/topic pkg/msg/Type'{hint}")
+                    messages.message_class(type_name)
+                except ValueError as error:
+                    raise ParameterError(f"{name}: {error}") from None
+                wanted[topic] = type_name
+        # Without it there is no bag at all.
+        return {"/episode": ours["/episode"]} | wanted
+
     def configure(self) -> None:
-        """Open the topics. `/episode` comes first: it says where all others go."""
+        """Open the topics."""
         p = self.parameters
-        if p.compression not in ("none", "lz4", "zstd"):
-            raise ParameterError(f"compression: {p.compression!r} is none of none, lz4, zstd")
+        wanted = self.check(p)
         folder = Path(p.folder) if p.folder else (self.run_folder or Path.cwd()) / "bags"
         lockstep = isinstance(self.bus, LocalBus)
         self.bags = EpisodeBags(
@@ -87,30 +114,14 @@ class RecorderNode(Node):
         self.sequences: dict[bytes, int] = {}
         self.gathered: list[tuple] | None = None
         self.stats.update(bags=self.earlier, messages=0, dropped=0, outside=0, failed="")
-        for topic, type_name in self.wanted().items():
+        for topic, type_name in wanted.items():
             self.listen(topic, type_name)
         if not lockstep:
             self.create_timer(min(0.1, p.grace_s), self.on_grace, wall=True)
             self.create_timer(FLUSH_S, self.bags.flush, wall=True)
 
-    def wanted(self) -> dict[str, str]:
-        """Topic to type, as the parameters say."""
-        p = self.parameters
-        wanted = {} if p.topics else dict(self.subscribes)
-        for entry in (*p.topics, *p.also):
-            topic, _, type_name = entry.partition(" ")
-            type_name = type_name.strip() or self.subscribes.get(topic, "")
-            if not type_name:
-                raise ParameterError(f"topics: {topic} needs its type, '{topic} package/msg/Type'")
-            wanted[topic] = type_name
-        # Without it there is no bag at all, and it has to be heard before the rest.
-        return {"/episode": self.subscribes["/episode"]} | wanted
-
     def listen(self, topic: str, type_name: str) -> None:
         """Record a topic, under its name on the bus."""
-        messages.message_class(
-            type_name
-        )  # an unknown type is an error now, not at its first message
 
         def receive(payload: bytes, attachment: Any) -> None:
             item = (subscription.topic, type_name, payload, attachment)

@@ -14,6 +14,10 @@ CLOCK = "rosgraph_msgs/msg/Clock"
 _CLOCK = struct.Struct("<4xiI")  # a Clock's bytes: header of the CDR, seconds, nanoseconds
 
 
+MOST_BYTES = 256 * 1024 * 1024
+"""What may wait on one topic for a node that keeps all: one that stands still fills no memory."""
+
+
 class BusError(RuntimeError):
     """A service nobody serves, or a bus that cannot be joined."""
 
@@ -32,7 +36,7 @@ class Subscription:
     Args:
         type_name: Type of the messages.
         topic: The topic.
-        depth: How many of the newest to keep; 0 keeps all.
+        depth: How many of the newest to keep; 0 keeps all that `MOST_BYTES` hold.
 
     Attributes:
         dropped: Messages that made room for newer ones before they were taken.
@@ -45,19 +49,32 @@ class Subscription:
         self.dropped = 0
         self.deliver: Callable[[], None] | None = None
         self._waiting: deque[tuple[bytes, Attachment]] = deque(maxlen=depth or None)
+        # Each is written by one thread only: who pushes, and who takes.
+        self._bytes_in = self._bytes_out = 0
 
     def push(self, payload: bytes, attachment: Attachment) -> None:
         """Put a message in; the bus does."""
-        if len(self._waiting) == self._waiting.maxlen:
+        if self._waiting.maxlen is None:
+            self._bytes_in += len(payload)
+            while self._bytes_in - self._bytes_out > MOST_BYTES:
+                try:
+                    old, _ = self._waiting.popleft()
+                except IndexError:  # all has just been taken
+                    break
+                self._bytes_in -= len(old)
+                self.dropped += 1
+        elif len(self._waiting) == self._waiting.maxlen:
             self.dropped += 1
         self._waiting.append((payload, attachment))
 
     def take(self) -> tuple[bytes, Attachment] | None:
         """The oldest message that is kept, or None."""
         try:
-            return self._waiting.popleft()
+            taken = self._waiting.popleft()
         except IndexError:
             return None
+        self._bytes_out += len(taken[0])
+        return taken
 
     def waiting(self) -> int:
         """How many messages are there."""

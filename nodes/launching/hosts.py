@@ -13,7 +13,7 @@ from typing import Any
 from .description import Argument, LaunchDescription, NodeDescription
 from .security_file import Security, read_security
 from .variables import as_text
-from .yaml_loader import nearest
+from .yaml_loader import InputError, nearest
 
 ARGUMENTS = tuple(
     Argument(name, "", description, (), 0)
@@ -108,7 +108,14 @@ def _security(launch: LaunchDescription) -> Security | str:
     """The file's contents, ``none``, or an empty string where nothing is said."""
     value = launch.values.get("security")
     text = "" if value is None else as_text(value)
-    return read_security(Path(text).expanduser()) if text not in ("", "none") else text
+    if text in ("", "none"):
+        return text
+    try:
+        return read_security(Path(text).expanduser())
+    except InputError as error:
+        if error.line:
+            raise
+        raise launch.refuse("security", error.message, text) from None
 
 
 def _check(name: str, endpoint: str, security: Security | str) -> None:

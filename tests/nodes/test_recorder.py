@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import socket
 import time
 
@@ -16,7 +17,7 @@ from covary.nodes.bus.local_bus import LocalBus, LocalGraph, Subscription
 from covary.nodes.bus.wire import Attachment
 from covary.nodes.bus.zenoh_bus import ZenohBus
 from covary.nodes.clock import SimClock
-from covary.nodes.parameters import ParameterError
+from covary.nodes.parameters import ParameterError, from_dict
 from covary.nodes.recorder_node import RecorderNode
 
 GID = bytes(16)
@@ -216,7 +217,7 @@ def test_topics_are_a_parameter(tmp_path):
     assert set(everything.ends) == {*RecorderNode.subscribes, "/chatter"}
     with pytest.raises(ParameterError, match="needs its type"):
         recorder(QueueBus(), tmp_path, topics=("/chatter",))
-    with pytest.raises(messages.MessageError, match="did you mean"):
+    with pytest.raises(ParameterError, match="did you mean"):
         recorder(QueueBus(), tmp_path, also=("/chatter std_msgs/msg/Strin",))
     with pytest.raises(ParameterError, match="compression"):
         recorder(QueueBus(), tmp_path, compression="gzip")
@@ -266,3 +267,17 @@ def test_what_a_flooded_bus_drops_is_counted(tmp_path):
     sequence = [m.sequence for m in Bag(node.stats["bags"][0]).messages() if m.topic == "/state"]
     assert sequence == sorted(set(sequence)) and len(sequence) > 2000
     assert sequence[-1] - len(sequence) - (sequence[0] - 1) == node.stats["dropped"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"topics": ["/camera/0/x sensor_msgs/msg/Image"]}, "topics: '/camera/0/x' is no name"),
+        ({"topics": ["/stat"]}, "needs its type, '/topic pkg/msg/Type'; did you mean '/state'?"),
+        ({"also": ["/x sensor_msgs/msg/Imag"]}, "did you mean sensor_msgs/msg/Image?"),
+        ({"compression": "zst"}, "did you mean zstd?"),
+    ],
+)  # fmt: skip
+def test_parameters_that_make_no_sense(parameters, said):
+    with pytest.raises(ParameterError, match=re.escape(said)):
+        RecorderNode.check(from_dict(RecorderNode.Parameters, parameters, "recorder"))

@@ -373,3 +373,17 @@ def test_waiting_ends_in_time(launch):
     launch.bus.wait(0.05)
     launch.bus.wait(-1.0)
     assert 0.04 < time.monotonic() - begin < 1.0
+
+
+def test_who_keeps_all_keeps_no_more_than_memory_allows(monkeypatch):
+    monkeypatch.setattr("covary.nodes.bus.local_bus.MOST_BYTES", 1000)
+    graph = LocalGraph()
+    heard = LocalBus(graph, "slow").subscribe(STRING, "/out", 0)
+    out = LocalBus(graph, "fast").publisher(STRING, "/out")
+    for k in range(50):
+        out.put(bytes([k]) * 100)
+    assert heard.waiting() == 10 and heard.dropped == 40
+    assert [heard.take()[0][0] for _ in range(10)] == list(range(40, 50))
+    for k in range(12):
+        out.put(bytes([k]) * 100)
+    assert heard.waiting() == 10 and heard.dropped == 42

@@ -47,7 +47,7 @@ MISTAKES = {
     "only:=hand": "which of /left/hand, /right/hand?",
     "domain:=-1": "must be a whole number >= 0",
     "domain:=x": "must be a whole number >= 0",
-    "security:=nowhere.yaml": "nowhere.yaml: cannot read it",
+    "security:=nowhere.yaml": "security:=nowhere.yaml: cannot read it",
     "lsten:=a": "has no argument 'lsten'; did you mean 'listen'?",
 }
 
