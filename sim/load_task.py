@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..nodes.parameters import ParameterError
 from ..nodes.plugin import PluginError, load
 from ..symmetry.declaration import Symmetry
 from .limits import Limits, symmetry_clash
@@ -47,6 +48,19 @@ def check_task_parameter(parameters: Any) -> None:
         PluginError: As `load_task`.
     """
     load_task(parameters.task)
+
+
+def check_plant_parameters(parameters: Any) -> None:
+    """The `check` of a node that holds commands to a deadline.
+
+    Raises:
+        PluginError: As `load_task`.
+        ParameterError: A deadline shorter than a physics tick.
+    """
+    tick_ms = load_task(parameters.task).physics_dt * 1e3
+    if parameters.command_deadline_ms < tick_ms:
+        said = f"{parameters.command_deadline_ms:g} is shorter than a physics tick"
+        raise ParameterError(f"command_deadline_ms: {said} ({tick_ms:g} ms)")
 
 
 def _flaw(task: Any) -> str:

@@ -15,7 +15,7 @@ from ..nodes import messages
 from ..nodes.node import Node
 from .guard import PlantGuard
 from .judge import Judge
-from .load_task import check_task_parameter, load_task
+from .load_task import check_plant_parameters, load_task
 from .plant import MujocoPlant
 from .safe_spans import SafeSpans
 from .task import Task
@@ -23,6 +23,7 @@ from .task_messages import (
     TaskMessageError,
     camera_topics,
     command_action,
+    goal_of,
     header,
     joint_message,
     state_message,
@@ -62,7 +63,7 @@ class SimNode(Node):
     }
 
     plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks"}
-    check = staticmethod(check_task_parameter)
+    check = staticmethod(check_plant_parameters)
     also_publishes = staticmethod(camera_topics)
 
     @dataclass(frozen=True)
@@ -343,13 +344,10 @@ class SimNode(Node):
 
     def on_goal(self, message: messages.PoseStamped) -> None:
         """Take a new goal; the next state carries it."""
-        position, q = message.pose.position, message.pose.orientation
-        yaw = np.arctan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y * q.y + q.z * q.z))
-        goal = self.task.goal_from_pose(position.x, position.y, float(yaw))
-        if not np.isfinite(goal).all():
-            self.log.warning("refused a goal that is not finite")
-            return
-        self.plant.set_goal(goal)
+        try:
+            self.plant.set_goal(goal_of(self.task, self.plant.state(), message))
+        except TaskMessageError as error:
+            self.log.warning("refused a goal: %s", error)
 
     def on_stop(self, request):
         """Latch the safe action until /reset."""

@@ -29,6 +29,22 @@ def state_message(task: Task, time: float, episode: int, x: np.ndarray) -> messa
     )
 
 
+def goal_of(task: Task, x: np.ndarray, message: messages.PoseStamped) -> np.ndarray:
+    """The goal (k,) that a pose asks for in state x (n,).
+
+    Raises:
+        TaskMessageError: One that is not finite, or so far away that the task has no cost for it.
+    """
+    position, q = message.pose.position, message.pose.orientation
+    yaw = np.arctan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y * q.y + q.z * q.z))
+    goal = task.goal_from_pose(position.x, position.y, float(yaw))
+    with np.errstate(over="ignore", invalid="ignore"):
+        cost = task.running_cost(task.with_goal(x, goal), task.safe_action())
+    if not (np.isfinite(goal).all() and np.isfinite(cost)):
+        raise TaskMessageError("not finite, or too far away for a cost")
+    return goal
+
+
 def joint_message(
     task: Task, time: float, position: np.ndarray, velocity: np.ndarray
 ) -> messages.JointState:

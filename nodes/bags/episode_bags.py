@@ -5,7 +5,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ EPISODE = "covary_msgs/msg/Episode"
 STATE = "covary_msgs/msg/State"
 CLOCK = "rosgraph_msgs/msg/Clock"
 _AHEAD = 10_000_000_000  # ns; a message may be this far ahead of the newest /clock
+_START_LOST = 1_000_000_000  # ns of an episode's states without its START: that was lost
 _HELD_BYTES = 64 * 1024 * 1024  # most that may wait for a START that never comes
 _LATEST = 2**63 - 1  # ns; rosbag2 and NumPy count in int64
 
@@ -76,7 +77,9 @@ class EpisodeBags:
     after START's stamp to the new episode, before it to the one before. So a bag stays open for a
     while after END for messages still on their way: `grace_s` on the wall clock, or, where
     `grace_s` is None (lockstep: nothing is on its way), until the next START or `close`. What comes
-    between an END and the next START and is stamped later than the END waits for that START.
+    between an END and the next START and is stamped later than the END waits for that START. A
+    START that was lost (its bag would have been whole otherwise) is made up for after a second of
+    its episode's states, from the START before; the bag's metadata says `start_lost: true`.
 
     The first OSError (a full disk) ends recording: one line in the log, `failed` says why, all
     later calls return at once, and the open bags stay on disk for `recover`.
@@ -120,6 +123,8 @@ class EpisodeBags:
         self._previous: _Bag | None = None
         self._held: deque[tuple] = deque()
         self._held_bytes = 0
+        self._start: Any = None  # the newest START
+        self._newer: tuple[int, int] | None = None  # index and first stamp of states without START
         self._time: int | None = None  # newest /clock, ns
 
     def add(
@@ -165,15 +170,18 @@ class EpisodeBags:
 
     def _place(self, item: tuple, stamp: int) -> None:
         bag = self._current
-        if bag is None or (bag.end is not None and stamp > bag.end):
+        if item[1] == STATE and bag is not None:
+            index = _state_episode(item[2])
+            if index > bag.index:
+                self._hold(item, stamp)
+                self._miss_start(index, stamp, item[3])
+                return
+        newer = self._newer is not None and stamp >= self._newer[1]
+        if bag is None or newer or (bag.end is not None and stamp > bag.end):
             self._hold(item, stamp)
             return
         if item[1] == STATE:
-            index = _state_episode(item[2])
             if index != bag.index:
-                if index > bag.index:
-                    self._hold(item, stamp)
-                    return
                 bag = self._previous
         elif stamp < bag.start:
             bag = self._previous
@@ -185,6 +193,27 @@ class EpisodeBags:
             return
         bag.writer.write(*item)
         self.messages += 1
+
+    def _miss_start(self, index: int, stamp: int, log_ns: int) -> None:
+        """Begin an episode whose states have come for a while, and its START has not."""
+        if self._newer is None or self._newer[0] != index:
+            self._newer = index, stamp
+        if self._start is None or stamp - self._newer[1] < _START_LOST:
+            return
+        self._log(f"episode {index}: its START was lost; it is recorded from its first state on")
+        message = replace(self._start, index=index)
+        self._begin(message, self._newer[1], log_ns, {"start_lost": "true"})
+        self._release()
+
+    def _release(self) -> None:
+        """Place what waited for a START."""
+        waiting, self._held, self._held_bytes = self._held, deque(), 0
+        for held, held_stamp in waiting:
+            # What came before any clock could not be judged until now.
+            if self._time is not None and held_stamp > self._time + _AHEAD:
+                self.outside += 1
+            else:
+                self._place(held, held_stamp)
 
     def _hold(self, item: tuple, stamp: int) -> None:
         if item[1] == STATE:
@@ -200,15 +229,10 @@ class EpisodeBags:
         message = self._decode(item[2], EPISODE)
         if message.phase == 0:
             self._time = stamp if self._time is None else self._time
+            self._start = message
             self._begin(message, stamp, item[3])
             self._write(self._current, item)
-            waiting, self._held, self._held_bytes = self._held, deque(), 0
-            for held, held_stamp in waiting:
-                # What came before any clock could not be judged until now.
-                if held_stamp > self._time + _AHEAD:
-                    self.outside += 1
-                else:
-                    self._place(held, held_stamp)
+            self._release()
             return
         bag = next(
             (b for b in (self._current, self._previous) if b and b.index == message.index), None
@@ -228,9 +252,14 @@ class EpisodeBags:
             }
         )
 
-    def _begin(self, message, stamp: int, log_ns: int) -> None:
+    def _begin(
+        self, message: Any, stamp: int, log_ns: int, more: Mapping[str, str] | None = None
+    ) -> None:
+        self._newer = None
         self._close(self._previous)
         old = self._current
+        if old is not None and old.end is None:
+            self._log(f"episode {old.index}: its END never came; its bag says aborted")
         if old is not None and (old.end is None or self._grace is None):
             self._close(old)  # no END came: its bag keeps `aborted: true`
         self._previous = old
@@ -245,6 +274,7 @@ class EpisodeBags:
                 # Pessimistic until END: a bag without its end is an aborted one.
                 "success": "false",
                 "aborted": "true",
+                **(more or {}),
             },
             types=self._types,
             **self._options,

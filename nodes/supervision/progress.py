@@ -75,7 +75,9 @@ class RunProgress:
         if self._log is None:
             return
         now = time.time()
-        moment = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))},{now % 1 * 1e3:03.0f}"
+        moment = (
+            f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))},{int(now % 1 * 1e3):03d}"
+        )
         try:
             with self._log.open("a", encoding="utf-8") as file:
                 file.write(f"{moment} {text.strip()}\n")

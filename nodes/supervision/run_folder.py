@@ -1,6 +1,7 @@
 """The folder of one run: what was launched, with which versions, and what came out."""
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -158,6 +159,7 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
         listed = outcome.episodes
     finished = [e for e in listed if not e.get("aborted")]
     costs = [float(e["cost"]) for e in finished if e.get("cost") is not None]
+    costs = [cost for cost in costs if math.isfinite(cost)]  # an outsider's task may lack bounds
     successes = sum(bool(e.get("success")) for e in finished)
     realtime = launch.realtime
     return {

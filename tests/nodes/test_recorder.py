@@ -219,8 +219,6 @@ def test_topics_are_a_parameter(tmp_path):
         recorder(QueueBus(), tmp_path, topics=("/chatter",))
     with pytest.raises(ParameterError, match="did you mean"):
         recorder(QueueBus(), tmp_path, also=("/chatter std_msgs/msg/Strin",))
-    with pytest.raises(ParameterError, match="compression"):
-        recorder(QueueBus(), tmp_path, compression="gzip")
 
 
 def test_every_bag_names_versions_revision_and_launch(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from covary.nodes import messages
 from covary.nodes.bags.bag import BagWriter
-from covary.nodes.bags.episode_bags import EpisodeBags
+from covary.nodes.bags.episode_bags import CLOCK, EPISODE, STATE, EpisodeBags
 from covary.nodes.bags.reader import Bag
 from covary.nodes.bags.recovery import recover
 
@@ -205,3 +205,37 @@ def test_wall_clock_stamps_before_any_clock_stay_outside(tmp_path):
     assert bags.outside == 1
     assert Bag(bags.bags[0]).counts == {"/episode": 1, "/joint_states": 1}
     assert Bag(bags.bags[0]).end_ns == 0
+
+
+def test_a_start_that_was_lost_costs_no_recording(tmp_path):
+    said = []
+    bags = sorter(tmp_path, log=said.append, grace_s=0.0)
+    kinds = {"/state": STATE, "/clock": CLOCK, "/episode": EPISODE}
+
+    def say(topic, payload):
+        bags.add(topic, kinds[topic], payload, 0)
+
+    say("/episode", episode(0.0, 0, 0))
+    for k in range(10):
+        say("/clock", clock(0.05 * k))
+        say("/state", state(0.05 * k))
+    # The END of this one and the START of the next are lost on their way.
+    for k in range(20, 60):
+        say("/clock", clock(0.05 * k))
+        say("/state", state(0.05 * k, 1))
+    say("/episode", episode(3.0, 1, 1, success=True))
+    say("/episode", episode(3.1, 2, 0))
+    say("/state", state(3.1, 2))
+    say("/episode", episode(3.2, 2, 1))
+    bags.close()
+    assert [path.name for path in bags.bags] == ["episode_000", "episode_001", "episode_002"]
+    first, second, third = (Bag(path) for path in bags.bags)
+    assert first.metadata["aborted"] == "true" and stamps(first.path, "/state")[-1] == 0.45
+    assert stamps(second.path, "/state") == [round(0.05 * k, 6) for k in range(20, 60)]
+    assert second.counts["/clock"] == 40 - 1 and second.model == MODEL  # the first came before
+    assert second.metadata["start_lost"] == "true" and second.metadata["aborted"] == "false"
+    assert "start_lost" not in third.metadata
+    assert said == [
+        "episode 1: its START was lost; it is recorded from its first state on",
+        "episode 0: its END never came; its bag says aborted",
+    ]

@@ -32,6 +32,14 @@ def test_what_was_heard_stands_in_for_what_the_sim_could_not_write(tmp_path):
     assert found["cost"]["mean"] == 2.5
 
 
+def test_a_cost_that_is_no_number_costs_no_summary(tmp_path):
+    endless = message(1, 1)
+    endless.cost = float("inf")
+    outcome = heard(message(0, 0), message(0, 1), message(1, 0), endless)
+    found = summarise(tmp_path, LaunchDescription(tmp_path / "a.yaml"), outcome)
+    assert (found["episodes"], found["cost"]["mean"]) == (2, 2.0)
+
+
 def test_an_episode_without_an_end_was_aborted():
     outcome = heard(message(0, 0), message(0, 1), message(1, 0))
     assert outcome.aborted == 1
