@@ -185,6 +185,11 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             rows.append((label, text))
     if found["interventions"]:
         rows.append(("safe action", f"{found['interventions']} x, {found['safe_s']:.2f} s in all"))
+    if found["failed_plans"]:
+        rows.append(("failed plans", str(found["failed_plans"])))
+    # The first command or two of an episode come before its first plan.
+    if found["without_plan"] > 3 * max(found["episodes"] + found["aborted"], 1):
+        rows.append(("without a plan", f"{found['without_plan']} commands, the safe action each"))
     for name in ("overruns", "dropped", "respawns"):
         if found[name]:
             rows.append((name, str(found[name])))

@@ -74,6 +74,8 @@ def main(arguments: list[str]) -> int:
         stream=sys.stdout,
     )
     logging.captureWarnings(True)
+    # Where a stuck node stands, into its log; the supervisor asks before it kills.
+    faulthandler.register(signal.SIGUSR2, file=sys.stdout, all_threads=True)
     log = logging.getLogger("covary")
     try:
         spec = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))

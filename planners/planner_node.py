@@ -109,7 +109,8 @@ class PlannerNode(Node):
         self.stats.update(
             plans=0, overruns=0, samples=0, horizon=0, iterations=0, symmetry=p.symmetry
         )
-        self.stats.update(planner=p.planner["plugin"], plan_ms=None)
+        self.stats.update(planner=p.planner["plugin"], plan_ms=None, failed_plans=0)
+        self.reason = ""  # why there was no plan last; empty if there was one
         self.plans = self.create_publisher(messages.JointTrajectory, "/plan")
         self.create_subscription(messages.State, "/state", self.on_state)
 
@@ -128,18 +129,28 @@ class PlannerNode(Node):
         try:
             plan, self.memory = self.planner.plan(message.value, time, self.memory)
         except ValueError as error:
-            self.log.error("no plan for t=%.3f s: %s", time, error)
+            self.miss(time, str(error), error)
             return
         taken_ms = (wall.perf_counter() - before) * 1e3
         self._account(taken_ms)
         if not np.isfinite(plan.actions).all():
-            self.log.error("no plan for t=%.3f s: the planner's is not finite", time)
+            self.miss(time, "the planner's is not finite")
             return
+        if self.reason:
+            self.log.info("t=%.3f s: plans again", time)
+            self.reason = ""
         actions = plan.actions
         if self.realtime and taken_ms > self.parameters.budget_ms:
             self.stats["overruns"] += 1
             actions = late_actions(self.task, plan, taken_ms * 1e-3, self.parameters.late_policy)
         self.plans.publish(plan_message(self.task, time, plan.dt, actions))
+
+    def miss(self, time: float, reason: str, error: Exception | None = None) -> None:
+        """Count a state without a plan, and log why: once for as long as the reason is the same."""
+        self.stats["failed_plans"] += 1
+        if reason != self.reason:
+            self.log.error("no plan for t=%.3f s: %s", time, reason, exc_info=error)
+        self.reason = reason
 
     def write_stats(self) -> None:
         """Write the statistics so far, with the percentiles of the planning time."""

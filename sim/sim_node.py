@@ -13,6 +13,7 @@ import numpy as np
 
 from ..nodes import messages
 from ..nodes.node import Node
+from .freeze import Freeze
 from .guard import PlantGuard
 from .judge import Judge
 from .load_task import check_plant_parameters, load_task
@@ -105,6 +106,7 @@ class SimNode(Node):
         """Load the task, compile the model, open the topics."""
         p = self.parameters
         self.running = False
+        self.freeze = Freeze(p.freeze_limit_s)
         self.camera = None
         self.task: Task = load_task(p.task)
         self.plant = MujocoPlant(self.task)
@@ -174,7 +176,7 @@ class SimNode(Node):
         )
         self.publish_physics_state()
         self.sense()
-        self.turned = wall.monotonic()
+        self.freeze.begin()
 
     def sense(self) -> None:
         """Publish what the sensors see now."""
@@ -273,15 +275,16 @@ class SimNode(Node):
 
     def on_physics_timer(self) -> None:
         """One physics tick of wall time has passed."""
+        if self.freeze.thawed():
+            # Nobody knows what the world did meanwhile: the episode is not taken up again.
+            self.close_episode(success=False, aborted=self.freeze.reason)
+            self.freeze.begin()
+            self.go_on()
         if not self.running:
             return
-        before, self.turned = self.turned, wall.monotonic()
-        if self.turned - before > self.parameters.freeze_limit_s:
-            # Nobody knows what the world did meanwhile: the episode is not taken up again.
-            reason = f"the sim node stood still for {self.turned - before:.1f} s"
-            self.log.error("episode %d: %s", self.index, reason)
-            self.close_episode(success=False, aborted=reason)
-            self.go_on()
+        if self.freeze.noticed():
+            self.log.error("episode %d: %s", self.index, self.freeze.reason)
+            self.running = False
             return
         self.step()
         if (self.tick - self.first_tick) % self.ticks_per_period == 0:
@@ -378,27 +381,18 @@ class SimNode(Node):
             ),
         )
 
-    def episode_message(
-        self,
-        phase: int,
-        success: bool = False,
-        aborted: bool = False,
-        duration: float = 0.0,
-        model: str = "",
-    ) -> messages.Episode:
-        """Start or end of the running episode."""
+    def episode_message(self, phase: int, **said: Any) -> messages.Episode:
+        """Start or end of the running episode: what it is, and what is `said` of it."""
+        said = {"success": False, "aborted": False, "duration": 0.0, "model": ""} | said
         return messages.Episode(
             header=header(self.time),
             index=self.index,
             seed=self.parameters.seed,
             task=self.parameters.task,
             phase=phase,
-            success=success,
-            aborted=aborted,
             cost=self.judge.cost,
-            duration=duration,
-            model=model,
             model_sha256=self.model_sha256,
+            **said,
         )
 
     def write_stats(self) -> None:
@@ -410,8 +404,9 @@ class SimNode(Node):
 
     def shutdown(self) -> None:
         """End a running episode as aborted."""
-        if self.running:
-            self.close_episode(success=False, aborted="the node was told to end")
+        if self.running or self.freeze.reason:
+            aborted = self.freeze.reason or "the node was told to end"
+            self.close_episode(success=False, aborted=aborted)
         if self.camera is not None:
             self.camera.close()
         super().shutdown()

@@ -211,7 +211,8 @@ def group(name: str) -> Group:
     match = re.fullmatch(r"(C|D|SO2_|O2_)(\d{1,3})", name)
     if match:
         return _NUMBERED[match.group(1)](int(match.group(2)))
-    near = difflib.get_close_matches(name, [*_NAMED, "C2", "C4", "C8", "D4", "D8", "SO2_16"], n=1)
+    words = {w.lower(): w for w in (*_NAMED, "C2", "C4", "C8", "D4", "D8", "SO2_16")}
+    near = [words[w] for w in difflib.get_close_matches(name.lower(), words, n=1)]
     hint = (
         f"; did you mean {near[0]}?" if near else "; known: C<n>, D<n>, reflection, swap, trivial"
     )

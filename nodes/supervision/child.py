@@ -19,6 +19,8 @@ THREADS = (
     *("NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
 )
 """Set to 1 in every process unless the launch file sets them: threads are a parameter here."""
+STACKS_S = 0.1
+"""Time for a stuck node to write where it stands, before it is killed, s."""
 LONGEST_BACK_OFF = 30.0
 """Wait before a respawn at most, s."""
 
@@ -163,6 +165,12 @@ class Child:
     def kill(self) -> None:
         """Ends it at once (a stuck process hears nothing else)."""
         self._kill_group(signal.SIGKILL)
+
+    def tell_stacks(self) -> None:
+        """Has a node write into its log where it stands; one that is stopped cannot."""
+        if self.node.executable and self._process is not None and self.running:
+            os.kill(self._process.pid, signal.SIGUSR2)
+            time.sleep(STACKS_S)
 
     def _signal(self, number: signal.Signals, now: float) -> None:
         self._signalled = (number, now)

@@ -52,10 +52,10 @@ class Episodes:
         index = self._open.pop(topic, None)
         if index is not None:
             self._progress.say(f"  episode {index:>3}  aborted: its end never came", "red")
+            self._outcome.unended.append(index)
             known = bool(self._outcome.failures)  # that a node failed says why already
             self._abort(f"episode {index} was aborted: its end never came", interrupted or known)
 
     def _abort(self, line: str, interrupted: bool) -> None:
-        self._outcome.aborted += 1
         if not interrupted:
             self._outcome.failures.append(line)

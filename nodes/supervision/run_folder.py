@@ -35,7 +35,7 @@ class Outcome:
         respawns: How often a node was started again.
         failures: One line for each failure, naming the node.
         task: The task's name, from the episodes.
-        aborted: Episodes that began and were not brought to their end.
+        unended: Episodes that began and whose END was not heard.
         episodes: Those that ended, with their results, as /episode told them.
     """
 
@@ -44,7 +44,7 @@ class Outcome:
     respawns: int = 0
     failures: list[str] = field(default_factory=list)
     task: str | None = None
-    aborted: int = 0
+    unended: list[int] = field(default_factory=list)
     episodes: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -158,6 +158,8 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
     if len(listed) < len(outcome.episodes):  # a driver keeps no list; a sim may not have written it
         listed = outcome.episodes
     finished = [e for e in listed if not e.get("aborted")]
+    # The launcher may have missed an END that the sim wrote down.
+    unended = set(outcome.unended) - {e.get("index") for e in listed}
     costs = [float(e["cost"]) for e in finished if e.get("cost") is not None]
     costs = [cost for cost in costs if math.isfinite(cost)]  # an outsider's task may lack bounds
     successes = sum(bool(e.get("success")) for e in finished)
@@ -177,6 +179,8 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
         "sensor_to_command_ms": _percentiles(sim.get("sensor_to_command_ms")) if realtime else None,
         "interventions": sim.get("interventions", 0),
         "safe_s": sim.get("safe_s", 0.0),
+        "without_plan": _with_key(stats, "without_plan").get("without_plan", 0),
+        "failed_plans": planner.get("failed_plans", 0),
         "overruns": planner.get("overruns", 0),
         "dropped": sum(_count(s.get("dropped")) for s in stats.values()),
         "respawns": outcome.respawns,
@@ -185,8 +189,7 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
         "samples": planner.get("samples"),
         "horizon": planner.get("horizon"),
         "iterations": planner.get("iterations"),
-        # A sim that was killed lists nothing; a recorder of episodes outside the launch sees none.
-        "aborted": max(len(listed) - len(finished), outcome.aborted),
+        "aborted": len(listed) - len(finished) + len(unended),
         "realtime": realtime,
         "failures": outcome.failures,
         "exit_code": outcome.exit_code,

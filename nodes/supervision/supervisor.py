@@ -66,7 +66,6 @@ class Supervisor:
         self.hosts = hosts_of(launch)
         self.children = [Child(n, folder, self._command(n)) for n in self.hosts.here]
         self._signals: list[int] = []  # put there by the handler, in order
-        self._hurried = 0
         self._ending = False
         self._together = False  # whether the nodes that start at once are all active
         self._turned = time.monotonic()
@@ -347,6 +346,7 @@ class Supervisor:
     def _kill_silent(self, child: Child, why: str) -> None:
         child.stuck = True
         self.progress.say(f"{child.node.full_name}: {why}, killing it", "yellow")
+        child.tell_stacks()
         child.kill()
 
     def _listen(self) -> None:

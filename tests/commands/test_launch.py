@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from covary.commands.launch import report
+from covary.nodes.launching.description import LaunchDescription
+from covary.nodes.supervision.run_folder import Outcome, summarise
 
 LAUNCH = """
 launch:
@@ -124,10 +126,7 @@ def test_a_launch_prints_a_table_and_writes_its_summary_twice(place, mode):
 def test_the_end_says_what_mends_an_open_bag_and_finds_covary(tmp_path, capsys, monkeypatch):
     (tmp_path / "a run" / "bags" / "episode_000.open").mkdir(parents=True)
     monkeypatch.setenv("PATH", "/nowhere")
-    found = dict.fromkeys(("task", "planner", "symmetry", "seed", "success_rate", "plan_ms"))
-    found |= dict.fromkeys(("sensor_to_command_ms", "overruns", "dropped", "respawns"))
-    found |= {"interventions": None}
-    found |= {"episodes": 0, "aborted": 0, "cost": {"mean": None}, "failures": [], "wall_s": 1.0}
+    found = summarise(tmp_path, LaunchDescription(tmp_path / "a.yaml"), Outcome())
     report(found | {"bags": ["bags/episode_000"]}, tmp_path / "a run")
     said = capsys.readouterr().out
     assert f"unclosed    covary recover '{tmp_path}/a run/bags/episode_000.open'\n" in said

@@ -8,6 +8,7 @@ import pytest
 from covary.nodes import messages
 from covary.nodes.bus.local_bus import LocalBus, LocalGraph
 from covary.nodes.run import build
+from covary.sim.freeze import THAW_S
 from covary.sim.task_messages import command_message
 from covary.sim.tasks.point_mass import PointMass
 
@@ -123,6 +124,7 @@ def test_a_goal_is_in_the_next_state_unless_it_is_none(tmp_path):
     world.command(0.0, [0.0, 0.0])
     np.testing.assert_array_equal(world.state().value[4:], [0.25, -0.3])
     ask(float("nan"), 0.0)
+    ask(1e308, -1e308)  # its cost is infinite
     world.command(TASK.dt, [0.0, 0.0])
     np.testing.assert_array_equal(world.state().value[4:], [0.25, -0.3])
 
@@ -192,8 +194,8 @@ def test_frames_and_joints_are_published_with_every_state(tmp_path):
 
 def test_a_node_that_stood_still_aborts_its_episode_and_begins_the_next(tmp_path, monkeypatch):
     world = World(tmp_path, realtime=True, episodes=2, freeze_limit_s=0.5)
-    now = [world.node.turned]
-    monkeypatch.setattr("covary.sim.sim_node.wall.monotonic", lambda: now[0])
+    now = [world.node.freeze.turned]
+    monkeypatch.setattr("covary.sim.freeze.time.monotonic", lambda: now[0])
     for _ in range(12):
         now[0] += 0.4
         world.node.on_physics_timer()
@@ -203,17 +205,22 @@ def test_a_node_that_stood_still_aborts_its_episode_and_begins_the_next(tmp_path
     now[0] += 0.6
     world.node.on_physics_timer()
     world.settle()
+    assert world.take("/episode") == []  # others have to find it again first
+    now[0] += THAW_S
+    world.node.on_physics_timer()
+    world.settle()
     end, start = world.take("/episode")
     assert (end.phase, end.aborted, end.index) == (1, True, 0)
     assert (start.phase, start.index) == (0, 1)
     fresh = world.state()
     assert fresh.episode == 1 and stamp(fresh) > stamp(last)
     # A command that answers a state from before the freeze moves nothing.
-    world.take("/applied")
     world.command(stamp(last), [1.0, 0.0])
     world.node.on_physics_timer()
     world.settle()
-    assert [m.status for m in world.take("/applied")] == [NO_COMMAND]
+    assert {m.status for m in world.take("/applied")} == {NO_COMMAND}
     now[0] += 0.6
+    world.node.on_physics_timer()
+    now[0] += THAW_S
     world.node.on_physics_timer()
     assert world.node.finished == "all episodes done" and not world.node.failed

@@ -90,6 +90,9 @@ def test_faults_of_the_planner(trial):
     for words in ("no heartbeat for 4 s, killing it", "killed by SIGKILL; start 3 in"):
         assert words in here.log()
     assert "no plan young enough" in here.log("control")
+    log = here.log("planner")
+    assert "in busy" in log  # where it stood when it was killed
+    assert log.count("the planner's is not finite") <= 1 + log.count("plans again")
 
 
 def test_a_planner_that_is_frozen_for_ten_seconds(trial):
@@ -162,7 +165,7 @@ def test_stop_latches_until_reset_whatever_happens_to_the_others(trial):
 def test_a_frozen_sim_aborts_its_episode_and_never_takes_it_up_again(trial):
     here = trial(*REALTIME)
     here.reach(1.0)
-    here.freeze("sim", 1.5)
+    here.freeze("sim", 3.0)  # longer than the lease: the others have lost it, and find it again
     here.says("episode   0  aborted")
     here.moves()
     record = here.end()

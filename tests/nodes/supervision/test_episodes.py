@@ -1,9 +1,10 @@
 """Episodes as the launcher hears of them: counted, and aborted where their end never comes."""
 
 import io
+import json
 from types import SimpleNamespace
 
-from covary.nodes.launching.description import LaunchDescription
+from covary.nodes.launching.description import LaunchDescription, NodeDescription
 from covary.nodes.supervision.episodes import Episodes
 from covary.nodes.supervision.progress import RunProgress
 from covary.nodes.supervision.run_folder import Outcome, summarise
@@ -32,6 +33,16 @@ def test_what_was_heard_stands_in_for_what_the_sim_could_not_write(tmp_path):
     assert found["cost"]["mean"] == 2.5
 
 
+def test_what_the_launcher_missed_the_sim_wrote_down(tmp_path):
+    outcome = heard(message(0, 0), message(2, 0), message(2, 1), interrupted=True)
+    launch = LaunchDescription(tmp_path / "a.yaml", nodes=(NodeDescription("sim"),))
+    assert summarise(tmp_path, launch, outcome)["aborted"] == 1
+    listed = [{"index": k, "success": True, "aborted": False, "cost": 1.0} for k in range(3)]
+    (tmp_path / "sim.json").write_text(json.dumps({"episodes": listed}))
+    found = summarise(tmp_path, launch, outcome)
+    assert (found["episodes"], found["aborted"]) == (3, 0)
+
+
 def test_a_cost_that_is_no_number_costs_no_summary(tmp_path):
     endless = message(1, 1)
     endless.cost = float("inf")
@@ -42,9 +53,9 @@ def test_a_cost_that_is_no_number_costs_no_summary(tmp_path):
 
 def test_an_episode_without_an_end_was_aborted():
     outcome = heard(message(0, 0), message(0, 1), message(1, 0))
-    assert outcome.aborted == 1
+    assert outcome.unended == [1]
     assert outcome.failures == ["episode 1 was aborted: its end never came"]
     begun_anew = heard(message(0, 0), message(0, 0), message(0, 1))
-    assert begun_anew.aborted == 1 and len(begun_anew.episodes) == 1
+    assert begun_anew.unended == [0] and len(begun_anew.episodes) == 1
     assert heard(message(0, 0), interrupted=True).failures == []
-    assert heard(message(0, 0), message(0, 1, aborted=True)).aborted == 1
+    assert heard(message(0, 0), message(0, 1, aborted=True)).unended == []
