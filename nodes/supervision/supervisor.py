@@ -121,7 +121,7 @@ class Supervisor:
             self._next_poll = now + _POLL_S
             self._bring_up()
         self._listen()
-        self._hold_to_heartbeats()
+        self._hold_to_heartbeats(now)
 
     @contextmanager
     def _signals_noted(self) -> Iterator[None]:
@@ -308,16 +308,20 @@ class Supervisor:
         return True
 
     def _quote(self, child: Child) -> None:
-        """Shows the end of a log: the reason ought to be there."""
-        for line in child.last_lines():
+        """Shows the end of a log: the reason ought to be there (but for a stuck node's stacks)."""
+        for line in () if child.stuck else child.last_lines():
             self.progress.say(f"  | {line}", "dim")
 
-    def _hold_to_heartbeats(self) -> None:
-        """Kills a node whose loop has been silent for too long; its end is seen as any other."""
+    def _hold_to_heartbeats(self, now: float) -> None:
+        """Kills a node whose loop has been silent for too long; its end is seen as any other.
+
+        Args:
+            now: When this turn of the loop began: had it stood still since then, it would take the
+                nodes for silent.
+        """
         if not self.realtime:
-            self._ask()
+            self._ask(now)
             return
-        now = time.monotonic()
         for child in self.children:
             limit = child.node.heartbeat_timeout
             if child.phase is not Phase.ACTIVE or child.node.command or not limit or child.stuck:
@@ -325,9 +329,8 @@ class Supervisor:
             if now - child.heard > limit:
                 self._kill_silent(child, f"no heartbeat for {limit:g} s")
 
-    def _ask(self) -> None:
+    def _ask(self, now: float) -> None:
         """Without a clock: asks who watches over the others whether it still turns its loop."""
-        now = time.monotonic()
         if now < self._next_question:
             return
         self._next_question = now + ASKED_EVERY_S

@@ -1,6 +1,8 @@
 """Processes of a launch: up together, watched, respawned, never left behind; and the lockstep."""
 
+import io
 import json
+import math
 import os
 import shutil
 import signal
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from covary.nodes.launching.launch_file import read_assignments, resolve
+from covary.nodes.supervision.child import Phase
 from covary.nodes.supervision.lockstep import Lockstep
 from covary.nodes.supervision.progress import RunProgress
 from covary.nodes.supervision.run_folder import create, summarise
@@ -284,3 +287,25 @@ def test_lockstep_names_the_node_that_fails_and_the_one_that_is_silent(place):
     (place / "talk.yaml").write_text("- node:".join([text[0], text[1], text[3]]))
     outcome, _, _ = run(place, runner=Lockstep)
     assert outcome.exit_code == 1 and "nothing is left to deliver" in outcome.failures[0]
+
+
+def test_a_launcher_that_stood_still_within_a_turn_kills_nobody(place, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("covary.nodes.supervision.supervisor.time.monotonic", lambda: now[0])
+    launch = resolve(place / "talk.yaml", read_assignments([]))
+    supervisor = Supervisor(launch, place, RunProgress(stream=io.StringIO()))
+    killed = []
+    for child in supervisor.children:
+        child.phase, child.heard = Phase.ACTIVE, 100.0
+        monkeypatch.setattr(child, "poll", lambda: None)
+        monkeypatch.setattr(child, "kill", lambda child=child: killed.append(child.node.name))
+    supervisor._together, supervisor._next_poll = True, math.inf
+    monkeypatch.setattr(supervisor, "_listen", lambda: now.__setitem__(0, now[0] + 10.0))
+    supervisor._tick()  # it stands still in here
+    monkeypatch.setattr(supervisor, "_listen", lambda: None)
+    supervisor._tick()
+    assert killed == []
+    for _ in range(4):
+        now[0] += 1.5
+        supervisor._tick()
+    assert set(killed) == {"ticker", "answerer", "listener"}
