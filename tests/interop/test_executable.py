@@ -1,5 +1,7 @@
 """A process that a launch starts with `executable` finds its way into the graph."""
 
+import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -26,7 +28,8 @@ print("met the launcher")
 def test_it_joins_by_the_folder_it_is_told(tmp_path):
     script = tmp_path / "stranger.py"
     script.write_text(STRANGER.replace("FOLDER", repr(str(Path(ros2_client.__file__).parent))))
-    entry = f"{{cmd: '{sys.executable} {script}', name: stranger, on_exit: shutdown}}"
+    command = json.dumps(shlex.join([sys.executable, str(script)]))  # a path may hold a space
+    entry = f"{{cmd: {command}, name: stranger, on_exit: shutdown}}"
     (tmp_path / "alone.yaml").write_text(f"launch:\n- executable: {entry}\n")
     run = launch(tmp_path, "alone.yaml")
     assert "met the launcher" in (run.folder / "stranger.log").read_text()
