@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -40,6 +39,7 @@ import zenoh.shm
 
 from covary.nodes import messages
 from covary.nodes.bus.local_bus import LocalBus, LocalGraph
+from covary.nodes.bus.session import free_endpoint
 from covary.nodes.bus.zenoh_bus import SHARED_FROM, ZenohBus
 from covary.nodes.node import Node
 from covary.nodes.run import keep_freed_memory
@@ -374,15 +374,9 @@ def local_bus() -> list[dict]:
     return rows
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def main() -> None:
     """Print one JSON object."""
-    endpoint = f"tcp/127.0.0.1:{free_port()}"
+    endpoint = free_endpoint()
     bus = ZenohBus("ping", None, DOMAIN, listen=endpoint)
     try:
         ends = ends_of(bus, "a", "b")

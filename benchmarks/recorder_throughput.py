@@ -20,7 +20,6 @@ import json
 import os
 import resource
 import shutil
-import socket
 import statistics
 import struct
 import subprocess
@@ -35,6 +34,7 @@ from mcap.writer import CompressionType, Writer
 
 from covary.nodes import messages
 from covary.nodes.bags.bag import BagWriter
+from covary.nodes.bus.session import free_endpoint
 from covary.nodes.bus.zenoh_bus import ZenohBus
 
 QUICK = "--quick" in sys.argv
@@ -100,7 +100,7 @@ def told(process: subprocess.Popen, line: str = "") -> None:
 
 def row(folder: Path, compression: str) -> dict:
     """One run of all processes."""
-    endpoint = f"tcp/127.0.0.1:{free_port()}"
+    endpoint = free_endpoint()
     bus = ZenohBus("benchmark", None, DOMAIN, listen=endpoint)
     topics = [f"/camera_{n}/image_raw" for n in range(CAMERAS)]
     spec = {
@@ -267,12 +267,6 @@ def floors(folder: Path) -> list[dict]:
         }
         rows.append({"way": name} | rates)
     return rows
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def main() -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -32,7 +31,7 @@ import numpy as np
 import zenoh
 from mcap.reader import make_reader
 
-from covary.nodes.bus.session import session_config
+from covary.nodes.bus.session import free_endpoint, session_config
 
 QUICK = "--quick" in sys.argv
 RUNS, EPISODES = (1, 1) if QUICK else (3, 3)
@@ -140,7 +139,7 @@ def answerer(endpoint: str, heard: str, answer: str, size: str) -> None:
 
 def floor(sizes: dict[str, int]) -> list[float]:
     """Times from the first of the sensors' messages to the answer, ms."""
-    endpoint = f"tcp/127.0.0.1:{free_port()}"
+    endpoint = free_endpoint()
     sensed = [(topic, bytes(sizes[topic])) for topic in SENSED]
     everything = ",".join((*SIZES, "/end"))
     roles = [
@@ -188,12 +187,6 @@ def floor(sizes: dict[str, int]) -> list[float]:
     finally:
         plain.session.close()
     return times
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def main() -> None:

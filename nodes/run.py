@@ -21,6 +21,7 @@ from .bus.local_bus import Bus, BusError
 from .clock import SimClock, WallClock
 from .node import Naming, Node
 from .parameters import ParameterError, from_dict
+from .repeats import Repeats
 
 EXIT_WITHIN_S = 5.0
 """A process that lives on for this long after its node is ended, with all stacks in its log, s."""
@@ -73,6 +74,8 @@ def main(arguments: list[str]) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stdout,
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Repeats())
     logging.captureWarnings(True)
     # Where a stuck node stands, into its log; the supervisor asks before it kills.
     faulthandler.register(signal.SIGUSR2, file=sys.stdout, all_threads=True)

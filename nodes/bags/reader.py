@@ -96,6 +96,8 @@ class Bag:
         with open(self._source, "rb") as stream:
             try:
                 if not is_closed(stream):
+                    if (self.path / "metadata.yaml").exists():  # the last thing that a close writes
+                        raise DamageError("its end is not as it was when it was closed")
                     raise BagError(
                         f"{self.path}: was never closed; `covary recover {self.path}` mends it"
                     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING, Any
 
 import zenoh
@@ -33,6 +34,13 @@ _FLOWS = {
     "write": (("put",), ("declare_subscriber",)),
     "call": (("query",), ("reply", "declare_queryable")),
 }
+
+
+def free_endpoint() -> str:
+    """An endpoint of the loopback interface whose port is free now; a session there may be late."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp/127.0.0.1:{probe.getsockname()[1]}"
 
 
 def session_config(connect: list[str], listen: list[str], patient: bool = False) -> zenoh.Config:

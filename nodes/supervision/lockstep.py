@@ -19,6 +19,7 @@ from ..launching.yaml_loader import InputError
 from ..node import Node
 from ..parameters import ParameterError
 from ..plugin import PluginError
+from ..repeats import Repeats
 from ..run import build
 from .episodes import Episodes
 from .progress import RunProgress
@@ -232,6 +233,7 @@ class Lockstep:
             path.parent.mkdir(parents=True, exist_ok=True)
             handler = logging.FileHandler(path, delay=name == "covary")
             handler.setFormatter(form)
+            handler.addFilter(Repeats())
             logging.getLogger(name).addHandler(handler)
             opened.append((logging.getLogger(name), handler))
         try:

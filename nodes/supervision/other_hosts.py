@@ -13,6 +13,7 @@ import time
 
 from .. import messages
 from ..bus.local_bus import BusError
+from ..bus.session import free_endpoint
 from ..bus.zenoh_bus import ZenohBus
 from ..launching.hosts import Hosts
 from ..launching.yaml_loader import InputError
@@ -45,19 +46,13 @@ def open_session(hosts: Hosts, patient: bool) -> tuple[ZenohBus, str]:
         name = f"{_PREFIX}{host}_{secrets.token_hex(4)}"
     reason = ""
     for _ in range(10):
-        endpoint = f"tcp/127.0.0.1:{_free_port()}"
+        endpoint = free_endpoint()
         try:
             bus = ZenohBus(name, None, domain, listen=endpoint, hosts=hosts, patient=patient)
             return bus, endpoint
         except BusError as error:  # another process took the port in between
             reason = str(error)
     raise InputError(reason)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class OtherHosts:

@@ -118,3 +118,16 @@ def test_a_damaged_chunk_is_an_error_and_not_other_numbers(tmp_path):
 def test_an_empty_bag_reads_as_no_rows(tmp_path):
     recording = read(write(tmp_path / "bag", []))
     assert recording.topics == {} and recording.state.shape == (0, 0)
+
+
+def test_a_closed_bag_that_was_damaged_is_not_called_unclosed(tmp_path):
+    writer = BagWriter(tmp_path / "bag")
+    writer.write("/word", "std_msgs/msg/String", bytes(12), 1, 1)
+    path = writer.close()
+    (file,) = path.glob("*.mcap")
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(BagError, match=r"damaged \(its end is not as it was .*covary recover"):
+        Bag(path)
+    (path / "metadata.yaml").unlink()
+    with pytest.raises(BagError, match="was never closed"):
+        Bag(path)

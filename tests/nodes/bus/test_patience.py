@@ -1,7 +1,6 @@
 """Where time waits for the nodes, messages wait for a busy reader; in real time they never do."""
 
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -9,6 +8,7 @@ import time
 
 import pytest
 
+from covary.nodes.bus.session import free_endpoint
 from covary.nodes.bus.zenoh_bus import ZenohBus
 
 STRING = "std_msgs/msg/String"
@@ -36,9 +36,7 @@ finally:
 
 def received(patient: bool) -> tuple[int, float]:
     """Messages that a reader got which stood still in the middle, and the longest put (s)."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        endpoint = f"tcp/127.0.0.1:{probe.getsockname()[1]}"
+    endpoint = free_endpoint()
     bus = ZenohBus("writer", None, 7, listen=endpoint, patient=patient)
     reader = subprocess.Popen(
         [sys.executable, "-c", READER, endpoint], stdout=subprocess.PIPE, text=True
