@@ -73,14 +73,13 @@ class PlantRecord:
 
     def safe_during(self, begin: float, end: float) -> bool:
         """Whether the plant executed the safe action all the time between two plant times (s)."""
-        at = begin
+        at, episode = begin, -1
         for span in self.spans:
             until = span["end"]
-            if span["begin"] <= at + EPS and until > at:
-                at = until
             # Between two episodes stands one control period in which nothing is executed.
-            elif at < span["begin"] <= at + self.task.dt + EPS and span["why"] == "NO_COMMAND":
-                at = until
+            gap = self.task.dt if span["episode"] == episode + 1 and until > at > begin else 0.0
+            if span["begin"] <= at + gap + EPS and until > at:
+                at, episode = until, span["episode"]
         return at >= end - EPS
 
     def stands(self, window: tuple[float, float]) -> bool:

@@ -356,5 +356,14 @@ def test_the_record_finds_what_is_unsafe(tmp_path):
     cut = record.commands[5].time, record.commands[15].time
     record.commands = [c for c in record.commands if not cut[0] < c.time < cut[1]]
     assert any("no command from" in line for line in record.unsafe())
+    record.spans = [
+        {"episode": 0, "why": "COMMANDED", "begin": 1.0, "end": 1.5},
+        {"episode": 1, "why": "COMMANDED", "begin": 1.55, "end": 2.0},
+        {"episode": 1, "why": "LATE", "begin": 2.05, "end": 3.0},
+    ]
+    assert record.safe_during(1.1, 2.0)  # over the end of an episode
+    assert not record.safe_during(1.1, 2.1) and not record.safe_during(0.9, 1.2)
+    assert not record.safe_during(1.52, 1.8)
+    record.spans = []
     record.applied.append(record.applied[-1] + 1e3)
     assert any("beyond the limits" in line for line in record.unsafe())
