@@ -1,6 +1,5 @@
 """Bags: what other tools read of them, when chunks reach the disk, and what a kill leaves."""
 
-import hashlib
 import os
 import random
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bag_messages import JOINT_STATE, MODEL, episode, header, joint_state, stamps, state
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from rosbags.highlevel import AnyReader
@@ -20,49 +20,6 @@ from covary.nodes import messages
 from covary.nodes.bags.bag import BagError, BagWriter, free_folder, is_whole
 from covary.nodes.bags.reader import Bag
 from covary.nodes.bags.recovery import recover
-
-JOINT_STATE = "sensor_msgs/msg/JointState"
-MODEL = '<mujoco model="tiny"/>'
-
-
-def header(t: float) -> messages.Header:
-    return messages.Header(stamp=messages.stamp(t), frame_id="world")
-
-
-def joint_state(t: float, size: int = 2) -> bytes:
-    return messages.serialize(
-        messages.JointState(
-            header=header(t),
-            name=["x", "y"],
-            position=np.arange(size) + t,
-            velocity=np.zeros(0),
-            effort=np.zeros(0),
-        )
-    )
-
-
-def state(t: float, episode: int = 0) -> bytes:
-    return messages.serialize(
-        messages.State(header=header(t), episode=episode, name=["x"], value=np.array([t]))
-    )
-
-
-def episode(t: float, index: int, phase: int, success: bool = False) -> bytes:
-    return messages.serialize(
-        messages.Episode(
-            header=header(t),
-            index=index,
-            seed=100 + index,
-            task="point_mass",
-            phase=phase,
-            success=success,
-            aborted=False,
-            cost=1.5,
-            duration=t,
-            model=MODEL if phase == 0 else "",
-            model_sha256=hashlib.sha256(MODEL.encode()).hexdigest(),
-        )
-    )
 
 
 def write_bag(folder: Path, count: int = 100, **options) -> Path:
@@ -74,15 +31,6 @@ def write_bag(folder: Path, count: int = 100, **options) -> Path:
         writer.write("/state", "covary_msgs/msg/State", state(k * 0.01), ns, ns, k)
         writer.write("/joint_states", JOINT_STATE, joint_state(k * 0.01), ns, ns, k)
     return writer.close({"success": "true"})
-
-
-def stamps(path: Path, topic: str = "/joint_states") -> list[float]:
-    bag = Bag(path)
-    return [
-        round(messages.seconds(bag.decode(m).header.stamp), 6)
-        for m in bag.messages()
-        if m.topic == topic
-    ]
 
 
 def decoded_elsewhere(path: Path) -> dict[str, list]:

@@ -1,12 +1,11 @@
 """One bag per episode: which message goes where, when bags close, and what a full disk does."""
 
 import errno
-import hashlib
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
+from bag_messages import JOINT_STATE, MODEL, episode, joint_state, stamps, state
 
 from covary.nodes import messages
 from covary.nodes.bags.bag import BagWriter
@@ -14,65 +13,13 @@ from covary.nodes.bags.episode_bags import CLOCK, EPISODE, STATE, EpisodeBags
 from covary.nodes.bags.reader import Bag
 from covary.nodes.bags.recovery import recover
 
-JOINT_STATE = "sensor_msgs/msg/JointState"
-MODEL = '<mujoco model="tiny"/>'
-
-
-def header(t: float) -> messages.Header:
-    return messages.Header(stamp=messages.stamp(t), frame_id="world")
-
-
-def joint_state(t: float, size: int = 2) -> bytes:
-    return messages.serialize(
-        messages.JointState(
-            header=header(t),
-            name=["x", "y"],
-            position=np.arange(size) + t,
-            velocity=np.zeros(0),
-            effort=np.zeros(0),
-        )
-    )
-
-
-def state(t: float, episode: int = 0) -> bytes:
-    return messages.serialize(
-        messages.State(header=header(t), episode=episode, name=["x"], value=np.array([t]))
-    )
-
 
 def clock(t: float) -> bytes:
     return messages.serialize(messages.Clock(clock=messages.stamp(t)))
 
 
-def episode(t: float, index: int, phase: int, success: bool = False) -> bytes:
-    return messages.serialize(
-        messages.Episode(
-            header=header(t),
-            index=index,
-            seed=100 + index,
-            task="point_mass",
-            phase=phase,
-            success=success,
-            aborted=False,
-            cost=1.5,
-            duration=t,
-            model=MODEL if phase == 0 else "",
-            model_sha256=hashlib.sha256(MODEL.encode()).hexdigest(),
-        )
-    )
-
-
 def sorter(folder: Path, **options) -> EpisodeBags:
     return EpisodeBags(folder, {"launch": "a.yaml"}, decode=messages.deserialize, **options)
-
-
-def stamps(path: Path, topic: str = "/joint_states") -> list[float]:
-    bag = Bag(path)
-    return [
-        round(messages.seconds(bag.decode(m).header.stamp), 6)
-        for m in bag.messages()
-        if m.topic == topic
-    ]
 
 
 def test_each_episode_has_its_bag_and_the_stamps_decide(tmp_path):
