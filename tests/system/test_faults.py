@@ -163,7 +163,7 @@ def test_stop_latches_until_reset_whatever_happens_to_the_others(trial):
 
 
 def test_a_frozen_sim_aborts_its_episode_and_never_takes_it_up_again(trial):
-    here = trial(*REALTIME)
+    here = trial(*REALTIME, sim=PATIENT)
     here.reach(1.0)
     here.freeze("sim", 3.0)  # longer than the lease: the others have lost it, and find it again
     here.says("episode   0  aborted")
