@@ -22,7 +22,7 @@ install:
 	@test -x $(PYTHON) || { echo "setup: needs Python 3.11 or 3.12 with its venv module"; exit 1; }
 	@echo "setup: installing what constraints.txt pins (about two minutes the first time)"
 	@$(INSTALL) setuptools
-	@$(INSTALL) --no-build-isolation --editable '.[learn,test]'
+	@$(INSTALL) --no-build-isolation --editable '.[learn,data,view,robotics,test]'
 	@# escnn declares packages that do not build on NumPy 2: docs/decisions/0006.
 	@$(INSTALL) --no-deps escnn
 	@$(INSTALL) --only-binary=:all: pybullet >/dev/null 2>&1 || \

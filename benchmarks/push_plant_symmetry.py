@@ -8,7 +8,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.tasks.push import HALF_X, HALF_Y, RADIUS, Push
 
 SPEED, FOLLOWED, MARKS = 0.2, 200, (1, 50, 200)
@@ -49,7 +49,7 @@ def pushes(count: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return made
 
 
-def followed(plant: MujocoPlant, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, int]:
+def followed(plant: Plant, x: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, int]:
     """States from the first contact on (200, 8), and in how many of them there is contact."""
     pusher = plant.model.geom("pusher").id
     plant.reset(x)
@@ -75,7 +75,7 @@ def residuals(text: str | None, count: int = 24) -> dict:
         ``D4`` and ``odd angles``: steps -> error; and the least of the ticks in contact and of the
         box's motion (m) over the pushes.
     """
-    plant = MujocoPlant(Push(), text)
+    plant = Plant(Push(), text)
     worst = {"D4": dict.fromkeys(MARKS, 0.0), "odd angles": dict.fromkeys(MARKS, 0.0)}
     ticks, motion = FOLLOWED, math.inf
     for x, u in pushes(count):

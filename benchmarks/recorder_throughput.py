@@ -204,6 +204,8 @@ def episode_message(time_s: float, phase: int) -> messages.Episode:
         header=messages.Header(stamp=messages.stamp(time_s), frame_id="world"),
         index=0,
         seed=0,
+        options="{}",
+        engine="mujoco",
         task="cameras",
         phase=phase,
         success=bool(phase),

@@ -18,7 +18,7 @@ from ..nodes.bags.reader import Recording, read
 from ..nodes.launching.yaml_loader import in_a_line
 
 if TYPE_CHECKING:
-    from ..sim.plant import MujocoPlant
+    from ..sim.plant import Plant
     from ..sim.task import Task
 
 
@@ -118,6 +118,7 @@ def _version_notes(recording: Recording) -> list[str]:
 
 def _task(recording: Recording) -> Task:
     from ..nodes import plugin
+    from ..sim.load_task import load_task, task_options
     from ..sim.task import Task
 
     name = recording.metadata.get("task")
@@ -127,7 +128,7 @@ def _task(recording: Recording) -> Task:
         found = plugin.load(name, "sim.tasks")
         if not issubclass(found, Task):  # a bag's word must not make anything else be called
             raise ReplayError(f"{recording.path}: {name!r} is no task")
-        return found()
+        return load_task(name, task_options(recording.metadata))
     except ReplayError:
         raise
     except Exception as error:  # an outsider's module may raise anything while it is imported
@@ -136,25 +137,26 @@ def _task(recording: Recording) -> Task:
         ) from error
 
 
-def _plant(task: Task, recording: Recording) -> tuple[MujocoPlant, list[str]]:
+def _plant(task: Task, recording: Recording) -> tuple[Plant, list[str]]:
     """A plant with the model that was simulated, and what is to be said about it."""
-    from ..sim.plant import MujocoPlant
+    from ..sim.plant import Plant
 
     stated = recording.metadata.get("model_sha256")
     if recording.model is None:
         raise ReplayError(f"{recording.path}: no model in it")
     if hashlib.sha256(recording.model.encode()).hexdigest() != stated:
         raise ReplayError(f"{recording.path}: the model in it does not have the hash it states")
-    if hashlib.sha256(Path(task.mjcf).read_bytes()).hexdigest() == stated:
-        return MujocoPlant(task), []
+    engine = recording.metadata.get("engine", "mujoco")
+    if hashlib.sha256(task.model_text().encode()).hexdigest() == stated:
+        return Plant(task, engine=engine), []
     note = f"the installed model of {task.name} is another one by now; the bag's own is used"
     try:
-        return MujocoPlant(task, model=recording.model), [note]
+        return Plant(task, recording.model, engine), [note]
     except (ValueError, KeyError) as error:
         raise ReplayError(f"{recording.path}: its model does not load: {error}") from error
 
 
-def _run(recording: Recording, task: Task, plant: MujocoPlant, notes: tuple[str, ...]) -> Verdict:
+def _run(recording: Recording, task: Task, plant: Plant, notes: tuple[str, ...]) -> Verdict:
     physics = recording.topics["/physics"]
     first = int(physics["tick"][0])
     start_ns = int(physics["header.stamp"][0]) - round(first * task.physics_dt * 1e9)
@@ -163,12 +165,13 @@ def _run(recording: Recording, task: Task, plant: MujocoPlant, notes: tuple[str,
         applied = recording.topics["/applied"]
         actions = {int(t): u for t, u in zip(applied["tick"], applied["action"], strict=True)}
     records = _by_tick(recording, task, start_ns)
-    goal = task.symmetry.slices("state")[task.goal]
+    goal = task.goal_slice
     try:
         plant.restore(np.array(physics["state"][0]))
     except ValueError as error:
         raise ReplayError(f"{recording.path}: {error}") from error
     compared, last = 0, max(records)
+    action = task.safe_action()
     if last - first > _MOST_APART * len(records):
         raise ReplayError(f"{recording.path}: its stamps are {last - first} ticks apart")
     for tick in range(first, last + 1):
@@ -191,8 +194,8 @@ def _run(recording: Recording, task: Task, plant: MujocoPlant, notes: tuple[str,
                         tick - first, compared, Difference(tick, topic, names(k), *values), notes
                     )
             compared += 1
-        if tick in actions:
-            plant.apply(actions[tick])
+        action = actions.get(tick, action)
+        plant.apply(action)
         if tick < last:
             plant.step()
     return Verdict(last - first, compared, None, notes)
@@ -213,7 +216,7 @@ def _by_tick(recording: Recording, task: Task, start_ns: int) -> dict[int, list[
     return records
 
 
-def _pairs(topic: str, row: int, fields: dict, task: Task, plant: MujocoPlant) -> Iterator[tuple]:
+def _pairs(topic: str, row: int, fields: dict, task: Task, plant: Plant) -> Iterator[tuple]:
     """(name of value k, recorded values, replayed values) of one recorded message."""
     if topic == "/physics":
         yield lambda k: physics_name(plant.model, k), fields["state"][row], plant.physics_state()

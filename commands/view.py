@@ -16,7 +16,7 @@ from ..nodes.launching.yaml_loader import in_a_line
 from .info import bag_folders, is_run_folder, result
 
 if TYPE_CHECKING:
-    from ..sim.plant import MujocoPlant
+    from ..sim.plant import Plant
     from .top_view import Episode
 
 _RATE_HZ = 20.0
@@ -131,7 +131,7 @@ def episode(path: Path) -> Episode:
         raise ViewError(f"{path}: its messages cannot be drawn: {reason}") from error
 
 
-def _episode(path: Path, recording: Recording, plant: MujocoPlant) -> Episode:
+def _episode(path: Path, recording: Recording, plant: Plant) -> Episode:
     from ..sim.silhouette import scene
     from .top_view import Episode
 
@@ -155,10 +155,11 @@ def _episode(path: Path, recording: Recording, plant: MujocoPlant) -> Episode:
     )
 
 
-def _plant(recording: Recording) -> MujocoPlant:
+def _plant(recording: Recording) -> Plant:
     """The recorded model; the installed one where that is the same, for it may name other files."""
     from ..nodes import plugin
-    from ..sim.plant import MujocoPlant
+    from ..sim.load_task import load_task, task_options
+    from ..sim.plant import Plant
     from ..sim.task import Task
 
     name = recording.metadata.get("task")
@@ -168,17 +169,17 @@ def _plant(recording: Recording) -> MujocoPlant:
         found = plugin.load(name, "sim.tasks")
         if not issubclass(found, Task):  # a bag's word must not make anything else be called
             raise TypeError("it is no task")
-        task = found()
+        task = load_task(name, task_options(recording.metadata))
     except Exception as error:  # an outsider's module may raise anything while it is imported
         raise ViewError(f"{recording.path}: its task {name!r} cannot be loaded: {error}") from error
     text = recording.model
     try:
-        installed = Path(task.mjcf).read_bytes()
+        installed = task.model_text().encode()
         if text is None or hashlib.sha256(text.encode()).digest() == (
             hashlib.sha256(installed).digest()
         ):
-            return MujocoPlant(task)
-        return MujocoPlant(task, model=text)
+            return Plant(task)
+        return Plant(task, model=text)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ViewError(f"{recording.path}: its model does not load: {reason}") from error

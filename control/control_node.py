@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..nodes import messages
@@ -35,6 +35,8 @@ class ControlNode(Node):
 
         task: str
         """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
+        task_options: dict[str, str] = field(default_factory=dict)
+        """What the task's class takes beside, such as actions; an empty text is not given."""
         plan_timeout_ms: float = 100.0
         """A plan made from a state older than this is refused, and the task's safe action sent."""
         plan_delay_ms: float = 0.0
@@ -49,7 +51,7 @@ class ControlNode(Node):
     def configure(self) -> None:
         """Load the task and open the topics."""
         p = self.parameters
-        self.task: Task = load_task(p.task)
+        self.task: Task = load_task(p.task, p.task_options)
         self.follower = PlanFollower(self.task, p.plan_timeout_ms * 1e-3, p.plan_delay_ms * 1e-3)
         self.episode = -1
         self.state_time = -1.0

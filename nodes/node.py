@@ -17,6 +17,14 @@ from . import messages
 from .bus.local_bus import Bus, Subscription
 from .clock import Clock, SimClock, WallClock
 
+PRIVILEGE = "ground_truth"
+"""Name of the topics that hold what no sensor tells, and of the parameter that opens them."""
+
+
+def is_privileged(topic: str) -> bool:
+    """Whether only nodes that are told to may listen to a topic (its name on the bus)."""
+    return topic.rpartition("/")[2] == PRIVILEGE
+
 
 @dataclass(frozen=True)
 class NoParameters:
@@ -123,6 +131,11 @@ class Node:
         """What it publishes under these parameters beside `publishes`: topic -> message type."""
         return {}
 
+    @staticmethod
+    def also_subscribes(parameters: Any) -> dict[str, str]:
+        """What it listens to under these parameters beside `subscribes`: topic -> message type."""
+        return {}
+
     # What a node is built from.
 
     def create_publisher(self, message_class: Any, topic: str, depth: int = 1) -> Publisher:
@@ -151,7 +164,10 @@ class Node:
         self, type_name: str, topic: str, callback: Callable[[bytes, Any], None], depth: int = 1
     ) -> Subscription:
         """As `create_subscription`, but with a message's bytes and attachment as they came."""
-        subscription = self.bus.subscribe(type_name, self.naming.resolve(topic), depth)
+        name = self.naming.resolve(topic)
+        if is_privileged(name) and getattr(self.parameters, PRIVILEGE, False) is not True:
+            raise PermissionError(f"{name} is for nodes with the parameter {PRIVILEGE}: true")
+        subscription = self.bus.subscribe(type_name, name, depth)
 
         def deliver() -> None:
             taken = subscription.take()

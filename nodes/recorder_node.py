@@ -57,6 +57,8 @@ class RecorderNode(Node):
         """Topics to record, `/topic` or `/topic package/msg/Type`; empty: all of the contract."""
         also: tuple[str, ...] = ()
         """Topics beside those, `/topic package/msg/Type`."""
+        ground_truth: bool = False
+        """Record /ground_truth too, where the poses of all objects stand."""
         compression: Literal["none", "lz4", "zstd"] = "none"
         """Of the chunks: none, lz4 or zstd."""
         chunk_kb: int = 256
@@ -65,6 +67,11 @@ class RecorderNode(Node):
         """A chunk is closed when it spans this much simulated time, s."""
         grace_s: float = 0.3
         """How long after its END a bag waits for messages on their way, s; in lockstep none are."""
+
+    @staticmethod
+    def also_subscribes(parameters: Parameters) -> dict[str, str]:
+        """What only a recorder that is told to records."""
+        return {"/ground_truth": "covary_msgs/msg/State"} if parameters.ground_truth else {}
 
     @staticmethod
     def check(parameters: Parameters) -> dict[str, str]:
@@ -76,6 +83,8 @@ class RecorderNode(Node):
         p = parameters
         ours = RecorderNode.subscribes
         wanted = {} if p.topics else dict(ours)
+        if p.ground_truth:
+            wanted |= RecorderNode.also_subscribes(p)
         for name, entries in (("topics", p.topics), ("also", p.also)):
             for entry in entries:
                 topic, _, type_name = entry.partition(" ")

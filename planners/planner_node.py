@@ -25,7 +25,7 @@ NEWEST = 20_000
 
 
 class PlannerNode(Node):
-    """Listens to /state, publishes /plan.
+    """Listens to /state (or /ground_truth), publishes /plan.
 
     Only the newest state is planned from. Behind the tick barrier every state is answered and the
     budget is ignored. In real time a plan that took longer than the budget counts as an overrun and
@@ -33,7 +33,6 @@ class PlannerNode(Node):
     """
 
     publishes: ClassVar[dict[str, str]] = {"/plan": "trajectory_msgs/msg/JointTrajectory"}
-    subscribes: ClassVar[dict[str, str]] = {"/state": "covary_msgs/msg/State"}
     plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks", "planner": "planners"}
 
     @dataclass(frozen=True)
@@ -44,6 +43,10 @@ class PlannerNode(Node):
         """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
         planner: dict[str, Any]
         """The algorithm's parameters, and `plugin`: a file of planners/, or my_file:MyClass."""
+        task_options: dict[str, str] = field(default_factory=dict)
+        """What the task's class takes beside, such as robot; an empty text is not given."""
+        ground_truth: bool = False
+        """Plan from /ground_truth, where the poses of all objects stand, instead of /state."""
         tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
         """Parameters of some algorithms only, by plugin name; a subclass takes its parent's."""
         symmetry: str = "full"
@@ -68,6 +71,12 @@ class PlannerNode(Node):
                     raise ValueError(f"{name}: {getattr(self, name)} must be positive")
 
     @staticmethod
+    def also_subscribes(parameters: Parameters) -> dict[str, str]:
+        """The topic that is planned from."""
+        topic = "/ground_truth" if parameters.ground_truth else "/state"
+        return {topic: "covary_msgs/msg/State"}
+
+    @staticmethod
     def check(parameters: Parameters) -> SamplingPlanner:
         """The planner that the parameters ask for, nothing compiled or run.
 
@@ -75,7 +84,7 @@ class PlannerNode(Node):
             ParameterError: Parameters that do not fit each other or the task.
         """
         p = parameters
-        task = load_task(p.task)
+        task = load_task(p.task, p.task_options)
         try:
             task.symmetry.restrict(p.symmetry)
         except GroupError as error:
@@ -112,7 +121,8 @@ class PlannerNode(Node):
         self.stats.update(planner=p.planner["plugin"], plan_ms=None, failed_plans=0)
         self.reason = ""  # why there was no plan last; empty if there was one
         self.plans = self.create_publisher(messages.JointTrajectory, "/plan")
-        self.create_subscription(messages.State, "/state", self.on_state)
+        for topic in self.also_subscribes(p):
+            self.create_subscription(messages.State, topic, self.on_state)
 
     def on_state(self, message: messages.State) -> None:
         """Plan from the state and publish."""

@@ -16,7 +16,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from .plant import MujocoPlant
+from .plant import Plant
 
 NAME = "top"
 """The camera's name in the model."""
@@ -42,7 +42,7 @@ class TopCamera:
         CameraError: No GL library, or the model has no such camera.
     """
 
-    def __init__(self, plant: MujocoPlant, width: int, height: int) -> None:
+    def __init__(self, plant: Plant, width: int, height: int) -> None:
         self._renderer: mujoco.Renderer | None = None
         self.plant = plant
         self.width, self.height = int(width), int(height)

@@ -10,7 +10,7 @@ import numpy as np
 from ..nodes import messages
 from ..nodes.node import Node
 from .camera import TopCamera
-from .plant import MujocoPlant
+from .plant import Plant
 
 FRAME = "camera_top"
 """The optical frame: x right, y down, z ahead."""
@@ -33,7 +33,7 @@ class CameraPublisher:
     """
 
     def __init__(
-        self, node: Node, plant: MujocoPlant, hz: float, width: int = WIDTH, height: int = HEIGHT
+        self, node: Node, plant: Plant, hz: float, width: int = WIDTH, height: int = HEIGHT
     ) -> None:
         if not hz > 0:
             raise ValueError(f"camera_hz must be positive, not {hz}")

@@ -342,7 +342,7 @@ def _starts_valid(task: Task, starts: np.ndarray, seed: int, tolerance: float) -
     s = task.symmetry
     rng = np.random.default_rng(seed)
     again = np.stack([task.initial_state(rng) for _ in starts])
-    goal = starts[:, s.slices("state")[task.goal]]
+    goal = starts[:, task.goal_slice]
     back = task.state_from_physics(*task.physics_from_state(starts), goal)
     off = np.abs(s.difference("state", starts, np.zeros_like(starts)) - starts)
     for other in (again, back):
@@ -368,7 +368,7 @@ def _parts_match(task: Task, tolerance: float) -> Law:
             kind = type(getattr(s, space)[last]).__name__
             which = names[width] if width < len(names) else f"{space} {len(names)}, not named"
             return fails(which, f"{last}: {kind} ends at {width}, the {space} has {len(names)}")
-    if task.goal not in s.state:
+    if task.goal and task.goal not in s.state:
         return fails(task.goal, f"{task.goal}: not among {', '.join(s.state)}")
     for name, here in s.slices("action").items():
         if task.limits.slices.get(name) != here:

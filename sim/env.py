@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 
 from ..nodes import plugin
-from .plant import MujocoPlant
+from .plant import Plant
 from .task import Task
 
 ROOM = "sim.tasks"
@@ -49,7 +49,7 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         if isinstance(task, str):
             task = plugin.load(task, ROOM)
         self.task: Task = task() if inspect.isclass(task) else task
-        self.plant = MujocoPlant(self.task)
+        self.plant = Plant(self.task)
         self.render_mode = render_mode
         self.metadata = {**self.metadata, "render_fps": round(1 / self.task.dt)}
         self.action_space = self.task.action_space
@@ -100,8 +100,8 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         if not self._ready:
             raise gymnasium.error.ResetNeeded("call reset before step")
         u = self.task.limits.project(_vector(action, len(self.task.action_names), "action"))
-        self.plant.apply(u)
         for _ in range(self._ticks_per_step):
+            self.plant.apply(u)
             self.plant.step()
         x = self.plant.state()
         self._held = self._held + 1 if bool(self.task.success(x)) else 0

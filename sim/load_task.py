@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +19,26 @@ from .task import Task
 
 _NEEDED = (
     *("name", "dt", "physics_dt", "time_limit", "hold", "action_interface"),
-    *("state_names", "action_names", "goal", "mjcf", "symmetry", "limits"),
+    *("state_names", "action_names", "goal", "symmetry", "limits"),
 )
 
 
-def load_task(spec: str) -> Task:
+def load_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
     """The task that a name stands for.
 
     Args:
         spec: A file of sim/tasks, or ``my_package.my_file:MyTask``.
+        options: What its class takes beside, such as ``robot``; an empty text is not given.
 
     Raises:
         PluginError: There is none, it cannot be built, or what it declares contradicts itself:
             above all limits that are not as symmetric as its group. `check_task` measures the rest.
     """
     cls = load(spec, "sim.tasks")
+    given = {name: value for name, value in (options or {}).items() if value != ""}
+    _check_options(spec, cls, given)
     try:
-        task = cls()
+        task = cls(**given)
         reason = _flaw(task)
     except (Exception, SystemExit) as error:  # an outsider's may fail in any way
         said = " ".join(f"{type(error).__name__}: {error}".split())
@@ -41,13 +48,38 @@ def load_task(spec: str) -> Task:
     return task
 
 
+def task_options(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The options that a recording's metadata state; whatever is no such thing is none."""
+    try:
+        found = json.loads(metadata.get("task_options", "{}"))
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): value for name, value in found.items() if isinstance(value, str)}
+
+
+def _check_options(spec: str, cls: Any, options: Mapping[str, Any]) -> None:
+    """Hold options to the names that a task's class takes.
+
+    Raises:
+        ParameterError: One that it does not take.
+    """
+    known = list(inspect.signature(cls).parameters)
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known) or 'none'}"
+            raise ParameterError(f"task {spec!r} takes no option {name!r}; {hint}", "task_options")
+
+
 def check_task_parameter(parameters: Any) -> None:
     """The `check` of nodes that have a parameter `task` and nothing else to hold against it.
 
     Raises:
         PluginError: As `load_task`.
     """
-    load_task(parameters.task)
+    load_task(parameters.task, parameters.task_options)
 
 
 def check_plant_parameters(parameters: Any) -> None:
@@ -57,7 +89,7 @@ def check_plant_parameters(parameters: Any) -> None:
         PluginError: As `load_task`.
         ParameterError: A deadline shorter than a physics tick.
     """
-    tick_ms = load_task(parameters.task).physics_dt * 1e3
+    tick_ms = load_task(parameters.task, parameters.task_options).physics_dt * 1e3
     if parameters.command_deadline_ms < tick_ms:
         said = f"{parameters.command_deadline_ms:g} is shorter than a physics tick"
         raise ParameterError(f"command_deadline_ms: {said} ({tick_ms:g} ms)")
@@ -81,7 +113,7 @@ def _flaw(task: Any) -> str:
                 f"the {space} parts of its symmetry have {s.width(space)} coordinates, "  # type: ignore[arg-type]
                 f"its {space}_names are {len(names)}"
             )
-    if task.goal not in s.state:
+    if task.goal and task.goal not in s.state:
         return f"its goal {task.goal!r} is no part of its state ({', '.join(s.state)})"
     if task.limits.slices != s.slices("action"):
         return "its limits stand elsewhere than the parts of its action"
@@ -93,6 +125,8 @@ def _flaw(task: Any) -> str:
     for g in s.group.elements:
         if np.abs(s.act(g, action=safe) - safe).max() > 1e-9 * (1.0 + np.abs(safe).max()):
             return f"element {s.group.element_names[g]} of {s.group.name} moves its safe action"
-    if not Path(task.mjcf).is_file():
+    if task.mjcf and not Path(task.mjcf).is_file():
         return f"its MuJoCo model {task.mjcf} is no file"
+    if not task.mjcf and type(task).model_text is Task.model_text:
+        return "lacks mjcf, or a model_text of its own"
     return ""

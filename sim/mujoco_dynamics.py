@@ -32,6 +32,8 @@ class _Buffers:
         qvel = mujoco.mj_stateSize(model, _QVEL)
         self.start_qpos = self.start[:, qpos : qpos + model.nq]
         self.start_qvel = self.start[:, qvel : qvel + model.nv]
+        act = mujoco.mj_stateSize(model, _QVEL | int(mujoco.mjtState.mjSTATE_QVEL))
+        self.start_act = self.start[:, act : act + model.na]
         self.qpos = ends[..., qpos : qpos + model.nq]  # (rows, ticks, nq) at the control ticks
         self.qvel = ends[..., qvel : qvel + model.nv]
 
@@ -72,13 +74,19 @@ class MujocoDynamics:
         if self.substeps < 1 or abs(self.substeps * task.physics_dt - task.dt) > 1e-9 * task.dt:
             raise ValueError(f"{task.name}: {task.dt} s is no multiple of {task.physics_dt} s")
         self.task = task
-        self.model = mujoco.MjModel.from_xml_path(task.mjcf)
+        self.model = task.compiled()
         self.model.opt.timestep = task.physics_dt
         self.model.geom_friction[:] *= friction_scale
         self.model.pair_friction[:] *= friction_scale
+        integrates = self.model.actuator_dyntype == mujoco.mjtDyn.mjDYN_INTEGRATOR
+        # Actuators that integrate their control begin by holding their joints where these are.
+        self._held = None
+        if integrates.any():
+            joints = self.model.actuator_trnid[integrates, 0]
+            self._held = self.model.actuator_actadr[integrates], self.model.jnt_qposadr[joints]
         self._data = [mujoco.MjData(self.model) for _ in range(threads)]
         self._pool = Rollout(nthread=threads if threads > 1 else 0)
-        self._goal = task.symmetry.slices("state")[task.goal]
+        self._goal = task.goal_slice
         # One set of buffers for rollouts and one for single steps: using both reallocates neither.
         self._buffers: dict[str, _Buffers] = {}
 
@@ -118,6 +126,9 @@ class MujocoDynamics:
             rows, ticks = actions.shape[:2]
             buffers = self._buffers[purpose] = _Buffers(self.model, rows, ticks, self.substeps)
         buffers.start_qpos[:], buffers.start_qvel[:] = self.task.physics_from_state(x)
+        if self._held is not None:
+            actuators, joints = self._held
+            buffers.start_act[:, actuators] = buffers.start_qpos[:, joints]
         buffers.held[:] = self.task.ctrl_from_action(actions)[:, :, None]
         self._pool.rollout(
             buffers.models,

@@ -1,37 +1,50 @@
-"""`MujocoPlant`: the simulated robot and its surroundings, one physics tick at a time."""
+"""`Plant`: the simulated robot and its surroundings, one physics tick at a time."""
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import mujoco
 import numpy as np
 
+from .engines.engine import Engine
 from .task import Task
 
 _FOREIGN = re.compile(r"<\s*(?:include|extension|plugin)\b|\bfile\w*\s*=")
 """What in a model's text makes MuJoCo open other files."""
 
+ENGINES = ("mujoco", "bullet")
+"""The physics engines: ``engines/<name>_engine.py``."""
 
-class MujocoPlant:
-    """A task's MJCF model, stepped in place. What happens between two ticks is MuJoCo's alone.
+
+class EngineError(RuntimeError):
+    """An engine that is not installed; one line that says what to type."""
+
+
+class Plant:
+    """A task's MJCF model, stepped in place. What happens between two ticks is the engine's alone.
 
     Args:
         task: The task.
-        model: MJCF text to use instead of the task's file (a recorded one, say). It may name no
+        model: MJCF text to use instead of the task's own (a recorded one, say). It may name no
             other file.
+        engine: One of `ENGINES`.
 
     Attributes:
         tick: Physics ticks since the last reset.
+        model: The compiled scene, whatever the engine.
+        data: Where everything is in it, whatever the engine.
 
     Raises:
-        ValueError: The model does not load.
+        ValueError: The model does not load, or there is no such engine.
+        EngineError: The engine is not installed.
     """
 
-    def __init__(self, task: Task, model: str | None = None) -> None:
+    def __init__(self, task: Task, model: str | None = None, engine: str = "mujoco") -> None:
         self.task = task
         if model is None:
-            self.model = mujoco.MjModel.from_xml_path(task.mjcf)
+            self.model = task.compiled()
         else:
             if named := _FOREIGN.search(model):
                 raise ValueError(f"it names what lies outside it: {named[0]}")
@@ -41,11 +54,10 @@ class MujocoPlant:
                 raise ValueError(f"MuJoCo cannot load it: {error}") from error
         self.model.opt.timestep = task.physics_dt
         self.data = mujoco.MjData(self.model)
+        self.engine = make_engine(engine, self.model, self.data)
         self.goal = np.zeros(0)
         self.tick = 0
-        self._joints = [self.model.joint(name) for name in task.action_names]
-        self._signature = int(mujoco.mjtState.mjSTATE_INTEGRATION)
-        self._size = mujoco.mj_stateSize(self.model, self._signature)
+        self._joints = [self.model.joint(name) for name in task.joint_names]
         goal = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_BODY, "goal")
         self._goal_mocap = int(self.model.body_mocapid[goal]) if goal >= 0 else -1
 
@@ -53,10 +65,11 @@ class MujocoPlant:
         """Put everything where state x (n,) says, at time 0."""
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos[:], self.data.qvel[:] = self.task.physics_from_state(np.asarray(x, float))
-        self.set_goal(x[self.task.symmetry.slices("state")[self.task.goal]])
-        self.apply(self.task.safe_action())
-        mujoco.mj_forward(self.model, self.data)
+        hold(self.model, self.data)
+        self.set_goal(x[self.task.goal_slice])
         self.tick = 0
+        self.apply(self.task.safe_action())
+        self.engine.begin()
 
     def set_goal(self, goal: np.ndarray) -> None:
         """Give the task another goal (k,); nothing in the physics moves but the goal's mark."""
@@ -67,12 +80,12 @@ class MujocoPlant:
             self.data.mocap_quat[self._goal_mocap] = [np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
 
     def apply(self, u: np.ndarray) -> None:
-        """Set the actuators to an action (m,), until the next call."""
-        self.data.ctrl[:] = self.task.ctrl_from_action(u)
+        """Set the actuators to an action (m,); to be called before every tick."""
+        self.task.actuate(self.data, u, self.tick)
 
     def step(self) -> None:
         """One physics tick."""
-        mujoco.mj_step(self.model, self.data)
+        self.engine.step()
         self.tick += 1
 
     def state(self) -> np.ndarray:
@@ -80,16 +93,14 @@ class MujocoPlant:
         return self.task.state_from_physics(self.data.qpos, self.data.qvel, self.goal)
 
     def joints(self) -> tuple[np.ndarray, np.ndarray]:
-        """Positions (m, rad) and velocities (m/s, rad/s) of the actuated joints. (m,), (m,)"""
+        """Positions (m, rad) and velocities (m/s, rad/s) of `task.joint_names`. (j,), (j,)"""
         position = np.array([self.data.qpos[int(j.qposadr[0])] for j in self._joints])
         velocity = np.array([self.data.qvel[int(j.dofadr[0])] for j in self._joints])
         return position, velocity
 
     def physics_state(self) -> np.ndarray:
-        """All that MuJoCo needs to go on bit for bit (mjSTATE_INTEGRATION). (N,)"""
-        state = np.empty(self._size)
-        mujoco.mj_getState(self.model, self.data, state, self._signature)
-        return state
+        """All that the engine needs to go on from here. (N,)"""
+        return self.engine.state()
 
     def restore(self, state: np.ndarray) -> None:
         """Go back to a state that `physics_state` gave (N,), and to its tick.
@@ -99,13 +110,33 @@ class MujocoPlant:
         Raises:
             ValueError: It is of another model: its size differs.
         """
-        if state.shape != (self._size,):
-            raise ValueError(
-                f"a physics state of {state.shape} numbers; this model has {self._size}: "
-                "recorded with another model or MuJoCo version"
-            )
-        mujoco.mj_setState(self.model, self.data, np.ascontiguousarray(state), self._signature)
+        self.engine.restore(state)
         self.tick = round(self.data.time / self.task.physics_dt)
-        mujoco.mj_forward(self.model, self.data)
-        # The forward pass computes what depends on the state; it must not warm-start the solver.
-        mujoco.mj_setState(self.model, self.data, np.ascontiguousarray(state), self._signature)
+
+
+def hold(model: mujoco.MjModel, data: mujoco.MjData) -> None:
+    """Let actuators that integrate their control hold their joints where these are."""
+    for i in np.flatnonzero(model.actuator_dyntype == mujoco.mjtDyn.mjDYN_INTEGRATOR):
+        joint = model.actuator_trnid[i, 0]
+        data.act[model.actuator_actadr[i]] = data.qpos[model.jnt_qposadr[joint]]
+
+
+def make_engine(name: str, model: mujoco.MjModel, data: mujoco.MjData) -> Engine:
+    """The engine of that name for a scene.
+
+    Raises:
+        ValueError: There is none of that name.
+        EngineError: It is not installed.
+    """
+    if name not in ENGINES:
+        raise ValueError(f"engine: {name!r} is none of {', '.join(ENGINES)}")
+    try:
+        module = importlib.import_module(f".engines.{name}_engine", __package__)
+    except ModuleNotFoundError as error:
+        if error.name is None or "covary" in error.name:
+            raise
+        raise EngineError(
+            f"engine: {name} needs {error.name}, which is not installed: "
+            f"pip install --only-binary=:all: {error.name}"
+        ) from None
+    return getattr(module, f"{name.capitalize()}Engine")(model, data)

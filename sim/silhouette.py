@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from .plant import MujocoPlant
+from .plant import Plant
 
 _HIDDEN_FROM = 3
 """Geoms of this group and above (collision hulls, say) are not drawn, as in MuJoCo's viewer."""
@@ -106,7 +106,7 @@ def place(pose: np.ndarray, points: np.ndarray) -> np.ndarray:
     return pose[:2] + points @ np.array([[c, s], [-s, c]])
 
 
-def scene(plant: MujocoPlant, states: np.ndarray) -> Scene:
+def scene(plant: Plant, states: np.ndarray) -> Scene:
     """Put the plant into each of T states and look at it from above.
 
     Args:

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time as wall
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ..nodes import messages
 from ..nodes.node import Node
+from ..nodes.parameters import ParameterError
 from .freeze import Freeze
 from .guard import PlantGuard
 from .judge import Judge
 from .load_task import check_plant_parameters, load_task
-from .plant import MujocoPlant
+from .plant import EngineError, Plant
 from .safe_spans import SafeSpans
+from .senses import Senses, sensed_topics
 from .task import Task
 from .task_messages import (
     TaskMessageError,
-    camera_topics,
     command_action,
     goal_of,
     header,
-    joint_message,
-    state_message,
-    tf_message,
 )
 
 PHYSICS_EVERY = 100
@@ -65,7 +63,7 @@ class SimNode(Node):
 
     plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks"}
     check = staticmethod(check_plant_parameters)
-    also_publishes = staticmethod(camera_topics)
+    also_publishes = staticmethod(sensed_topics)
 
     @dataclass(frozen=True)
     class Parameters:
@@ -73,10 +71,16 @@ class SimNode(Node):
 
         task: str
         """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
+        task_options: dict[str, str] = field(default_factory=dict)
+        """What the task's class takes beside, such as robot; an empty text is not given."""
+        engine: Literal["mujoco", "bullet"] = "mujoco"
+        """What simulates the scene."""
         seed: int = 0
         """With the episode's number, the key of its start."""
         episodes: int = 1
         """How many episodes to run before the node ends."""
+        first_episode: int = 0
+        """Number of the first of them."""
         command_deadline_ms: float = 100.0
         """After this long without a valid command (plant time): the task's safe action."""
         freeze_limit_s: float = 1.0
@@ -93,7 +97,7 @@ class SimNode(Node):
         """Rate of the camera, simulated time."""
 
         def __post_init__(self) -> None:
-            for name, least in (("episodes", 1), ("seed", 0)):
+            for name, least in (("episodes", 1), ("first_episode", 0), ("seed", 0)):
                 if getattr(self, name) < least:
                     raise ValueError(f"{name}: {getattr(self, name)} must be at least {least}")
             if self.seed >= 2**64:  # /episode says it
@@ -107,15 +111,18 @@ class SimNode(Node):
         p = self.parameters
         self.running = False
         self.freeze = Freeze(p.freeze_limit_s)
-        self.camera = None
-        self.task: Task = load_task(p.task)
-        self.plant = MujocoPlant(self.task)
+        self.senses = None
+        self.task: Task = load_task(p.task, p.task_options)
+        try:
+            self.plant = Plant(self.task, engine=p.engine)
+        except EngineError as error:
+            raise ParameterError(str(error), "engine") from error
         self.plant.reset(start := self.task.initial_state(np.random.default_rng(0)))
         self.task.running_cost(start, self.task.safe_action())  # its kernels are loaded now
         self.ticks_per_period = round(self.task.dt / self.task.physics_dt)
         deadline = round(p.command_deadline_ms * 1e-3 / self.task.physics_dt)
         self.guard = PlantGuard(self.task, deadline, self.task.rates)
-        model = Path(self.task.mjcf).read_text()
+        model = self.task.model_text()
         self.model, self.model_sha256 = model, hashlib.sha256(model.encode()).hexdigest()
         self.stats.update(
             task=p.task, seed=p.seed, episodes=[], sensor_to_command_ms=None, rejected=0
@@ -124,8 +131,8 @@ class SimNode(Node):
         self.safe = SafeSpans(self.task.safe_action(), self.log, record)
         self.stats.update(late_ticks=0, limited=0, interventions=0, safe_s=0.0)
         self.publishers = {
-            topic: self.create_publisher(messages.message_class(name), topic)
-            for topic, name in self.publishes.items()
+            topic: self.create_publisher(messages.message_class(self.publishes[topic]), topic)
+            for topic in ("/applied", "/physics", "/episode")
         }
         self.create_subscription(messages.JointState, "/command", self.on_command)
         self.create_subscription(messages.PoseStamped, "/goal", self.on_goal)
@@ -136,12 +143,9 @@ class SimNode(Node):
                 self.create_subscription(kind, topic, lambda m, t=topic: self.note(t, m), depth=0)
         self.create_service(messages.Trigger, "/stop", self.on_stop)
         self.create_service(messages.Trigger, "/reset", self.on_reset)
-        if p.camera:
-            from .camera_publisher import CameraPublisher  # GL only where it is asked for
-
-            self.camera = CameraPublisher(self, self.plant, p.camera_hz)
+        self.senses = Senses(self, self.task, self.plant, p)
         self.latencies_ms: deque[float] = deque(maxlen=NEWEST)
-        self.index = -1
+        self.index = p.first_episode - 1
         self.tick = 0  # physics ticks since the node's start: simulated time
 
     def activate(self) -> None:
@@ -180,16 +184,9 @@ class SimNode(Node):
 
     def sense(self) -> None:
         """Publish what the sensors see now."""
-        time = self.time
-        x = self.plant.state()
-        self.sensed_at = time
+        self.sensed_at = self.time
         self.sensed_wall = wall.perf_counter()
-        self.publish("/clock", messages.Clock(clock=messages.stamp(time)))
-        self.publish("/joint_states", joint_message(self.task, time, *self.plant.joints()))
-        self.publish("/tf", tf_message(self.task, time, x))
-        self.publish("/state", state_message(self.task, time, self.index, x))
-        if self.camera is not None:
-            self.camera.publish(time)
+        self.senses.publish(self.sensed_at, self.index)
 
     def step(self) -> None:
         """One physics tick with whatever the guard lets through."""
@@ -266,7 +263,8 @@ class SimNode(Node):
     def go_on(self) -> None:
         """Begin the next episode, or end the node after the last."""
         self.tick += self.ticks_per_period  # a gap, so that stamps tell episodes apart
-        if self.index + 1 < self.parameters.episodes:
+        p = self.parameters
+        if self.index + 1 < p.first_episode + p.episodes:
             self.begin_episode()
         else:
             self.finish("all episodes done")
@@ -389,6 +387,8 @@ class SimNode(Node):
             index=self.index,
             seed=self.parameters.seed,
             task=self.parameters.task,
+            options=json.dumps(self.parameters.task_options, sort_keys=True),
+            engine=self.parameters.engine,
             phase=phase,
             cost=self.judge.cost,
             model_sha256=self.model_sha256,
@@ -407,6 +407,6 @@ class SimNode(Node):
         if self.running or self.freeze.reason:
             aborted = self.freeze.reason or "the node was told to end"
             self.close_episode(success=False, aborted=aborted)
-        if self.camera is not None:
-            self.camera.close()
+        if self.senses is not None:
+            self.senses.close()
         super().shutdown()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -34,8 +35,11 @@ class Task(ABC):
         action_interface: ``"velocity"`` or ``"effort"``, in ros2_control's words.
         state_names: One name a coordinate of x.
         action_names: One joint name a coordinate of u.
-        goal: Name of the state part that is the goal.
-        mjcf: Path of its MuJoCo model.
+        goal: Name of the state part that is the goal; empty: it has none that can be moved.
+        mjcf: Path of its MuJoCo model; a task that writes its model itself has `model_text`.
+        joint_names: The joints of /joint_states; by default the action's.
+        sensed: The state parts that the robot's own sensors tell. Empty: all of them. Where some
+            are missing the whole state is privileged: /ground_truth has it, and /state these.
         parameters: Physical parameters of the analytic model. (P,)
         parameter_names: Their names, with units.
         kernels: The module that holds the jitted kernels of the analytic model (`NumbaDynamics`
@@ -51,7 +55,8 @@ class Task(ABC):
     state_names: ClassVar[tuple[str, ...]]
     action_names: ClassVar[tuple[str, ...]]
     goal: ClassVar[str]
-    mjcf: ClassVar[str]
+    mjcf: ClassVar[str] = ""
+    sensed: ClassVar[tuple[str, ...]] = ()
     symmetry: Symmetry
     limits: Limits
     rates: Limits | None = None
@@ -106,6 +111,35 @@ class Task(ABC):
 
     # Between the state vector and MuJoCo.
 
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """The joints of the model that /joint_states tells of."""
+        return self.action_names
+
+    @property
+    def goal_slice(self) -> slice:
+        """Where the goal stands in the state; an empty slice where there is none."""
+        return self.symmetry.slices("state")[self.goal] if self.goal else slice(0, 0)
+
+    def model_text(self) -> str:
+        """Its MuJoCo model (MJCF)."""
+        return Path(self.mjcf).read_text(encoding="utf-8")
+
+    def compiled(self) -> Any:
+        """Its `mujoco.MjModel`; a file's may name other files."""
+        import mujoco  # here, because not every process that has a task simulates
+
+        if self.mjcf:
+            return mujoco.MjModel.from_xml_path(self.mjcf)  # pyright: ignore
+        return mujoco.MjModel.from_xml_string(self.model_text())  # pyright: ignore
+
+    def sensed_state(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Names and places of the coordinates that /state has."""
+        slices = self.symmetry.slices("state")
+        parts = self.sensed or tuple(slices)
+        index = np.concatenate([np.arange(slices[p].start, slices[p].stop) for p in parts])
+        return tuple(self.state_names[i] for i in index), index
+
     @abstractmethod
     def physics_from_state(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """MuJoCo's positions and velocities. (..., n) -> (..., nq), (..., nv)"""
@@ -120,6 +154,16 @@ class Task(ABC):
         """MuJoCo's controls for an action. (..., m) -> (..., nu)"""
         return u
 
+    def actuate(self, data: Any, u: np.ndarray, tick: int) -> None:
+        """Set the controls for the next physics tick. What it must remember stands in the data.
+
+        Args:
+            data: The `mujoco.MjData` of its model; `ctrl` is set.
+            u: The action. (m,)
+            tick: Physics ticks since the episode's start.
+        """
+        data.ctrl[:] = self.ctrl_from_action(u)
+
     @abstractmethod
     def goal_from_pose(self, x: float, y: float, yaw: float) -> np.ndarray:
         """The goal part that a planar pose (m, m, rad) asks for. (k,)"""
@@ -127,7 +171,7 @@ class Task(ABC):
     def with_goal(self, x: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """State x with another goal. (..., n), (k,) -> (..., n)"""
         moved = np.array(x, float)
-        moved[..., self.symmetry.slices("state")[self.goal]] = goal
+        moved[..., self.goal_slice] = goal
         return moved
 
     def frames(self, x: np.ndarray) -> dict[str, tuple[float, float, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,12 @@ def header(time: float) -> messages.Header:
     return messages.Header(stamp=messages.stamp(time), frame_id="world")
 
 
-def state_message(task: Task, time: float, episode: int, x: np.ndarray) -> messages.State:
-    """The state vector with the name of each coordinate."""
+def state_message(names: Sequence[str], time: float, episode: int, x: np.ndarray) -> messages.State:
+    """Coordinates of the state vector (k,), with the name of each."""
     return messages.State(
         header=header(time),
         episode=episode,
-        name=list(task.state_names),
+        name=list(names),
         value=np.ascontiguousarray(x, dtype=np.float64),
     )
 
@@ -33,8 +34,11 @@ def goal_of(task: Task, x: np.ndarray, message: messages.PoseStamped) -> np.ndar
     """The goal (k,) that a pose asks for in state x (n,).
 
     Raises:
-        TaskMessageError: One that is not finite, or so far away that the task has no cost for it.
+        TaskMessageError: One that is not finite, or so far away that the task has no cost for it;
+            or the task has no goal that can be moved.
     """
+    if not task.goal:
+        raise TaskMessageError(f"{task.name} has no goal that can be moved")
     position, q = message.pose.position, message.pose.orientation
     yaw = np.arctan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y * q.y + q.z * q.z))
     goal = task.goal_from_pose(position.x, position.y, float(yaw))
@@ -51,7 +55,7 @@ def joint_message(
     """Positions (m) and velocities (m) of the actuated joints."""
     return messages.JointState(
         header=header(time),
-        name=list(task.action_names),
+        name=list(task.joint_names),
         position=position,
         velocity=velocity,
         effort=np.zeros(0),

@@ -268,6 +268,8 @@ class EpisodeBags:
             {
                 **self._fixed,
                 "task": message.task,
+                "task_options": message.options or "{}",
+                "engine": message.engine or "mujoco",
                 "seed": str(message.seed),
                 "episode": str(message.index),
                 "model_sha256": message.model_sha256,

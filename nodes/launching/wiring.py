@@ -1,8 +1,9 @@
 """What a launch file would connect: classes, topics and parameters, with nothing started.
 
 A node class says what it speaks in two class attributes, ``publishes`` and ``subscribes``: dicts of
-topic -> message type; ``also_publishes`` gives those that hang on its parameters. A third one,
-``plugins``, says in which room a parameter's short names are files (``{"task": "sim.tasks"}``).
+topic -> message type; ``also_publishes`` and ``also_subscribes`` give those that hang on its
+parameters. A third one, ``plugins``, says in which room a parameter's short names are files
+(``{"task": "sim.tasks"}``).
 Topics without a leading slash, and remaps, follow ROS 2's rules.
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import messages
-from ..node import Node
+from ..node import PRIVILEGE, Node, is_privileged
 from ..parameters import from_dict
 from ..plugin import PluginError, load, load_node
 from .description import LaunchDescription, NodeDescription
@@ -83,7 +84,10 @@ def wire(launch: LaunchDescription, here: Container[str] | None = None) -> Wirin
         for error in _statement_errors(node, kind):
             findings.add(node.place("exec"), f"{node.full_name}: {error}", error)
             whole = False
-        wiring.ends += _ends(node, stated)
+        ends = list(_ends(node, stated))
+        wiring.ends += ends
+        for place, message in _privilege_errors(node, ends):
+            findings.add(place, message)
         for place, message in _remap_errors(node, stated):
             findings.add(place, message)
             whole = False
@@ -180,19 +184,17 @@ def _stated(node: NodeDescription, kind: Any) -> Iterator[tuple[str, str, bool]]
     for attribute, publishes in (("subscribes", False), ("publishes", True)):
         stated = getattr(kind, attribute, {})
         if isinstance(stated, Mapping):
-            stated = dict(stated)
-            if publishes:
-                stated |= _more(node, kind)
+            stated = dict(stated) | _more(node, kind, f"also_{attribute}")
             for topic, type_name in stated.items():
                 if is_topic(topic):
                     yield topic, "" if _type_error(type_name) else type_name, publishes
 
 
-def _more(node: NodeDescription, kind: Any) -> dict[str, str]:
-    """What a node publishes because of its parameters."""
+def _more(node: NodeDescription, kind: Any, attribute: str) -> dict[str, str]:
+    """What a node publishes or listens to because of its parameters."""
     try:
         made = from_dict(kind.Parameters, node.parameters, node.full_name)
-        return dict(kind.also_publishes(made))
+        return dict(getattr(kind, attribute)(made))
     except Exception:  # wrong parameters have had their line
         return {}
 
@@ -223,6 +225,18 @@ def _type_error(type_name: Any) -> str:
     except messages.MessageError as error:
         return str(error)
     return ""
+
+
+def _privilege_errors(node: NodeDescription, ends: list[End]) -> Iterator[tuple[Origin, str]]:
+    """Where a node would listen to the ground truth without having been told that it may."""
+    for end in ends:
+        told = node.parameters.get(PRIVILEGE) is True
+        if not end.publishes and is_privileged(end.topic) and not told:
+            yield (
+                end.place,
+                f"{node.full_name}: listens to {end.topic}, which is for nodes with the parameter "
+                f"{PRIVILEGE}: true",
+            )
 
 
 def _ends(node: NodeDescription, stated: list[tuple[str, str, bool]]) -> Iterator[End]:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from covary.commands.replay import replay, verify
 from covary.nodes import messages
 from covary.nodes.bags.bag import BagWriter
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.tasks.push import Push
 
 TICKS, PERIOD = 400, 10
@@ -33,7 +33,7 @@ def record(
     """What the sim node publishes in a push episode, in a bag; `change` may spoil a message."""
     push = Push()
     text = model or Path(push.mjcf).read_text()
-    plant = MujocoPlant(push, model=model)
+    plant = Plant(push, model=model)
     x = np.array([-0.12, 0.01, 0.0, 0.0, 0.3, 0.2, 0.1, 1.0])
     plant.reset(x)
     writer = BagWriter(
@@ -141,7 +141,7 @@ def test_what_cannot_be_replayed_exits_with_2(tmp_path, task, words):
 def test_an_episode_cut_off_before_its_first_tick_is_identical_over_none(tmp_path):
     push = Push()
     text = Path(push.mjcf).read_text()
-    plant = MujocoPlant(push)
+    plant = Plant(push)
     plant.reset(push.initial_state(np.random.default_rng(0)))
     said = {"task": "push", "model_sha256": hashlib.sha256(text.encode()).hexdigest()}
     writer = BagWriter(tmp_path / "bag", said)

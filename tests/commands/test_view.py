@@ -14,7 +14,7 @@ from covary.commands.view import view
 from covary.nodes import messages
 from covary.nodes.bags.bag import BagWriter
 from covary.nodes.plugin import load
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 
 SVG = "{http://www.w3.org/2000/svg}"
 START_S = 30.0
@@ -31,7 +31,7 @@ def record(folder, name, *, seed=0, success="true", model=None, spoil=None, clos
     """An episode of a task in which the actuators do this and that; its states. (T, n)"""
     task = load(name, "sim.tasks")()
     rng = np.random.default_rng(seed)
-    plant = MujocoPlant(task)
+    plant = Plant(task)
     plant.reset(task.initial_state(rng))
     text = model or Path(task.mjcf).read_text()
     facts = {"task": name, "seed": "7", "success": success, "aborted": "false", "cost": "1.5"}

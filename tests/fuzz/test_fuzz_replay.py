@@ -18,12 +18,12 @@ from covary.commands.view import ViewError, draw_bag
 from covary.nodes import messages
 from covary.nodes.bags.bag import BagError, BagWriter
 from covary.nodes.bags.reader import read
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.tasks.point_mass import PointMass
 
 TASK = PointMass()
 MODEL = Path(TASK.mjcf).read_text()
-PHYSICS = MujocoPlant(TASK).physics_state()
+PHYSICS = Plant(TASK).physics_state()
 NUMBERS = st.sampled_from([0.0, -0.0, 1.0, 1e-3, -5.0, 1e18, 1e308, -1e308]) | st.sampled_from(
     [float("nan"), float("inf"), -float("inf")]
 )
@@ -77,7 +77,8 @@ def items(draw):
         )
     else:
         made = messages.Episode(
-            header=header, index=0, seed=0, task="\n", phase=draw(st.integers(0, 255)),
+            header=header, index=0, seed=0, options="{}", engine="mujoco",
+            task="\n", phase=draw(st.integers(0, 255)),
             success=True, aborted=False, cost=draw(NUMBERS), duration=draw(NUMBERS), model="",
             model_sha256="",
         )  # fmt: skip

@@ -249,7 +249,7 @@ def test_zero_sized_things_cannot_be_multiplied(tmp_path):
 
 
 def test_a_model_in_a_bag_opens_no_files(tmp_path):
-    from covary.sim.plant import MujocoPlant
+    from covary.sim.plant import Plant
     from covary.sim.tasks.push import Push
 
     for text in (
@@ -258,7 +258,7 @@ def test_a_model_in_a_bag_opens_no_files(tmp_path):
         "<mujoco><extension><plugin plugin='x'/></extension></mujoco>",
     ):
         with pytest.raises(ValueError, match="outside"):
-            MujocoPlant(Push(), model=text)
+            Plant(Push(), model=text)
 
 
 @pytest.mark.parametrize(
@@ -273,11 +273,11 @@ def test_a_model_in_a_bag_opens_no_files(tmp_path):
 )
 def test_a_model_in_a_bag_that_does_not_load_is_an_error(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its warnings where it stands
-    from covary.sim.plant import MujocoPlant
+    from covary.sim.plant import Plant
     from covary.sim.tasks.push import Push
 
     with pytest.raises((ValueError, KeyError)), bounded():
-        MujocoPlant(Push(), model=text)
+        Plant(Push(), model=text)
 
 
 def test_a_command_on_a_bomb_in_a_process_of_little_memory(tmp_path):

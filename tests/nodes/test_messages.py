@@ -47,6 +47,8 @@ def examples() -> list:
             header=HEADER,
             index=1,
             seed=2**63,
+            options="{}",
+            engine="mujoco",
             task="push",
             phase=1,
             success=True,

@@ -12,7 +12,7 @@ import covary.sim.tasks
 from covary.sim.check_task import check_task
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.task import Task
 
 
@@ -140,7 +140,7 @@ def test_kernels_read_their_arguments_only(task):
 
 @every_task
 def test_the_mujoco_model_is_the_plant(task):
-    dynamics, plant = MujocoDynamics(task), MujocoPlant(task)
+    dynamics, plant = MujocoDynamics(task), Plant(task)
     x, u, _, states = along(task, dynamics, rows=2, ticks=12)
     for row, way in zip(u, states[0], strict=True):
         plant.reset(x)

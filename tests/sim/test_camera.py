@@ -14,7 +14,7 @@ from covary.nodes.bus.local_bus import LocalBus, LocalGraph
 from covary.nodes.node import Node
 from covary.sim.camera import CameraError, TopCamera
 from covary.sim.camera_publisher import FRAME, CameraPublisher
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.tasks.push import Push
 
 X = np.array([0.2, 0.1, -0.2, -0.15, 0.0, 0.15, -0.25, 0.5])
@@ -23,7 +23,7 @@ X = np.array([0.2, 0.1, -0.2, -0.15, 0.0, 0.15, -0.25, 0.5])
 
 @pytest.fixture
 def plant():
-    plant = MujocoPlant(Push())
+    plant = Plant(Push())
     plant.reset(X)
     return plant
 
@@ -106,7 +106,7 @@ def test_a_model_without_the_camera_is_refused_by_name():
     task = Push()
     text = Path(task.mjcf).read_text(encoding="utf-8").replace('camera name="top"', "camera")
     with pytest.raises(CameraError, match="no camera called 'top'"):
-        TopCamera(MujocoPlant(task, model=text), 8, 8)
+        TopCamera(Plant(task, model=text), 8, 8)
 
 
 # What does.
@@ -115,7 +115,7 @@ def test_a_model_without_the_camera_is_refused_by_name():
 @pytest.mark.parametrize("task", plugin.names("sim.tasks"))
 def test_every_task_of_ours_is_seen_from_above(make, task):
     task = plugin.load(task, "sim.tasks")()
-    plant = MujocoPlant(task)
+    plant = Plant(task)
     plant.reset(task.initial_state(np.random.default_rng(0)))
     camera = make(of=plant)
     image, depth = camera.rgb(), camera.depth()

@@ -7,7 +7,7 @@ import pytest
 
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.tasks.push import Push
 
 
@@ -29,7 +29,7 @@ def rolled(dynamics, x, u):
 
 def test_the_mujoco_model_is_the_plant_bit_for_bit():
     task = Push()
-    dynamics, plant = MujocoDynamics(task), MujocoPlant(task)
+    dynamics, plant = MujocoDynamics(task), Plant(task)
     rng = np.random.default_rng(0)
     for _ in range(4):
         x, u = pushes(task, rng, 2, 30)
@@ -135,7 +135,7 @@ def test_buffers_are_made_once():
 
 def test_friction_is_scaled_on_a_model_of_its_own():
     task = Push()
-    slippery, plant = MujocoDynamics(task, friction_scale=0.8), MujocoPlant(task)
+    slippery, plant = MujocoDynamics(task, friction_scale=0.8), Plant(task)
     assert slippery.model is not plant.model
     assert np.array_equal(slippery.model.geom_friction, 0.8 * plant.model.geom_friction)
     assert np.array_equal(plant.model.geom_friction, MujocoDynamics(task).model.geom_friction)

@@ -1,11 +1,11 @@
-"""`MujocoPlant`: a restored state goes on bit for bit; goals, resets and names."""
+"""`Plant`: a restored state goes on bit for bit; goals, resets and names."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.tasks.push import Push
 
 
@@ -32,7 +32,7 @@ def run(plant, u, ticks):
 
 def test_a_restored_state_goes_on_bit_for_bit(task):
     x, u = beside(task, 0)
-    plant = MujocoPlant(task)
+    plant = Plant(task)
     plant.reset(x)
     run(plant, u, 60)
     assert plant.data.ncon > 4, "the state that is restored is to be one in contact"
@@ -44,27 +44,27 @@ def test_a_restored_state_goes_on_bit_for_bit(task):
     assert np.array_equal(plant.physics_state(), kept)
     assert np.array_equal(run(plant, 0.8 * u, 80), first)
 
-    other = MujocoPlant(task)
+    other = Plant(task)
     other.reset(task.initial_state(np.random.default_rng(9)))
     run(other, -u, 7)
     other.restore(kept)
     assert other.tick == 60
     assert np.array_equal(run(other, 0.8 * u, 80), first), "another plant goes on otherwise"
 
-    text = MujocoPlant(task, Path(task.mjcf).read_text(encoding="utf-8"))
+    text = Plant(task, Path(task.mjcf).read_text(encoding="utf-8"))
     text.restore(kept)
     assert np.array_equal(run(text, 0.8 * u, 80), first), "the model's text gives another model"
 
 
 def test_a_state_of_another_model_is_refused(task):
-    plant = MujocoPlant(task)
+    plant = Plant(task)
     with pytest.raises(ValueError, match="another model"):
         plant.restore(plant.physics_state()[:-1])
 
 
 def test_reset(task):
     x, u = beside(task, 1)
-    plant = MujocoPlant(task)
+    plant = Plant(task)
     plant.reset(x)
     fresh = run(plant, u, 40)
     assert plant.tick == 40 and plant.data.time == pytest.approx(40 * task.physics_dt)
@@ -77,7 +77,7 @@ def test_reset(task):
 
 def test_set_goal_moves_nothing_else(task):
     x, u = beside(task, 2)
-    plant, other = MujocoPlant(task), MujocoPlant(task)
+    plant, other = Plant(task), Plant(task)
     plant.reset(x)
     other.reset(x)
     goal = np.array([0.05, -0.02, 1.0])
@@ -96,7 +96,7 @@ def test_set_goal_moves_nothing_else(task):
 
 def test_joints_are_those_of_the_actions(task):
     x, u = beside(task, 3)
-    plant = MujocoPlant(task)
+    plant = Plant(task)
     plant.reset(x)
     run(plant, u, 40)
     position, velocity = plant.joints()
@@ -105,4 +105,4 @@ def test_joints_are_those_of_the_actions(task):
 
 
 def test_the_time_step_is_the_tasks(task):
-    assert MujocoPlant(task).model.opt.timestep == task.physics_dt
+    assert Plant(task).model.opt.timestep == task.physics_dt

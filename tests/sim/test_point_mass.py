@@ -8,7 +8,7 @@ import pytest
 from covary.sim.env import TaskEnv
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.tasks import point_mass as kernels
 from covary.sim.tasks.point_mass import FORCE, ZONE, PointMass
 
@@ -124,7 +124,7 @@ def test_step_may_write_over_its_argument():
 
 
 def test_the_plants_goal_is_a_mark():
-    plant = MujocoPlant(TASK)
+    plant = Plant(TASK)
     plant.reset(starts([2])[0])
     plant.set_goal(TASK.goal_from_pose(0.2, -0.1, 1.0))
     assert plant.state()[4:6].tolist() == [0.2, -0.1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from covary.sim.numba_dynamics import NumbaDynamics
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.tasks import push as kernels
 from covary.sim.tasks.push import HALF_X, HALF_Y, RADIUS, SPEED, Push
 
@@ -143,7 +143,7 @@ def test_the_model_leaves_no_penetration():
 def pushed(dynamics_parameters, speed, length, count):
     """Ends of straight pushes at faces, by the plant and by the model. (count, 8), (count, 8)"""
     rng = np.random.default_rng(6)
-    plant, ends, guesses = MujocoPlant(TASK), [], []
+    plant, ends, guesses = Plant(TASK), [], []
     steps = round(length / (speed * TASK.dt))
     for _ in range(count):
         normal = np.eye(2)[rng.integers(2)] * rng.choice([-1, 1])
@@ -178,7 +178,7 @@ def test_the_model_fits_the_plant(speed, middle):
 def test_a_push_through_the_centre_goes_straight():
     for own in (NumbaDynamics(TASK), None):
         x = np.array([-HALF_X - RADIUS - 1e-3, 0, 0, 0, 0, 0.2, 0, 0])
-        plant = MujocoPlant(TASK)
+        plant = Plant(TASK)
         plant.reset(x)
         plant.apply(np.array([0.1, 0.0]))
         for _ in range(20):
@@ -207,7 +207,7 @@ def test_physics_and_back():
 
 
 def test_the_model_is_twenty_percent_off():
-    plant = MujocoPlant(TASK)
+    plant = Plant(TASK)
     friction = plant.model.geom("pusher").friction[0]
     assert plant.model.geom("pusher").priority[0] > plant.model.geom("box").priority[0]
     assert TASK.parameters[0] == pytest.approx(0.8 * friction)
@@ -229,7 +229,7 @@ def straight_at_the_box(x, rng):
 
 
 def successes(policy, seeds):
-    plant, won = MujocoPlant(TASK), 0
+    plant, won = Plant(TASK), 0
     for seed in seeds:
         rng = np.random.default_rng([seed, 1])
         plant.reset(TASK.initial_state(np.random.default_rng(seed)))

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.tasks.push import Push
 
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "push_plant_symmetry.py"
@@ -51,7 +51,7 @@ def test_pyramids_are_far_from_it(benchmark):
 
 def test_a_full_turn_of_quaternions():
     """A mirrored tilted box is the box of the mirrored quaternion, not only of the mirrored yaw."""
-    plant = MujocoPlant(Push())
+    plant = Plant(Push())
     ends = []
     for side in (1.0, -1.0):
         plant.reset(np.array([-0.101, side * 0.01, 0.0, 0.0, side * 0.1, 0.2, 0.0, 0.0]))
@@ -66,7 +66,7 @@ def test_a_full_turn_of_quaternions():
 
 
 def test_nothing_moves_when_nothing_is_done():
-    plant = MujocoPlant(Push())
+    plant = Plant(Push())
     rng = np.random.default_rng(0)
     for _ in range(5):
         x = plant.task.initial_state(rng)

@@ -9,7 +9,7 @@ import pytest
 from covary.sim.env import TaskEnv
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.tasks import reacher as kernels
 from covary.sim.tasks.reacher import LENGTH, TORQUE, Reacher
 from covary.symmetry.declaration import wrap
@@ -45,7 +45,7 @@ def test_thresholds():
 
 
 def test_the_tip_is_where_mujoco_has_it():
-    plant = MujocoPlant(TASK)
+    plant = Plant(TASK)
     for x in starts(range(5)):
         plant.reset(x)
         body = plant.model.body("fore").id
@@ -81,7 +81,7 @@ def test_model_and_plant_agree_over_a_second():
 
 
 def test_the_models_numbers_are_the_plants():
-    model = MujocoPlant(TASK).model
+    model = Plant(TASK).model
     mass, inertia, damping = TASK.parameters
     for name in ("upper", "fore"):
         assert model.body(name).mass[0] == mass

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from covary.sim.plant import MujocoPlant
+from covary.sim.plant import Plant
 from covary.sim.silhouette import Disc, Outline, Rod, hull, place, scene
 from covary.sim.tasks.point_mass import PointMass
 from covary.sim.tasks.push import Push
@@ -16,7 +16,7 @@ def seen(geom):
     """What the world shows of one geom that is put into it, by name of its body."""
     task = PointMass()
     text = Path(task.mjcf).read_text()
-    plant = MujocoPlant(task, model=text.replace("</worldbody>", f"{geom}</worldbody>"))
+    plant = Plant(task, model=text.replace("</worldbody>", f"{geom}</worldbody>"))
     found = scene(plant, task.initial_state(np.random.default_rng(0))[None]).silhouettes
     return [shape for s in found for shape, colour in s.shapes if colour[2] == 0]
 
@@ -80,10 +80,10 @@ def test_hull():
 def test_poses_are_those_of_the_states():
     task = Push()
     states = np.stack([task.initial_state(np.random.default_rng(k)) for k in range(5)])
-    found = scene(MujocoPlant(task), states)
+    found = scene(Plant(task), states)
     assert [s.name for s in found.silhouettes] == ["goal", "pusher", "box"]  # lowest first
     goal, pusher, box = found.silhouettes
-    unmoved = scene(MujocoPlant(task), states[:1]).silhouettes
+    unmoved = scene(Plant(task), states[:1]).silhouettes
     assert [s.moves for s in unmoved] == [False, True, True]  # they could
     assert goal.mark and not goal.moves and pusher.moves and box.moves
     names = list(task.state_names)
@@ -101,7 +101,7 @@ def test_poses_are_those_of_the_states():
 def test_the_path_of_an_arm_is_that_of_its_tip():
     task = Reacher()
     states = np.stack([task.initial_state(np.random.default_rng(k)) for k in range(5)])
-    by_name = {s.name: s for s in scene(MujocoPlant(task), states).silhouettes}
+    by_name = {s.name: s for s in scene(Plant(task), states).silhouettes}
     shoulder, elbow = states[:, 0], states[:, 0] + states[:, 1]
     middle = 0.25 * np.stack([np.cos(shoulder), np.sin(shoulder)], 1)
     tip = middle + 0.25 * np.stack([np.cos(elbow), np.sin(elbow)], 1)

@@ -181,11 +181,11 @@ def wait_for(condition, timeout_s=60.0, launcher=None):
 def renders():
     """Whether a camera can be had here: MuJoCo needs a GL library for it."""
     from covary.sim.camera import CameraError, TopCamera
-    from covary.sim.plant import MujocoPlant
+    from covary.sim.plant import Plant
     from covary.sim.tasks.reacher import Reacher
 
     try:
-        TopCamera(MujocoPlant(Reacher()), 8, 8).close()
+        TopCamera(Plant(Reacher()), 8, 8).close()
     except CameraError:
         return False
     return True

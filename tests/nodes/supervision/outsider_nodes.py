@@ -17,6 +17,8 @@ def episode(index, phase, success=True, aborted=False, time_s=0.0):
         header=header,
         index=index,
         seed=7,
+        options="{}",
+        engine="mujoco",
         task="nothing",
         phase=phase,
         success=success,

@@ -1,0 +1,1 @@
+"""Physics engines behind one small interface: what moves a scene by one tick."""

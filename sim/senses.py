@@ -1,0 +1,68 @@
+"""`Senses`: what the sim node publishes in every control period: clock, joints, frames, state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..nodes import messages
+from ..nodes.node import Node
+from .load_task import load_task
+from .plant import Plant
+from .task import Task
+from .task_messages import camera_topics, joint_message, state_message, tf_message
+
+GROUND_TRUTH = "/ground_truth"
+"""Everything about a scene, the poses of its objects too; only who is told to may listen."""
+
+
+class Senses:
+    """Publishes what the sensors see.
+
+    Args:
+        node: Whose publishers they are.
+        task: The task.
+        plant: What is sensed.
+        parameters: The sim node's.
+
+    Raises:
+        CameraError: A camera is asked for and nothing can be rendered here.
+    """
+
+    def __init__(self, node: Node, task: Task, plant: Plant, parameters: Any) -> None:
+        self.task, self.plant = task, plant
+        self._names, self._index = task.sensed_state()
+        self._clock = node.create_publisher(messages.Clock, "/clock")
+        self._joints = node.create_publisher(messages.JointState, "/joint_states")
+        self._tf = node.create_publisher(messages.TFMessage, "/tf")
+        self._state = node.create_publisher(messages.State, "/state")
+        self._truth = node.create_publisher(messages.State, GROUND_TRUTH) if task.sensed else None
+        self._cameras: list[Any] = []
+        if parameters.camera:
+            from .camera_publisher import CameraPublisher  # GL only where it is asked for
+
+            self._cameras.append(CameraPublisher(node, plant, parameters.camera_hz))
+
+    def publish(self, time: float, episode: int) -> None:
+        """Publish what is seen now (s)."""
+        task, x = self.task, self.plant.state()
+        self._clock.publish(messages.Clock(clock=messages.stamp(time)))
+        self._joints.publish(joint_message(task, time, *self.plant.joints()))
+        self._tf.publish(tf_message(task, time, x))
+        for camera in self._cameras:
+            camera.publish(time)
+        if self._truth is not None:
+            self._truth.publish(state_message(task.state_names, time, episode, x))
+        self._state.publish(state_message(self._names, time, episode, x[self._index]))
+
+    def close(self) -> None:
+        """Let the cameras go."""
+        for camera in self._cameras:
+            camera.close()
+
+
+def sensed_topics(parameters: Any) -> dict[str, str]:
+    """What these parameters add to the sim node's topics: topic -> message type."""
+    topics = camera_topics(parameters)
+    if load_task(parameters.task, parameters.task_options).sensed:
+        topics[GROUND_TRUTH] = "covary_msgs/msg/State"
+    return topics
