@@ -44,6 +44,7 @@ TYPES = {
     "Applied": f"{OWN}/msg/Applied",
     "PhysicsState": f"{OWN}/msg/PhysicsState",
     "Episode": f"{OWN}/msg/Episode",
+    "Cost": f"{OWN}/msg/Cost",
     "LifecycleState": "lifecycle_msgs/msg/State",
     "LifecycleTransition": "lifecycle_msgs/msg/Transition",
 }

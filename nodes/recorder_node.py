@@ -41,6 +41,7 @@ class RecorderNode(Node):
         "/plan": "trajectory_msgs/msg/JointTrajectory",
         "/command": "sensor_msgs/msg/JointState",
         "/applied": "covary_msgs/msg/Applied",
+        "/cost": "covary_msgs/msg/Cost",
         "/goal": "geometry_msgs/msg/PoseStamped",
         "/camera/top/image_raw": "sensor_msgs/msg/Image",
         "/camera/top/camera_info": "sensor_msgs/msg/CameraInfo",

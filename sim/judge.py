@@ -15,11 +15,14 @@ class Judge:
 
     Attributes:
         cost: The running cost so far, summed over the periods.
+        running: That of the last period.
+        good: Whether the state at its end is within the thresholds.
     """
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.cost = 0.0
+        self.cost = self.running = 0.0
+        self.good = False
         self._held = 0
 
     def period(self, x: np.ndarray, u: np.ndarray, elapsed: float) -> bool | None:
@@ -33,8 +36,10 @@ class Judge:
         Returns:
             Whether it is a success; None while the episode goes on.
         """
-        self.cost += float(self.task.running_cost(x, u))
-        self._held = self._held + 1 if bool(self.task.success(x)) else 0
+        self.running = float(self.task.running_cost(x, u))
+        self.cost += self.running
+        self.good = bool(self.task.success(x))
+        self._held = self._held + 1 if self.good else 0
         # Success must hold over a span of time: n periods are spanned by n + 1 good states.
         if self._held * self.task.dt > self.task.hold + 1e-9:
             return True

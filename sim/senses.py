@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..nodes import messages
 from ..nodes.node import Node
+from .judge import Judge
 from .load_task import load_task
 from .plant import Plant
 from .task import Task
-from .task_messages import camera_topics, joint_message, state_message, tf_message
+from .task_messages import camera_topics, header, joint_message, state_message, tf_message
 
 GROUND_TRUTH = "/ground_truth"
 """Everything about a scene, the poses of its objects too; only who is told to may listen."""
@@ -35,6 +38,7 @@ class Senses:
         self._joints = node.create_publisher(messages.JointState, "/joint_states")
         self._tf = node.create_publisher(messages.TFMessage, "/tf")
         self._state = node.create_publisher(messages.State, "/state")
+        self._cost = node.create_publisher(messages.Cost, "/cost")
         self._truth = node.create_publisher(messages.State, GROUND_TRUTH) if task.sensed else None
         self._cameras: list[Any] = []
         if parameters.camera:
@@ -53,6 +57,11 @@ class Senses:
         if self._truth is not None:
             self._truth.publish(state_message(task.state_names, time, episode, x))
         self._state.publish(state_message(self._names, time, episode, x[self._index]))
+
+    def publish_cost(self, time: float, judge: Judge, x: np.ndarray, last: bool) -> None:
+        """Publish what the period that began at a time (s) has cost; it ended in state x (n,)."""
+        final = x[self._index] if last else np.zeros(0)
+        self._cost.publish(messages.Cost(header(time), judge.running, judge.good, final))
 
     def close(self) -> None:
         """Let the cameras go."""

@@ -53,6 +53,7 @@ class SimNode(Node):
         "/joint_states": "sensor_msgs/msg/JointState",
         "/tf": "tf2_msgs/msg/TFMessage",
         "/applied": "covary_msgs/msg/Applied",
+        "/cost": "covary_msgs/msg/Cost",
         "/physics": "covary_msgs/msg/PhysicsState",
         "/episode": "covary_msgs/msg/Episode",
     }
@@ -219,6 +220,7 @@ class SimNode(Node):
         x = self.plant.state()
         elapsed = (self.tick - self.first_tick) * self.task.physics_dt
         success = self.judge.period(x, self.last_action, elapsed)
+        self.senses.publish_cost(self.sensed_at, self.judge, x, success is not None)
         if success is not None:
             self.end_episode(success)
         else:

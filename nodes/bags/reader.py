@@ -205,7 +205,16 @@ def read(path: Path, topics: Collection[str] | None = None) -> Recording:
     Raises:
         BagError: Not a bag, never closed, or damaged.
     """
-    bag = Bag(path)
+    return read_bag(Bag(path), topics)
+
+
+def read_bag(bag: Bag, topics: Collection[str] | None = None) -> Recording:
+    """As `read`, of a bag that is open already.
+
+    Raises:
+        BagError: It is damaged.
+    """
+    path = bag.path
     raw: dict[str, list[RawMessage]] = {}
     for count, message in enumerate(bag.messages(topics)):
         if count == MOST_ROWS:

@@ -129,6 +129,14 @@ def first_every_hundred_and_last(seen, topic):
     assert ticks[-1] == last
 
 
+def every_period_at_its_end(seen, topic):
+    costs = seen.sent[topic]
+    assert stamps(seen, topic) == clock(seen)
+    assert sum(cost.cost for cost in costs) == pytest.approx(seen.sent["/episode"][1].cost)
+    assert [len(cost.final) for cost in costs[:-1]] == [0] * (len(costs) - 1)
+    assert len(costs[-1].final) == len(seen.sent["/state"][0].value)
+
+
 def start_and_end(seen, topic):
     start, end = seen.sent[topic]
     assert (start.phase, end.phase) == (Episode.START, Episode.END)
@@ -153,6 +161,7 @@ CHECKS = {
     "every `T`, before `/state`": every_period_before_the_state,
     "every `T`": every_period,
     "every `T`; the camera's with each image": every_period,
+    "the end of every `T`": every_period_at_its_end,
     "after each plan": one_for_each_state,
     "after each state (barrier: after state and plan)": one_for_each_state,
     "when what the plant executes changes": when_it_changes,
