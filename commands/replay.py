@@ -165,7 +165,8 @@ def _run(recording: Recording, task: Task, plant: Plant, notes: tuple[str, ...])
         applied = recording.topics["/applied"]
         actions = {int(t): u for t, u in zip(applied["tick"], applied["action"], strict=True)}
     records = _by_tick(recording, task, start_ns)
-    goal = task.goal_slice
+    _, sensed = task.sensed_state()
+    goal = np.isin(sensed, np.arange(task.goal_slice.start, task.goal_slice.stop))
     try:
         plant.restore(np.array(physics["state"][0]))
     except ValueError as error:
@@ -204,7 +205,7 @@ def _run(recording: Recording, task: Task, plant: Plant, notes: tuple[str, ...])
 def _by_tick(recording: Recording, task: Task, start_ns: int) -> dict[int, list[tuple[str, int]]]:
     """Which recorded rows belong to which physics tick, `/state` first as it brings the goal."""
     records: dict[int, list[tuple[str, int]]] = {}
-    for topic in ("/state", "/physics", "/joint_states"):
+    for topic in ("/state", "/ground_truth", "/physics", "/joint_states"):
         if topic not in recording.topics:
             continue
         fields = recording.topics[topic].fields
@@ -221,10 +222,13 @@ def _pairs(topic: str, row: int, fields: dict, task: Task, plant: Plant) -> Iter
     if topic == "/physics":
         yield lambda k: physics_name(plant.model, k), fields["state"][row], plant.physics_state()
     elif topic == "/state":
+        names, sensed = task.sensed_state()
+        yield lambda k: names[k], fields["value"][row], plant.state()[sensed]
+    elif topic == "/ground_truth":
         yield lambda k: task.state_names[k], fields["value"][row], plant.state()
     else:
         for part, now in zip(("position", "velocity"), plant.joints(), strict=True):
-            yield lambda k, p=part: f"{p} of {task.action_names[k]}", fields[part][row], now
+            yield lambda k, p=part: f"{p} of {task.joint_names[k]}", fields[part][row], now
 
 
 def _bits(values: np.ndarray) -> np.ndarray:

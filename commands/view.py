@@ -121,7 +121,7 @@ def episode(path: Path) -> Episode:
         BagError: Not a bag, or one that was never closed.
         ViewError: It has no states, or its task or model cannot be loaded.
     """
-    recording = read(path, ["/state", "/episode"])
+    recording = read(path, ["/state", "/ground_truth", "/episode"])
     plant = _plant(recording)
     try:
         return _episode(path, recording, plant)
@@ -187,7 +187,7 @@ def _plant(recording: Recording) -> Plant:
 
 def _states(recording: Recording, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Stamps (T,), ns, increasing, and the finite states (T, n) at them."""
-    found = recording.topics.get("/state")
+    found = recording.topics.get("/ground_truth") or recording.topics.get("/state")
     if found is None:
         raise ViewError(f"{recording.path}: no /state in it, which a picture is made of")
     values = found["value"]

@@ -85,6 +85,12 @@ class PlannerNode(Node):
         """
         p = parameters
         task = load_task(p.task, p.task_options)
+        if task.sensed and not p.ground_truth:
+            raise ParameterError(
+                f"ground_truth: a plan for {p.task} needs the poses of its things, which no sensor "
+                "tells: say ground_truth: true",
+                "ground_truth",
+            )
         try:
             task.symmetry.restrict(p.symmetry)
         except GroupError as error:

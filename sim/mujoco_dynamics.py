@@ -74,7 +74,8 @@ class MujocoDynamics:
         if self.substeps < 1 or abs(self.substeps * task.physics_dt - task.dt) > 1e-9 * task.dt:
             raise ValueError(f"{task.name}: {task.dt} s is no multiple of {task.physics_dt} s")
         self.task = task
-        self.model = task.compiled()
+        self._simulated = task.for_planning()
+        self.model = self._simulated.compiled()
         self.model.opt.timestep = task.physics_dt
         self.model.geom_friction[:] *= friction_scale
         self.model.pair_friction[:] *= friction_scale
@@ -100,7 +101,7 @@ class MujocoDynamics:
             return np.empty((*batch, x.shape[-1]))
         ends = self._simulate("step", rows_x, rows_u)
         goal = rows_x[:, self._goal]
-        out = self.task.state_from_physics(ends.qpos[:, 0], ends.qvel[:, 0], goal)
+        out = self._simulated.state_from_physics(ends.qpos[:, 0], ends.qvel[:, 0], goal)
         return out.reshape(*batch, x.shape[-1])
 
     def rollout(
@@ -113,7 +114,7 @@ class MujocoDynamics:
         """Roll out action sequences; see `Dynamics`. (n,), (K, H, m), (1, K), (1, K, H, n)"""
         x0, actions = np.asarray(x0, float), np.asarray(actions, float)
         ends = self._simulate("rollout", x0, actions)
-        x = self.task.state_from_physics(ends.qpos, ends.qvel, x0[self._goal])
+        x = self._simulated.state_from_physics(ends.qpos, ends.qvel, x0[self._goal])
         np.sum(self.task.running_cost(x, actions), axis=1, out=costs[0])
         costs[0] += self.task.terminal_cost(x[:, -1])
         if states is not None:
@@ -125,11 +126,11 @@ class MujocoDynamics:
         if buffers is None or buffers.shape != actions.shape[:2]:
             rows, ticks = actions.shape[:2]
             buffers = self._buffers[purpose] = _Buffers(self.model, rows, ticks, self.substeps)
-        buffers.start_qpos[:], buffers.start_qvel[:] = self.task.physics_from_state(x)
+        buffers.start_qpos[:], buffers.start_qvel[:] = self._simulated.physics_from_state(x)
         if self._held is not None:
             actuators, joints = self._held
             buffers.start_act[:, actuators] = buffers.start_qpos[:, joints]
-        buffers.held[:] = self.task.ctrl_from_action(actions)[:, :, None]
+        buffers.held[:] = self._simulated.ctrl_from_action(actions)[:, :, None]
         self._pool.rollout(
             buffers.models,
             self._data,

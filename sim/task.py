@@ -35,6 +35,8 @@ class Task(ABC):
         action_interface: ``"velocity"`` or ``"effort"``, in ros2_control's words.
         state_names: One name a coordinate of x.
         action_names: One joint name a coordinate of u.
+        exact_dynamics: Whether its physics is as symmetric as its rules, but for rounding. If not,
+            only cost, limits and rules are; by how much the physics is off is measured and said.
         goal: Name of the state part that is the goal; empty: it has none that can be moved.
         mjcf: Path of its MuJoCo model; a task that writes its model itself has `model_text`.
         joint_names: The joints of /joint_states; by default the action's.
@@ -55,6 +57,7 @@ class Task(ABC):
     state_names: ClassVar[tuple[str, ...]]
     action_names: ClassVar[tuple[str, ...]]
     goal: ClassVar[str]
+    exact_dynamics: ClassVar[bool] = True
     mjcf: ClassVar[str] = ""
     sensed: ClassVar[tuple[str, ...]] = ()
     symmetry: Symmetry
@@ -153,6 +156,10 @@ class Task(ABC):
     def ctrl_from_action(self, u: np.ndarray) -> np.ndarray:
         """MuJoCo's controls for an action. (..., m) -> (..., nu)"""
         return u
+
+    def for_planning(self) -> Task:
+        """The task whose physics a planner rolls out: itself, unless that would cost too much."""
+        return self
 
     def actuate(self, data: Any, u: np.ndarray, tick: int) -> None:
         """Set the controls for the next physics tick. What it must remember stands in the data.

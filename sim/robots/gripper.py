@@ -6,11 +6,11 @@ MAX_OPENING = 0.08
 """Between the pads, m."""
 FINGER_RATE = 0.1
 """Largest rate of one finger, m/s; the gripper opens and closes twice as fast."""
-STIFFNESS = 400.0
-"""Of a finger's position servo, N/m: closed on a block of 40 mm it presses with 8 N."""
+STIFFNESS = 280.0
+"""Of a finger's position servo, N/m: closed on a block of 40 mm it presses with 5.6 N."""
 MAX_FORCE = 20.0
 """Of one finger, N."""
-FRICTION = 0.8
+FRICTION = 0.5
 """Of the pads on whatever they hold; by priority it is the contact's own."""
 TOOL_HEIGHT = 0.012
 """Of the site `tool` above the finger tips, m."""
@@ -30,7 +30,7 @@ def hand(indent: str = "      ") -> str:
     hx, hy, hz = HALF_FINGER
     centre = HAND_HEIGHT + TOOL_HEIGHT - hz  # of a finger, down from the flange
     lines = [
-        '<body name="hand">',
+        '<body name="hand" gravcomp="1">',
         '  <inertial pos="0 0 0.035" mass="0.6" diaginertia="8e-4 4e-4 8e-4"/>',
         '  <geom name="palm" type="box" pos="0 0 0.03" size="0.022 0.075 0.022" '
         'material="metal" mass="0"/>',
@@ -38,10 +38,11 @@ def hand(indent: str = "      ") -> str:
     ]
     for name, side in zip(JOINTS, (-1, 1), strict=True):
         lines += [
-            f'  <body name="{name}" pos="0 0 {centre:g}">',
+            f'  <body name="{name}" pos="0 0 {centre:g}" gravcomp="1">',
             f'    <joint name="{name}" type="slide" axis="0 {side} 0" '
             f'range="0 {MAX_OPENING / 2:g}" damping="4" armature="0.05"/>',
-            f'    <geom name="{name}" type="box" pos="0 {side * hy:g} 0" size="{hx:g} {hy:g} {hz:g}" '
+            f'    <geom name="{name}" type="box" pos="0 {side * hy:g} 0" '
+            f'size="{hx:g} {hy:g} {hz:g}" '
             f'mass="0.05" material="rubber" friction="{FRICTION} 0.01 0.0001" priority="1" '
             'solimp="0.95 0.99 0.001" solref="0.01 1" condim="4"/>',
             "  </body>",

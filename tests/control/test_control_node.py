@@ -28,7 +28,7 @@ class World:
         self.commands = bus.subscribe("sensor_msgs/msg/JointState", "/command", 0)
 
     def state(self, time, episode=0):
-        message = state_message(TASK, time, episode, np.zeros(6))
+        message = state_message(TASK.state_names, time, episode, np.zeros(6))
         self.states.put(messages.serialize(message))
         return self.answers()
 

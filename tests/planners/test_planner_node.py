@@ -39,7 +39,7 @@ class World:
         self.plans = outside.subscribe("trajectory_msgs/msg/JointTrajectory", "/plan", 0)
 
     def send(self, time, x, episode=0):
-        self.states.put(messages.serialize(state_message(TASK, time, episode, x)))
+        self.states.put(messages.serialize(state_message(TASK.state_names, time, episode, x)))
         while self.graph.step():
             pass
         taken = self.plans.take()

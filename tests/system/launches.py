@@ -16,7 +16,17 @@ from covary.commands.main import main
 from covary.nodes.bags.reader import Bag
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted(path.stem for path in (ROOT / "launch").glob("*.yaml"))
+LAUNCH = ROOT / "launch"
+
+
+def _including(name):
+    """The launch files that include one of launch/include."""
+    files = sorted(LAUNCH.glob("*.yaml"))
+    return [file.stem for file in files if f"include/{name}.yaml" in file.read_text()]
+
+
+FILES = _including("planning")
+TABLETOP = _including("tabletop")
 SMALL = ("samples:=64", "horizon:=20", "iterations:=1")
 """Arguments with which every launch file plans in a millisecond or two."""
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import topics_table
-from launches import FILES, SMALL, covary_here, renders
+from launches import FILES, SMALL, TABLETOP, covary_here, renders
 
 from covary.nodes import messages, plugin
 from covary.nodes.bus.local_bus import LocalBus, LocalGraph
@@ -27,7 +27,10 @@ def noting(method, found):
     return note
 
 
-@pytest.fixture(scope="module", params=FILES)
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in TABLETOP if name != "block_pick"]
+
+
+@pytest.fixture(scope="module", params=[*FILES, "block_pick", *SLOW])
 def seen(request, tmp_path_factory):
     """One episode of a launch file in lockstep: all that was opened and all that was sent."""
     opened, sent = defaultdict(set), []
@@ -57,7 +60,9 @@ def seen(request, tmp_path_factory):
 
 
 def applies(row, seen):
-    """Whether a row is of this run: in lockstep, with a camera or without."""
+    """Whether a row is of this run: in lockstep, with a camera or without, privileged or not."""
+    if row.name == TRUTH and not seen.task.sensed:
+        return False
     return (seen.camera or not row.camera) and "real time only" not in row.when
 
 
@@ -66,6 +71,10 @@ def test_all_ends_that_are_opened_are_documented_and_the_other_way_round(seen):
         expected = set()
         for row in topics_table.topics():
             names = row.speakers if ends == "speakers" else row.listeners(barrier=True)
+            if row.name == TRUTH and not seen.task.sensed:
+                names = set()
+            elif row.name == "/state" and seen.task.sensed and ends == "listeners":
+                names = names - {"planner"}  # it plans from the ground truth
             if applies(row, seen) or ends == "listeners":
                 # In real time only the launcher hears diagnostics; in lockstep nobody sends them.
                 names = names - {"launcher"} if not applies(row, seen) else names
@@ -156,12 +165,13 @@ def at_the_cameras_rate(seen, topic):
     assert frames.tolist() == list(range(len(frames)))
 
 
-IMAGE = "/camera/top/image_raw"
+IMAGE, TRUTH = "/camera/top/image_raw", "/ground_truth"
 CHECKS = {
     "every `T`, before `/state`": every_period_before_the_state,
     "every `T`": every_period,
     "every `T`; the camera's with each image": every_period,
     "the end of every `T`": every_period_at_its_end,
+    "every `T`, before `/state`; a task with things": every_period,
     "after each plan": one_for_each_state,
     "after each state (barrier: after state and plan)": one_for_each_state,
     "when what the plant executes changes": when_it_changes,
@@ -178,7 +188,9 @@ CHECKS = {
 @pytest.mark.parametrize("row", topics_table.topics(), ids=lambda row: row.name)
 def test_every_topic_comes_when_its_row_says(seen, row):
     check = CHECKS[row.when]
-    if row.camera and not seen.camera:
+    if row.name == TRUTH and not seen.task.sensed:
+        assert not seen.sent[row.name]
+    elif row.camera and not seen.camera:
         assert not seen.sent[row.name]
     else:
         assert bool(seen.sent[row.name]) != (check is never)
@@ -197,9 +209,9 @@ def test_frames_and_units(seen):
             assert transform.header.frame_id == "world" and transform.child_frame_id
             assert np.hypot(np.hypot(q.x, q.y), np.hypot(q.z, q.w)) == pytest.approx(1.0)
     for state, joints in zip(seen.sent["/state"], seen.sent["/joint_states"], strict=True):
-        assert tuple(state.name) == task.state_names and np.isfinite(state.value).all()
-        assert tuple(joints.name) == task.action_names and len(joints.effort) == 0
-        assert len(joints.position) == len(joints.velocity) == len(task.action_names)
+        assert tuple(state.name) == task.sensed_state()[0] and np.isfinite(state.value).all()
+        assert tuple(joints.name) == task.joint_names and len(joints.effort) == 0
+        assert len(joints.position) == len(joints.velocity) == len(task.joint_names)
         x = dict(zip(state.name, state.value, strict=True))
         for name, q in zip(joints.name, joints.position, strict=True):
             if name in x:  # the same quantity in the same unit, up to whole turns

@@ -1,0 +1,137 @@
+"""`Expert`: a scripted demonstrator for each tabletop task, launched like any planner."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..sim.dynamics import Dynamics
+from ..symmetry.declaration import Symmetry, wrap
+from .plan import Plan
+
+
+class Aim(NamedTuple):
+    """Where one stage of a script wants the gripper.
+
+    Attributes:
+        position: x, y, z of the gripper, m. (3,)
+        yaw: Of the gripper, rad; as good is half a turn more. None: as it is.
+        opening: Rate of opening, m/s.
+        done: Whether the stage is over, once the gripper is there.
+        within: How near to `position` is there, m.
+        speed: At most, m/s.
+    """
+
+    position: np.ndarray
+    yaw: float | None = None
+    opening: float = 0.0
+    done: bool = True
+    within: float = 0.004
+    speed: float = 0.25
+
+
+Script = Callable[[Any, np.ndarray, int, float], Aim]
+"""(task, state (n,), stage, seconds in the stage) -> where to go. Past the last stage: stay."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a script remembers: which stage it is in, since when, and the episode's last plan."""
+
+    stage: int
+    since: float
+    time: float
+
+
+class Expert:
+    """Follows the script of its task; it needs the poses of all things, and plans one period.
+
+    The scripts are ours, state machines in the way of BulletArm's planners (Wang et al.,
+    "BulletArm: an open-source robotic manipulation benchmark and learning framework", ISRR 2022):
+    servo to a pose, then the next. They use differences and distances only, so a turned or mirrored
+    scene gets the turned or mirrored motion, but for which of two equally near grasps is taken.
+
+    Args:
+        dynamics: Its task counts; nothing is rolled out.
+        symmetry: Not used; the planner node gives it to every planner.
+        **parameters: Fields of `Parameters`.
+
+    Raises:
+        ValueError: There is no script for the task.
+    """
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """Parameters of the expert."""
+
+        gain: float = 6.0
+        """Rate towards the aim over the distance from it, 1/s."""
+        horizon: int = 2
+        """Control periods in a plan; the first moves, the others hold."""
+
+    def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
+        self.dynamics = dynamics
+        self.task: Any = dynamics.task
+        self.parameters = self.Parameters(**parameters)
+        if not self.parameters.gain > 0:
+            raise ValueError(f"gain: {self.parameters.gain} must be positive")
+        if self.parameters.horizon < 1:
+            raise ValueError(f"horizon: {self.parameters.horizon} must be at least 1")
+        try:
+            module = importlib.import_module(f".scripts.{self.task.name}", __package__)
+        except ModuleNotFoundError as error:
+            raise ValueError(
+                f"plugin: no script for {self.task.name} in planners/scripts"
+            ) from error
+        self.script: Script = module.aim
+
+    def initial_memory(self, seed: int) -> Memory:
+        """At the first stage."""
+        return Memory(0, -1.0, -1.0)
+
+    def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory]:
+        """The next period's action, and rest after it."""
+        if memory.since < 0:
+            memory = replace(memory, since=time)
+        x = np.asarray(state, float)
+        for _ in range(20):  # stages that are over at once
+            aim = self.script(self.task, x, memory.stage, time - memory.since)
+            gap = aim.position - x[[0, 1, 3]]
+            if not (aim.done and np.abs(gap).max() <= aim.within and self._turned(x, aim) < 0.05):
+                break
+            memory = replace(memory, stage=memory.stage + 1, since=time)
+        actions = np.zeros((self.parameters.horizon, len(self.task.action_names)))
+        actions[0] = self._action(x, aim, gap)
+        cost = float(self.task.error(x))
+        return Plan(time, self.task.dt, actions, cost), replace(memory, time=time)
+
+    def _turned(self, x: np.ndarray, aim: Aim) -> float:
+        """How far the gripper is from the yaw, rad, a half turn counting for nothing."""
+        return 0.0 if aim.yaw is None else abs(half_turn(aim.yaw - x[2]))
+
+    def _action(self, x: np.ndarray, aim: Aim, gap: np.ndarray) -> np.ndarray:
+        """Proportional rates towards the aim, within its speed and the task's limits. (m,)"""
+        velocity = self.parameters.gain * gap
+        size = np.linalg.norm(velocity)
+        if size > aim.speed:
+            velocity *= aim.speed / size
+        turn = 0.0 if aim.yaw is None else self.parameters.gain * half_turn(aim.yaw - x[2])
+        u = np.array([aim.opening, *velocity, turn])
+        if self.task.actions == "joint":
+            u = self._joint_action(x, u)
+        return self.task.limits.project(u)
+
+    def _joint_action(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """The same motion as rates of the arm's joints. (5,) -> (8,)"""
+        half = np.repeat(0.5 * x[self.task.at["opening"]], 2)
+        held = np.concatenate([x[self.task.at["joints"]], half])
+        return np.concatenate([u[:1], self.task.robot.joint_rates(held, u)[:-2]])
+
+
+def half_turn(angle: float) -> float:
+    """The angle brought to [-pi/2, pi/2): what a gripper has to turn, whose fingers are alike."""
+    return float(0.5 * wrap(np.float64(2.0 * angle)))

@@ -1,0 +1,48 @@
+"""Every launch file of a manipulation task: the expert does it, and what is left is whole."""
+
+import pytest
+from launches import TABLETOP, covary_here, launch
+from test_launch_files import TOPICS, assert_light, assert_recorded
+
+from covary.commands.replay import verify
+from covary.nodes.bags.reader import read
+
+
+@pytest.mark.parametrize("name", TABLETOP)
+def test_the_expert_does_it_and_the_replay_is_identical(tmp_path, name):
+    run = launch(tmp_path, name, "episodes:=1", "seed:=7", "--lockstep", here=True)
+    said = run.summary
+    assert (said["task"], said["planner"], said["episodes"]) == (name, "expert", 1)
+    assert said["success_rate"] == 1.0 and said["failures"] == []
+    assert_recorded(run, TOPICS | {"/ground_truth"})
+    assert_light(run)
+    (bag,) = run.bags
+    verdict = verify(bag)
+    assert verdict.difference is None and verdict.notes == ()
+    seen = read(bag, ["/state", "/ground_truth"]).topics
+    things = [word for word in seen["/ground_truth"]["name"][0] if "block" in word]
+    assert not any("block" in word for word in seen["/state"]["name"][0]) or not things
+
+
+@pytest.mark.parametrize("name", TABLETOP[:1])
+def test_as_processes(tmp_path, name):
+    run = launch(tmp_path, name, "episodes:=1", "seed:=7")
+    assert run.summary["success_rate"] == 1.0 and run.summary["dropped"] == 0
+
+
+def test_the_ground_truth_is_for_who_is_told(tmp_path):
+    done = covary_here(tmp_path, "check", "block_pick.yaml", "ground_truth:=false")
+    assert done.returncode == 2 and "say ground_truth: true" in done.stderr
+    (tmp_path / "spy.py").write_text(
+        "from covary.nodes.node import Node\n"
+        "class Spy(Node):\n"
+        "    subscribes = {'/ground_truth': 'covary_msgs/msg/State'}\n"
+    )
+    (tmp_path / "spied.yaml").write_text(
+        "launch:\n"
+        "  - include: {file: $(find-pkg-share covary)/launch/block_pick.yaml}\n"
+        "  - node: {pkg: covary, exec: 'spy:Spy', name: spy}\n"
+    )
+    done = covary_here(tmp_path, "check", "spied.yaml")
+    assert done.returncode == 2
+    assert "/spy: listens to /ground_truth, which is for nodes with the parameter" in done.stderr
