@@ -18,7 +18,7 @@ EPISODES = 2
 TASKS = {"reach": "reacher"}  # a launch file not named here has the name of its task
 TOPICS = {
     *("/clock", "/state", "/joint_states", "/tf", "/plan", "/command"),
-    *("/applied", "/physics", "/episode"),
+    *("/applied", "/physics", "/episode", "/cost"),
 }
 KEYS = {
     **{"task": str, "planner": str, "symmetry": str, "seed": int, "episodes": int},
