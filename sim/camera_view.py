@@ -102,6 +102,9 @@ class HeightmapView:
     """Unit vector along the rows."""
     up: Triple = (0.0, 1.0, 0.0)
     """Unit vector against the columns."""
+    ceiling: float = math.inf
+    """Where the rays begin above the square, m: nothing higher is seen, and what reaches higher is
+    cut off there."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.pixels <= LARGEST:

@@ -92,6 +92,14 @@ class Plant:
         """The task's state vector, goal included. (n,)"""
         return self.task.state_from_physics(self.data.qpos, self.data.qvel, self.goal)
 
+    def place(self) -> None:
+        """Bring bodies, shapes and sites where `qpos` has them: a tick leaves them one tick behind.
+
+        For whoever looks at them. The physics neither needs it nor changes by it.
+        """
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+
     def joints(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions (m, rad) and velocities (m/s, rad/s) of `task.joint_names`. (j,), (j,)"""
         position = np.array([self.data.qpos[int(j.qposadr[0])] for j in self._joints])

@@ -40,6 +40,7 @@ class Task(ABC):
         goal: Name of the state part that is the goal; empty: it has none that can be moved.
         mjcf: Path of its MuJoCo model; a task that writes its model itself has `model_text`.
         joint_names: The joints of /joint_states; by default the action's.
+        extent: Side of the square about the origin that its heightmap shows, m.
         sensed: The state parts that the robot's own sensors tell. Empty: all of them. Where some
             are missing the whole state is privileged: /ground_truth has it, and /state these.
         parameters: Physical parameters of the analytic model. (P,)
@@ -59,6 +60,7 @@ class Task(ABC):
     goal: ClassVar[str]
     exact_dynamics: ClassVar[bool] = True
     mjcf: ClassVar[str] = ""
+    extent: ClassVar[float] = 0.5
     sensed: ClassVar[tuple[str, ...]] = ()
     symmetry: Symmetry
     limits: Limits

@@ -45,6 +45,7 @@ class PointMass(Task):
     dt = DT
     physics_dt = PHYSICS_DT
     time_limit = 8.0
+    extent = 1.6
     hold = 0.5
     action_interface = "effort"
     state_names = ("mass_x", "mass_y", "velocity_x", "velocity_y", "goal_x", "goal_y")

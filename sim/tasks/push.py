@@ -60,6 +60,7 @@ class Push(Task):
     dt = DT
     physics_dt = 0.005
     time_limit = 20.0
+    extent = 1.0
     hold = 0.5
     action_interface = "velocity"
     state_names = (

@@ -48,6 +48,7 @@ class Reacher(Task):
     dt = DT
     physics_dt = PHYSICS_DT
     time_limit = 6.0
+    extent = 1.2
     hold = 0.5
     action_interface = "effort"
     state_names = ("shoulder", "elbow", "shoulder_rate", "elbow_rate", "goal_x", "goal_y")
