@@ -39,10 +39,10 @@ class HeightmapError(ValueError):
 class Heightmap:
     """Heights of a plant's visible shapes over a square, whatever its engine.
 
-    Shapes are solid and exact: planes, boxes, spheres, capsules, cylinders and ellipsoids. The goal's
-    mark has no height and is not drawn; a plane is seen from its upper side only. Where there is
-    nothing at all the world's plane z = 0 is seen. Pixel centres lie symmetrically about the
-    square's middle, so quarter turns and mirrors of the scene about it permute the pixels.
+    Shapes are solid and exact: planes, boxes, spheres, capsules, cylinders and ellipsoids. The mark
+    of the goal has no height and is not drawn; a plane is seen from its upper side only. Where
+    there is nothing at all the world's plane z = 0 is seen. Pixel centres lie symmetrically about
+    the square's middle, so quarter turns and mirrors of the scene about it permute the pixels.
 
     Args:
         plant: What it looks at: always the plant's present state.
