@@ -1,0 +1,239 @@
+"""The viewer node: a page in the browser that shows a launch live; nobody waits for it."""
+
+from __future__ import annotations
+
+import time as wall
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..nodes import messages
+from ..nodes.bus.local_bus import BusError, LocalBus
+from ..nodes.node import Node
+from .load_task import check_task_parameter, load_task
+from .task_messages import TaskMessageError, plan_actions
+from .viewing.images import pixels
+from .viewing.page import Input, Page
+from .viewing.plan_paths import PlanPaths
+from .viewing.scene import Scene
+
+RATE_HZ = 30.0
+"""The scene is drawn this often at most, wall clock."""
+PATHS_S = 0.2
+"""A plan is drawn this often at most, wall clock, s."""
+GUARD = ("ok", "no command", "late", "rejected", "stopped")
+"""The status of /applied in words."""
+
+
+class ViewerNode(Node):
+    """Listens to a launch and draws it; asks /stop and /reset what a person asks for.
+
+    Nobody waits for it. It keeps the newest message of each topic, so a slow page loses frames and
+    nothing else.
+    """
+
+    subscribes: ClassVar[dict[str, str]] = {
+        "/episode": "covary_msgs/msg/Episode",
+        "/joint_states": "sensor_msgs/msg/JointState",
+        "/plan": "trajectory_msgs/msg/JointTrajectory",
+        "/applied": "covary_msgs/msg/Applied",
+    }
+    plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks"}
+    check = staticmethod(check_task_parameter)
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """Parameters of the viewer node."""
+
+        task: str
+        """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
+        task_options: dict[str, str] = field(default_factory=dict)
+        """What the task's class takes beside, such as robot; an empty text is not given."""
+        ground_truth: bool = False
+        """Draw from /ground_truth, where the poses of all objects stand, instead of /state."""
+        port: int = 8080
+        """Port of loopback; if it is taken the next that is free, 0 for any."""
+        images: tuple[str, ...] = ("/camera/top/image_raw",)
+        """Topics of the images in the panel."""
+
+        def __post_init__(self) -> None:
+            if not 0 <= self.port < 2**16:
+                raise ValueError(f"port: {self.port} must be at least 0 and below 65536")
+
+    @staticmethod
+    def also_subscribes(parameters: Parameters) -> dict[str, str]:
+        """The topic that says where everything is, and those of the images."""
+        topic = "/ground_truth" if parameters.ground_truth else "/state"
+        images = dict.fromkeys(parameters.images, "sensor_msgs/msg/Image")
+        return {topic: "covary_msgs/msg/State"} | images
+
+    def configure(self) -> None:
+        """Build the scene, open the page and the topics."""
+        p = self.parameters
+        self.task = load_task(p.task, p.task_options)
+        self.names = {name: i for i, name in enumerate(self.task.state_names)}
+        self.x = self.task.initial_state(np.random.default_rng(0))
+        self.joints: dict[str, float] = {}
+        self.plan: tuple[float, np.ndarray] | None = None
+        self.moved = self.planned = False
+        self.drawn_at = self.traced_at = -1.0
+        self.status = {"episode": "none yet", "time": "", "cost": "", "success": "", "guard": ""}
+        self.action = self.task.safe_action()
+        self.ended = self.succeeded = 0
+        self.model: str | None = None
+        self.page = Page(p.port, f"covary: {self.task.name}", self.bus.wake)
+        self.stats.update(url=self.page.url, frames=0, inputs=0, refused=0)
+        self.log.info("the page is at %s", self.page.url)
+        self.build(None)
+        self.create_subscription(messages.Episode, "/episode", self.on_episode, depth=0)
+        for topic, type_name in self.also_subscribes(p).items():
+            if type_name.endswith("State"):
+                self.create_subscription(messages.State, topic, self.on_state)
+            else:
+                self.create_subscription(messages.Image, topic, self.image_shower(topic))
+        self.create_subscription(messages.JointState, "/joint_states", self.on_joints)
+        self.create_subscription(messages.JointTrajectory, "/plan", self.on_plan)
+        self.create_subscription(messages.Applied, "/applied", self.on_applied)
+        self.create_timer(1.0 / RATE_HZ, self.draw, wall=True)
+        self.write_stats()
+
+    def activate(self) -> None:
+        """Show the start."""
+        self.draw()
+
+    def build(self, model: str | None) -> None:
+        """Draw a model from the beginning."""
+        self.model = model
+        self.scene = Scene(self.task, model)
+        self.page.show_scene(self.scene)
+        self.paths = PlanPaths(self.task, self.scene)
+        self.moved = True
+
+    # What comes in. It is only noted: the page is drawn at its own rate.
+
+    def on_episode(self, message: messages.Episode) -> None:
+        """A START may bring another model; an END counts."""
+        if message.phase == messages.Episode.START:
+            self.status["episode"] = str(message.index)
+            self.paths.reset()
+            self.plan, self.planned = None, True
+            if message.model and message.model != (self.model or self.task.model_text()):
+                try:
+                    self.build(message.model)
+                except ValueError as error:
+                    self.log.warning("the episode's model is not drawn: %s", error)
+        else:
+            self.ended += 1
+            self.succeeded += bool(message.success)
+            self.status["success"] = f"{self.succeeded} of {self.ended}"
+            self.status["cost"] = f"{message.cost:.3f} (whole episode)"
+
+    def on_state(self, message: messages.State) -> None:
+        """Where everything is; what the message does not name stays where it was."""
+        for name, value in zip(message.name, message.value, strict=False):
+            if name in self.names and np.isfinite(value):
+                self.x[self.names[name]] = value
+        self.status["time"] = f"{messages.seconds(message.header.stamp):.2f} s"
+        self.moved = True
+        if isinstance(self.bus, LocalBus):  # in lockstep no wall timer runs
+            self.draw()
+
+    def on_joints(self, message: messages.JointState) -> None:
+        """What the joints say of themselves."""
+        values = zip(message.name, message.position, strict=False)
+        self.joints = {name: float(q) for name, q in values if np.isfinite(q)}
+        self.moved = True
+
+    def on_plan(self, message: messages.JointTrajectory) -> None:
+        """The newest plan."""
+        try:
+            time, _, actions = plan_actions(self.task, message)
+        except TaskMessageError:
+            return
+        self.plan, self.planned = (time, actions), True
+
+    def on_applied(self, message: messages.Applied) -> None:
+        """What the plant executes, and why."""
+        known = message.status < len(GUARD)
+        self.status["guard"] = GUARD[message.status] if known else str(message.status)
+        if len(message.action) == len(self.action):
+            self.action = np.array(message.action)
+
+    def image_shower(self, topic: str) -> Callable[[Any], None]:
+        """What shows the images of a topic, no faster than the page is drawn."""
+        shown = [-1.0]
+
+        def show(message: messages.Image) -> None:
+            if wall.monotonic() - shown[0] < PATHS_S:
+                return
+            shown[0] = wall.monotonic()
+            found = pixels(message)
+            if found is not None:
+                self.page.show_image(topic, found)
+
+        return show
+
+    # What goes out.
+
+    def draw(self) -> None:
+        """Do what a person asked for, and show what is new, if the last time is long enough ago."""
+        now = wall.monotonic()
+        if now - self.drawn_at < 0.5 / RATE_HZ:
+            return
+        self.drawn_at = now
+        for given in self.page.taken():
+            self.stats["inputs"] += 1
+            self.obey(given)
+        if self.moved:
+            self.moved = False
+            self.stats["frames"] += 1
+            self.page.move(*self.scene.poses(self.x, self.joints))
+            if self.plan is not None:
+                cost = float(self.task.running_cost(self.x, self.action))
+                self.status["cost"] = f"{cost:.3f}"
+        if self.planned and now - self.traced_at >= PATHS_S:
+            self.planned, self.traced_at = False, now
+            self.page.show_paths(self.traced())
+        self.page.say([(name, value) for name, value in self.status.items() if value])
+
+    def traced(self):
+        """The paths of the newest plan, if anybody would see them."""
+        if self.plan is None or not self.page.wants_paths:
+            return None
+        try:
+            return self.paths.trace(self.x, self.plan[1])
+        except ValueError as error:  # a model that cannot be rolled out from here
+            self.log.warning("the plan is not drawn: %s", error)
+            return None
+
+    def obey(self, given: Input) -> None:
+        """Do one thing that a person asked for in the page."""
+        if given.what in ("stop", "reset"):
+            self.ask(messages.Trigger, f"/{given.what}")
+
+    def ask(self, service: Any, name: str) -> None:
+        """Call a service without values, and tell the page if it did not go well."""
+        request = service.Request(structure_needs_at_least_one_member=0)
+        try:
+            raw = self.bus.call(
+                service.__srvtype__, self.naming.resolve(name), messages.serialize(request)
+            )
+            answer = messages.deserialize(raw, service.Response.__msgtype__)
+        except (BusError, messages.MessageError) as error:
+            self.refuse(name, str(error))
+            return
+        if not answer.success:
+            self.refuse(name, answer.message)
+
+    def refuse(self, what: str, why: str) -> None:
+        """Say in the page that something was not done."""
+        self.stats["refused"] += 1
+        self.log.warning("%s: %s", what, why)
+        self.page.tell(what, why)
+
+    def shutdown(self) -> None:
+        """Close the page."""
+        if hasattr(self, "page"):
+            self.page.close()
