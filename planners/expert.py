@@ -20,16 +20,18 @@ class Aim(NamedTuple):
     Attributes:
         position: x, y, z of the gripper, m. (3,)
         yaw: Of the gripper, rad; as good is half a turn more. None: as it is.
-        opening: Rate of opening, m/s.
+        width: Opening, m; below zero to press on what is between the fingers.
         done: Whether the stage is over, once the gripper is there.
+        next: The stage after it; below zero the following one.
         within: How near to `position` is there, m.
         speed: At most, m/s.
     """
 
     position: np.ndarray
     yaw: float | None = None
-    opening: float = 0.0
+    width: float = 0.08
     done: bool = True
+    next: int = -1
     within: float = 0.004
     speed: float = 0.25
 
@@ -103,7 +105,8 @@ class Expert:
             gap = aim.position - x[[0, 1, 3]]
             if not (aim.done and np.abs(gap).max() <= aim.within and self._turned(x, aim) < 0.05):
                 break
-            memory = replace(memory, stage=memory.stage + 1, since=time)
+            following = memory.stage + 1 if aim.next < 0 else aim.next
+            memory = replace(memory, stage=following, since=time)
         actions = np.zeros((self.parameters.horizon, len(self.task.action_names)))
         actions[0] = self._action(x, aim, gap)
         cost = float(self.task.error(x))
@@ -120,7 +123,8 @@ class Expert:
         if size > aim.speed:
             velocity *= aim.speed / size
         turn = 0.0 if aim.yaw is None else self.parameters.gain * half_turn(aim.yaw - x[2])
-        u = np.array([aim.opening, *velocity, turn])
+        opening = 2.0 * self.parameters.gain * (aim.width - x[self.task.at["opening"].start])
+        u = np.array([opening, *velocity, turn])
         if self.task.actions == "joint":
             u = self._joint_action(x, u)
         return self.task.limits.project(u)

@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..expert import Aim
-from .moves import CLOSE, at, grasp, square_yaw
-
-LIFTED = 0.15
+from .moves import CLOSED, PICKED, pick, rest
 
 
 def aim(task: Any, x: np.ndarray, stage: int, seconds: float) -> Aim:
     """Where to go: see `Aim`."""
-    if stage < 3:
-        yaw = square_yaw(x, x[task.at["block"]][2])
-        return grasp(task, x, "block", stage, seconds, task.things[0].rest, yaw)
-    return Aim(at(x[:2], LIFTED), None, CLOSE, done=False, speed=0.15)
+    if stage < PICKED:
+        return pick(x, x[task.at["block"]], task.things[0].rest, stage, seconds)
+    return rest(x, CLOSED)

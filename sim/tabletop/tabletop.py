@@ -287,6 +287,16 @@ class Tabletop(Task):
         return self.robot.posture(x[..., [0, 1, 3, 2, 4]])
 
 
+def goal_mark(radius: float, spots: tuple[tuple[str, float], ...] = (("", 0.0),)) -> str:
+    """The mark of a goal, which touches nothing: discs (radius, m) of a colour, at y (m) each."""
+    discs = "".join(
+        f'      <geom type="cylinder" pos="0 {y:g} 0" size="{radius:g} 0.0005" contype="0" '
+        f'conaffinity="0" {f"""rgba="{rgba}" """ if rgba else """material="mark" """}mass="0"/>\n'
+        for rgba, y in spots
+    )
+    return f'    <body name="goal" mocap="true" pos="0 0 0.0005">\n{discs}    </body>\n'
+
+
 def in_disc(rng: np.random.Generator, radius: float) -> np.ndarray:
     """A point uniform in a disc about the origin, m. (2,)"""
     direction = rng.uniform(-math.pi, math.pi)
