@@ -139,8 +139,6 @@ def _task(recording: Recording) -> Task:
 
 def _plant(task: Task, recording: Recording) -> tuple[Plant, list[str]]:
     """A plant with the model that was simulated, and what is to be said about it."""
-    from ..sim.plant import Plant
-
     stated = recording.metadata.get("model_sha256")
     if recording.model is None:
         raise ReplayError(f"{recording.path}: no model in it")
@@ -148,10 +146,10 @@ def _plant(task: Task, recording: Recording) -> tuple[Plant, list[str]]:
         raise ReplayError(f"{recording.path}: the model in it does not have the hash it states")
     engine = recording.metadata.get("engine", "mujoco")
     if hashlib.sha256(task.model_text().encode()).hexdigest() == stated:
-        return Plant(task, engine=engine), []
+        return task.plant(engine), []
     note = f"the installed model of {task.name} is another one by now; the bag's own is used"
     try:
-        return Plant(task, recording.model, engine), [note]
+        return task.plant(engine, recording.model), [note]
     except (ValueError, KeyError) as error:
         raise ReplayError(f"{recording.path}: its model does not load: {error}") from error
 
@@ -167,6 +165,9 @@ def _run(recording: Recording, task: Task, plant: Plant, notes: tuple[str, ...])
     records = _by_tick(recording, task, start_ns)
     _, sensed = task.sensed_state()
     goal = np.isin(sensed, np.arange(task.goal_slice.start, task.goal_slice.stop))
+    said = recording.metadata
+    if said.get("seed") and said.get("episode"):  # of some worlds the physics is not all there is
+        plant.begin(np.random.default_rng([int(said["seed"]), int(said["episode"])]))
     try:
         plant.restore(np.array(physics["state"][0]))
     except ValueError as error:

@@ -18,7 +18,7 @@ from ..sim.load_task import load_task
 from ..sim.task import Task
 from ..sim.task_messages import plan_message
 from ..symmetry.group import GroupError
-from .sampling import SamplingPlanner
+from .plan import Planner
 
 NEWEST = 20_000
 """Planning times that the percentiles are taken over; a run of days keeps no more."""
@@ -77,7 +77,7 @@ class PlannerNode(Node):
         return {topic: "covary_msgs/msg/State"}
 
     @staticmethod
-    def check(parameters: Parameters) -> SamplingPlanner:
+    def check(parameters: Parameters) -> Planner:
         """The planner that the parameters ask for, nothing compiled or run.
 
         Raises:
@@ -99,14 +99,17 @@ class PlannerNode(Node):
             hint = f"; did you mean {near[0]}?" if near and "did you mean" not in str(error) else ""
             raise ParameterError(f"symmetry: {error}{hint}", "symmetry") from error
         check_tuned(p.tuned)
-        dynamics = build_dynamics(task, p.model, p.friction_scale)
-        return build_planner(dynamics, p.planner, p.tuned, p.symmetry)
+        cls = planner_class(p.planner)
+        model = task
+        if getattr(cls, "needs_model", True):
+            model = build_dynamics(task, p.model, p.friction_scale)
+        return build_planner(cls, model, p.planner, p.tuned, p.symmetry)
 
     def configure(self) -> None:
         """Build model and planner, and plan once so that everything is compiled."""
         p = self.parameters
         self.planner = self.check(p)
-        self.task, self.dynamics = self.planner.task, self.planner.dynamics
+        self.task = self.planner.task
         start = self.task.initial_state(np.random.default_rng(0))
         try:
             warm = self.planner.initial_memory(0)
@@ -185,13 +188,16 @@ class PlannerNode(Node):
     def _count_rollouts(self) -> None:
         """Note the samples and steps of every rollout really made, whoever the planner is."""
         self._evaluated: list[tuple[int, int]] = []
-        rollout = self.dynamics.rollout
+        dynamics = getattr(self.planner, "dynamics", None)
+        if dynamics is None:  # it plans without a model
+            return
+        rollout = dynamics.rollout
 
         def counted(x0, actions, costs, states=None):
             self._evaluated.append((actions.shape[0], actions.shape[1]))
             rollout(x0, actions, costs, states)
 
-        self.dynamics.rollout = counted
+        dynamics.rollout = counted
 
 
 def build_dynamics(task: Task, model: str, friction_scale: float) -> Dynamics:
@@ -230,14 +236,14 @@ def check_tuned(tuned: dict[str, dict[str, Any]]) -> None:
             raise ParameterError(text, f"tuned.{name}", unknown=True)
 
 
-def build_planner(
-    dynamics: Dynamics, block: dict[str, Any], tuned: dict[str, dict[str, Any]], symmetry: str
-) -> SamplingPlanner:
-    """The planner that a block ``{plugin: name, parameter: value, ...}`` asks for.
+def planner_class(block: dict[str, Any]) -> Any:
+    """The class that a block ``{plugin: name, ...}`` names.
+
+    A class with ``needs_model = False`` plans without a model and is built with the task instead.
 
     Raises:
-        ParameterError: Unknown parameter, with the nearest valid word.
-        PluginError: Unknown plugin, or one that is no planner or cannot be built.
+        ParameterError: The block names none.
+        PluginError: Unknown plugin, or one that is no planner.
     """
     if "plugin" not in block:
         raise ParameterError("planner: needs a plugin, e.g. {plugin: mppi}", "planner")
@@ -252,6 +258,23 @@ def build_planner(
     if lacking:
         text = f"planner {spec}: is no planner; it lacks {', '.join(lacking)}"
         raise plugin.PluginError(text, True, "planner.plugin")
+    return cls
+
+
+def build_planner(
+    cls: Any,
+    model: Dynamics | Task,
+    block: dict[str, Any],
+    tuned: dict[str, dict[str, Any]],
+    symmetry: str,
+) -> Planner:
+    """The planner of a class with the parameters of its block ``{plugin: name, parameter: value}``.
+
+    Raises:
+        ParameterError: Unknown parameter, with the nearest valid word.
+        PluginError: It cannot be built.
+    """
+    spec = block["plugin"]
     settings: dict[str, Any] = {}
     origin: dict[str, str] = {}  # setting -> the parameter of this node that holds it
     for parent in reversed(cls.__mro__):
@@ -264,7 +287,7 @@ def build_planner(
     origin.update({key: f"planner.{key}" for key in own})
     try:
         parameters = from_dict(cls.Parameters, settings, f"planner {spec}")
-        return cls(dynamics, symmetry, **vars(parameters))
+        return cls(model, symmetry, **vars(parameters))
     except ParameterError as error:
         error.key = origin.get(error.key.partition(".")[0], "planner")
         raise

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .task import Task
+from .plant import Plant
 
 
 class Judge:
     """Judges one episode at the end of each control period.
 
     Args:
-        task: Whose cost, success and time limit count.
+        plant: What it looks at; its task's time limit counts.
 
     Attributes:
         cost: The running cost so far, summed over the periods.
@@ -19,28 +19,28 @@ class Judge:
         good: Whether the state at its end is within the thresholds.
     """
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
+    def __init__(self, plant: Plant) -> None:
+        self.plant, self.task = plant, plant.task
         self.cost = self.running = 0.0
         self.good = False
         self._held = 0
 
-    def period(self, x: np.ndarray, u: np.ndarray, elapsed: float) -> bool | None:
-        """Judge the state x (n,) at the end of a period in which u (m,) was executed last.
+    def period(self, u: np.ndarray, elapsed: float) -> bool | None:
+        """Judge the plant at the end of a period in which u (m,) was executed last.
 
         Args:
-            x: The state. (n,)
             u: The action. (m,)
             elapsed: Since the episode's start, s.
 
         Returns:
             Whether it is a success; None while the episode goes on.
         """
-        self.running = float(self.task.running_cost(x, u))
+        self.running = self.plant.cost(u)
         self.cost += self.running
-        self.good = bool(self.task.success(x))
+        self.good = self.plant.success()
         self._held = self._held + 1 if self.good else 0
         # Success must hold over a span of time: n periods are spanned by n + 1 good states.
         if self._held * self.task.dt > self.task.hold + 1e-9:
             return True
-        return False if elapsed >= self.task.time_limit - 1e-9 else None
+        over = self.plant.over or elapsed >= self.task.time_limit - 1e-9
+        return False if over else None

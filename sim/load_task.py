@@ -33,6 +33,7 @@ def load_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
     Raises:
         PluginError: There is none, it cannot be built, or what it declares contradicts itself:
             above all limits that are not as symmetric as its group. `check_task` measures the rest.
+        ParameterError: Options that its class does not take, or with values that it refuses.
     """
     cls = load(spec, "sim.tasks")
     given = {name: value for name, value in (options or {}).items() if value != ""}
@@ -40,6 +41,8 @@ def load_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
     try:
         task = cls(**given)
         reason = _flaw(task)
+    except ParameterError:  # of an option's value: it says itself what is wrong
+        raise
     except (Exception, SystemExit) as error:  # an outsider's may fail in any way
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise PluginError(f"task {spec!r}: cannot be built ({said})", True, "task") from error

@@ -35,11 +35,14 @@ class Plant:
         tick: Physics ticks since the last reset.
         model: The compiled scene, whatever the engine.
         data: Where everything is in it, whatever the engine.
+        over: Whether the world itself has ended the episode; a simulated one never does.
 
     Raises:
         ValueError: The model does not load, or there is no such engine.
         EngineError: The engine is not installed.
     """
+
+    over = False
 
     def __init__(self, task: Task, model: str | None = None, engine: str = "mujoco") -> None:
         self.task = task
@@ -60,6 +63,10 @@ class Plant:
         self._joints = [self.model.joint(name) for name in task.joint_names]
         goal = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_BODY, "goal")
         self._goal_mocap = int(self.model.body_mocapid[goal]) if goal >= 0 else -1
+
+    def begin(self, rng: np.random.Generator) -> None:
+        """Put everything where an episode with these draws starts, at time 0."""
+        self.reset(self.task.initial_state(rng))
 
     def reset(self, x: np.ndarray) -> None:
         """Put everything where state x (n,) says, at time 0."""
@@ -99,6 +106,14 @@ class Plant:
         """
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
+
+    def cost(self, u: np.ndarray) -> float:
+        """Running cost of being here after a control period that ended with action u (m,)."""
+        return float(self.task.running_cost(self.state(), u))
+
+    def success(self) -> bool:
+        """Whether what is here now is within the task's thresholds."""
+        return bool(self.task.success(self.state()))
 
     def joints(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions (m, rad) and velocities (m/s, rad/s) of `task.joint_names`. (j,), (j,)"""

@@ -58,9 +58,9 @@ class Senses:
             self._truth.publish(state_message(task.state_names, time, episode, x))
         self._state.publish(state_message(self._names, time, episode, x[self._index]))
 
-    def publish_cost(self, time: float, judge: Judge, x: np.ndarray, last: bool) -> None:
-        """Publish what the period that began at a time (s) has cost; it ended in state x (n,)."""
-        final = x[self._index] if last else np.zeros(0)
+    def publish_cost(self, time: float, judge: Judge, last: bool) -> None:
+        """Publish what the period that began at a time (s) has cost, and the last one's end."""
+        final = self.plant.state()[self._index] if last else np.zeros(0)
         self._cost.publish(messages.Cost(header(time), judge.running, judge.good, final))
 
     def close(self) -> None:

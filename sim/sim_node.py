@@ -115,11 +115,11 @@ class SimNode(Node):
         self.senses = None
         self.task: Task = load_task(p.task, p.task_options)
         try:
-            self.plant = Plant(self.task, engine=p.engine)
+            self.plant: Plant = self.task.plant(p.engine)
         except EngineError as error:
             raise ParameterError(str(error), "engine") from error
-        self.plant.reset(start := self.task.initial_state(np.random.default_rng(0)))
-        self.task.running_cost(start, self.task.safe_action())  # its kernels are loaded now
+        self.plant.begin(np.random.default_rng(0))
+        self.plant.cost(self.task.safe_action())  # its kernels are loaded now
         self.ticks_per_period = round(self.task.dt / self.task.physics_dt)
         deadline = round(p.command_deadline_ms * 1e-3 / self.task.physics_dt)
         self.guard = PlantGuard(self.task, deadline, self.task.rates)
@@ -168,11 +168,10 @@ class SimNode(Node):
     def begin_episode(self) -> None:
         """Reset the plant to the episode's start and say so."""
         self.index += 1
-        rng = np.random.default_rng([self.parameters.seed, self.index])
-        self.plant.reset(self.task.initial_state(rng))
+        self.plant.begin(np.random.default_rng([self.parameters.seed, self.index]))
         self.guard.reset()
         self.first_tick = self.tick
-        self.judge = Judge(self.task)
+        self.judge = Judge(self.plant)
         self.applied: tuple | None = None
         self.running = True
         self.log.info("episode %d begins at t=%.3f s", self.index, self.time)
@@ -217,10 +216,9 @@ class SimNode(Node):
 
     def end_of_period(self) -> None:
         """Judge the state at the end of a control period; sense again or end the episode."""
-        x = self.plant.state()
         elapsed = (self.tick - self.first_tick) * self.task.physics_dt
-        success = self.judge.period(x, self.last_action, elapsed)
-        self.senses.publish_cost(self.sensed_at, self.judge, x, success is not None)
+        success = self.judge.period(self.last_action, elapsed)
+        self.senses.publish_cost(self.sensed_at, self.judge, success is not None)
         if success is not None:
             self.end_episode(success)
         else:

@@ -15,6 +15,8 @@ from .limits import Limits
 if TYPE_CHECKING:
     import gymnasium
 
+    from .plant import Plant
+
 
 class Task(ABC):
     """A control problem: minimise ``sum_t running_cost(x_{t+1}, u_t) + terminal_cost(x_H)``.
@@ -137,6 +139,21 @@ class Task(ABC):
         if self.mjcf:
             return mujoco.MjModel.from_xml_path(self.mjcf)  # pyright: ignore
         return mujoco.MjModel.from_xml_string(self.model_text())  # pyright: ignore
+
+    def plant(self, engine: str = "mujoco", model: str | None = None) -> Plant:
+        """What simulates it: `covary.sim.plant.Plant`, unless it brings a world of its own.
+
+        Args:
+            engine: The physics engine.
+            model: A recorded model to use instead of its own.
+
+        Raises:
+            ValueError: The model does not load, or there is no such engine.
+            EngineError: The engine is not installed.
+        """
+        from .plant import Plant  # here, because not every process that has a task simulates
+
+        return Plant(self, model, engine)
 
     def sensed_state(self) -> tuple[tuple[str, ...], np.ndarray]:
         """Names and places of the coordinates that /state has."""

@@ -1,0 +1,1 @@
+"""Environments of other people, made for Gymnasium, in the place of a task and its plant."""
