@@ -23,6 +23,7 @@ COMMANDS = {
     "info": "Show what a recording holds.",
     "view": "Draw a recording from above as an SVG file that a browser plays.",
     "replay": "Do a recording again and name the first difference.",
+    "export": "Write a dataset for other tools: LeRobot, robomimic, Minari.",
     "recover": "Mend a recording whose recorder was killed.",
     "doctor": "Show what is installed, what is missing, and what to type.",
 }

@@ -116,6 +116,10 @@ def _flaw(task: Any) -> str:
                 f"the {space} parts of its symmetry have {s.width(space)} coordinates, "  # type: ignore[arg-type]
                 f"its {space}_names are {len(names)}"
             )
+    for space in ("state", "action"):
+        names, units = getattr(task, f"{space}_names"), getattr(task, f"{space}_units")
+        if units and len(units) != len(names):
+            return f"its {space}_names are {len(names)}, its {space}_units {len(units)}"
     if task.goal and task.goal not in s.state:
         return f"its goal {task.goal!r} is no part of its state ({', '.join(s.state)})"
     if task.limits.slices != s.slices("action"):

@@ -37,6 +37,8 @@ class Task(ABC):
         action_interface: ``"velocity"`` or ``"effort"``, in ros2_control's words.
         state_names: One name a coordinate of x.
         action_names: One joint name a coordinate of u.
+        state_units: The unit of each coordinate of x, such as ``"m/s"``; empty: SI, unsaid.
+        action_units: The same of u.
         exact_dynamics: Whether its physics is as symmetric as its rules, but for rounding. If not,
             only cost, limits and rules are; by how much the physics is off is measured and said.
         goal: Name of the state part that is the goal; empty: it has none that can be moved.
@@ -59,6 +61,8 @@ class Task(ABC):
     action_interface: ClassVar[str]
     state_names: ClassVar[tuple[str, ...]]
     action_names: ClassVar[tuple[str, ...]]
+    state_units: ClassVar[tuple[str, ...]] = ()
+    action_units: ClassVar[tuple[str, ...]] = ()
     goal: ClassVar[str]
     exact_dynamics: ClassVar[bool] = True
     mjcf: ClassVar[str] = ""

@@ -50,6 +50,8 @@ class PointMass(Task):
     action_interface = "effort"
     state_names = ("mass_x", "mass_y", "velocity_x", "velocity_y", "goal_x", "goal_y")
     action_names = ("mass_x", "mass_y")
+    state_units = ("m", "m", "m/s", "m/s", "m", "m")
+    action_units = ("N", "N")
     goal = "goal"
     mjcf = str(Path(__file__).resolve().parents[1] / "models" / "point_mass.xml")
     parameter_names = ("mass, kg", "linear friction, N s/m")

@@ -74,6 +74,8 @@ class Push(Task):
         "goal_yaw",
     )
     action_names = ("pusher_x", "pusher_y")
+    state_units = ("m", "m", "m", "m", "rad", "m", "m", "rad")
+    action_units = ("m/s", "m/s")
     goal = "goal"
     mjcf = str(Path(__file__).resolve().parents[1] / "models" / "push.xml")
     position_tolerance = 0.020

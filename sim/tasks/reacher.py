@@ -53,6 +53,8 @@ class Reacher(Task):
     action_interface = "effort"
     state_names = ("shoulder", "elbow", "shoulder_rate", "elbow_rate", "goal_x", "goal_y")
     action_names = ("shoulder", "elbow")
+    state_units = ("rad", "rad", "rad/s", "rad/s", "m", "m")
+    action_units = ("N m", "N m")
     goal = "goal"
     mjcf = str(Path(__file__).resolve().parents[1] / "models" / "reacher.xml")
     parameter_names = (
