@@ -220,8 +220,8 @@ class LeRobotWriter:
                 f"# {self.instruction}: {self.episodes} episodes, {self.rows} rows",
                 "",
                 f"A LeRobotDataset {VERSION} of task `{self.contents.task_name}`, recorded and "
-                "exported by covary. Units, names, cameras (intrinsics, extrinsics) and where it is "
-                "from: `meta/covary.json`; the model that was simulated: `meta/model.xml`.",
+                "exported by covary. Units, names, cameras (intrinsics, extrinsics) and origin: "
+                "`meta/covary.json`; the model that was simulated: `meta/model.xml`.",
                 "",
             ]
         )
