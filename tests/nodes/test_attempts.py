@@ -1,4 +1,4 @@
-"""`Attempts`: the same dataset whoever made its attempts and in whatever order; what a kill leaves."""
+"""`Attempts`: the same dataset whoever made the attempts in whatever order; what a kill leaves."""
 
 import json
 import random
