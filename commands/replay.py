@@ -65,8 +65,8 @@ def replay(
 ) -> None:
     """Restore a recorded episode's physics, apply its actions again, compare every record.
 
-    Exit code 0 when all is identical to the last bit, 1 when something differs, 2 when the bag
-    cannot be replayed.
+    In the engine that the bag names. Exit code 0 when all is identical to the last bit, 1 when
+    something differs, 2 when the bag cannot be replayed.
     """
     console = Console(soft_wrap=True, highlight=False, markup=False)
     try:
@@ -99,21 +99,34 @@ def verify(path: Path) -> Verdict:
     recording = read(path, ["/physics", "/applied", "/state", "/joint_states"])
     if "/physics" not in recording.topics:
         raise ReplayError(f"{path}: no /physics in it, which a replay starts from")
-    notes = _version_notes(recording)
     task = _task(recording)
     plant, model_notes = _plant(task, recording)
     try:
-        return _run(recording, task, plant, tuple(notes + model_notes))
+        notes = _engine_notes(recording, plant) + model_notes
+        return _run(recording, task, plant, tuple(notes))
     except (LookupError, AttributeError, TypeError, ValueError, ArithmeticError) as error:
         # A bag brings its own definitions, so a topic's messages may be anything.
         reason = str(error).partition("\n")[0]
         raise ReplayError(f"{path}: its messages are not those of {task.name}: {reason}") from error
 
 
-def _version_notes(recording: Recording) -> list[str]:
-    now = importlib.metadata.version("mujoco")
-    then = recording.metadata.get("mujoco_version", now)
-    return [f"recorded with mujoco {then}, this is {now}"] if then != now else []
+def _engine_notes(recording: Recording, plant: Plant) -> list[str]:
+    """What may make the engine compute otherwise than it did for the recording."""
+    from ..sim.engines.engine import PACKAGES
+
+    engine, notes = recording.metadata.get("engine", "mujoco"), []
+    for package in dict.fromkeys(("mujoco", PACKAGES[engine])):
+        now = importlib.metadata.version(package)
+        then = recording.metadata.get(f"{package}_version", now)
+        if then != now:
+            notes.append(f"recorded with {package} {then}, this is {now}")
+    first = int(recording.topics["/physics"]["tick"][0])
+    if first > 0 and not plant.resumes:
+        notes.append(
+            f"the recording begins at tick {first}, and {engine}'s contacts are in no "
+            "recording: what follows is bit-exact from an episode's tick 0 only"
+        )
+    return notes
 
 
 def _task(recording: Recording) -> Task:
@@ -139,17 +152,22 @@ def _task(recording: Recording) -> Task:
 
 def _plant(task: Task, recording: Recording) -> tuple[Plant, list[str]]:
     """A plant with the model that was simulated, and what is to be said about it."""
+    from ..sim.engines.engine import EngineError
+
     stated = recording.metadata.get("model_sha256")
     if recording.model is None:
         raise ReplayError(f"{recording.path}: no model in it")
     if hashlib.sha256(recording.model.encode()).hexdigest() != stated:
         raise ReplayError(f"{recording.path}: the model in it does not have the hash it states")
     engine = recording.metadata.get("engine", "mujoco")
-    if hashlib.sha256(task.model_text().encode()).hexdigest() == stated:
-        return task.plant(engine), []
-    note = f"the installed model of {task.name} is another one by now; the bag's own is used"
+    own, notes = None, []
+    if hashlib.sha256(task.model_text().encode()).hexdigest() != stated:
+        own = recording.model
+        notes.append(f"the installed model of {task.name} is another one; the bag's own is used")
     try:
-        return task.plant(engine, recording.model), [note]
+        return task.plant(engine, own), notes
+    except EngineError as error:
+        raise ReplayError(f"{recording.path}: {error}") from error
     except (ValueError, KeyError) as error:
         raise ReplayError(f"{recording.path}: its model does not load: {error}") from error
 
@@ -221,7 +239,7 @@ def _by_tick(recording: Recording, task: Task, start_ns: int) -> dict[int, list[
 def _pairs(topic: str, row: int, fields: dict, task: Task, plant: Plant) -> Iterator[tuple]:
     """(name of value k, recorded values, replayed values) of one recorded message."""
     if topic == "/physics":
-        yield lambda k: physics_name(plant.model, k), fields["state"][row], plant.physics_state()
+        yield lambda k: plant.physics_name(k), fields["state"][row], plant.physics_state()
     elif topic == "/state":
         names, sensed = task.sensed_state()
         yield lambda k: names[k], fields["value"][row], plant.state()[sensed]
@@ -234,29 +252,3 @@ def _pairs(topic: str, row: int, fields: dict, task: Task, plant: Plant) -> Iter
 
 def _bits(values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values, dtype=np.float64).view(np.uint64)
-
-
-def physics_name(model, index: int) -> str:
-    """Name of one number of MuJoCo's integration state, e.g. `qpos[3] (joint box)`.
-
-    Args:
-        model: The `mujoco.MjModel`.
-        index: Its place in the state vector of `mjSTATE_INTEGRATION`.
-    """
-    import mujoco
-
-    kinds = mujoco.mjtState
-    for bit in range(int(kinds.mjNSTATE)):
-        if not int(kinds.mjSTATE_INTEGRATION) >> bit & 1:
-            continue
-        size = mujoco.mj_stateSize(model, 1 << bit)
-        if index >= size:
-            index -= size
-            continue
-        name = kinds(1 << bit).name.removeprefix("mjSTATE_").lower()
-        addresses = {"qpos": model.jnt_qposadr, "qvel": model.jnt_dofadr}.get(name)
-        if addresses is None:
-            return f"{name}[{index}]"
-        joint = int(np.searchsorted(addresses, index, side="right")) - 1
-        return f"{name}[{index}] (joint {model.joint(joint).name or joint})"
-    raise IndexError("beyond the integration state")

@@ -54,8 +54,6 @@ class RecorderNode(Node):
 
         folder: str = ""
         """Where the bags go; empty: `bags` in the run folder."""
-        digits: int = 3
-        """Digits, at least, of the episode's number in a bag's name, `episode_017`."""
         topics: tuple[str, ...] = ()
         """Topics to record, `/topic` or `/topic package/msg/Type`; empty: all of the contract."""
         also: tuple[str, ...] = ()
@@ -116,7 +114,6 @@ class RecorderNode(Node):
             decode=messages.deserialize,
             log=self.log.error,
             grace_s=None if lockstep else p.grace_s,
-            digits=p.digits,
             chunk_bytes=p.chunk_kb * 1024,
             chunk_s=p.chunk_s,
             compression=p.compression,
@@ -199,7 +196,7 @@ class RecorderNode(Node):
 def provenance(run_folder: Path | None) -> dict[str, str]:
     """What every bag says of its origin: versions, revision and the command that launched it."""
     known = {}
-    for name in ("covary", "mujoco"):
+    for name in ("covary", "mujoco", "pybullet"):
         try:
             known[f"{name}_version"] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -14,6 +14,7 @@ import numpy as np
 from ..nodes.parameters import ParameterError
 from ..nodes.plugin import PluginError, load
 from ..symmetry.declaration import Symmetry
+from .engines.engine import EngineError, check_engine
 from .limits import Limits, symmetry_clash
 from .task import Task
 
@@ -86,12 +87,16 @@ def check_task_parameter(parameters: Any) -> None:
 
 
 def check_plant_parameters(parameters: Any) -> None:
-    """The `check` of a node that holds commands to a deadline.
+    """The `check` of a node that simulates, and holds commands to a deadline.
 
     Raises:
         PluginError: As `load_task`.
-        ParameterError: A deadline shorter than a physics tick.
+        ParameterError: An engine that is not installed, or a deadline shorter than a physics tick.
     """
+    try:
+        check_engine(parameters.engine)
+    except EngineError as error:
+        raise ParameterError(str(error), "engine") from error
     tick_ms = load_task(parameters.task, parameters.task_options).physics_dt * 1e3
     if parameters.command_deadline_ms < tick_ms:
         said = f"{parameters.command_deadline_ms:g} is shorter than a physics tick"

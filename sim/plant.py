@@ -8,18 +8,11 @@ import re
 import mujoco
 import numpy as np
 
-from .engines.engine import Engine
+from .engines.engine import PACKAGES, Engine, check_engine
 from .task import Task
 
 _FOREIGN = re.compile(r"<\s*(?:include|extension|plugin)\b|\bfile\w*\s*=")
 """What in a model's text makes MuJoCo open other files."""
-
-ENGINES = ("mujoco", "bullet")
-"""The physics engines: ``engines/<name>_engine.py``."""
-
-
-class EngineError(RuntimeError):
-    """An engine that is not installed; one line that says what to type."""
 
 
 class Plant:
@@ -29,7 +22,7 @@ class Plant:
         task: The task.
         model: MJCF text to use instead of the task's own (a recorded one, say). It may name no
             other file.
-        engine: One of `ENGINES`.
+        engine: ``mujoco`` or ``bullet``.
 
     Attributes:
         tick: Physics ticks since the last reset.
@@ -39,7 +32,7 @@ class Plant:
 
     Raises:
         ValueError: The model does not load, or there is no such engine.
-        EngineError: The engine is not installed.
+        EngineError: The engine is not installed, or cannot have the scene.
     """
 
     over = False
@@ -125,6 +118,15 @@ class Plant:
         """All that the engine needs to go on from here. (N,)"""
         return self.engine.state()
 
+    def physics_name(self, index: int) -> str:
+        """What one number of `physics_state` is, e.g. ``qpos[3] (joint box)``."""
+        return self.engine.name_of(index)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether a restored state goes on bit for bit even if it is no episode's first."""
+        return self.engine.resumes
+
     def restore(self, state: np.ndarray) -> None:
         """Go back to a state that `physics_state` gave (N,), and to its tick.
 
@@ -149,17 +151,10 @@ def make_engine(name: str, model: mujoco.MjModel, data: mujoco.MjData) -> Engine
 
     Raises:
         ValueError: There is none of that name.
-        EngineError: It is not installed.
+        EngineError: It is not installed, or cannot have the scene.
     """
-    if name not in ENGINES:
-        raise ValueError(f"engine: {name!r} is none of {', '.join(ENGINES)}")
-    try:
-        module = importlib.import_module(f".engines.{name}_engine", __package__)
-    except ModuleNotFoundError as error:
-        if error.name is None or "covary" in error.name:
-            raise
-        raise EngineError(
-            f"engine: {name} needs {error.name}, which is not installed: "
-            f"pip install --only-binary=:all: {error.name}"
-        ) from None
+    if name not in PACKAGES:
+        raise ValueError(f"engine: {name!r} is none of {', '.join(PACKAGES)}")
+    check_engine(name)
+    module = importlib.import_module(f".engines.{name}_engine", __package__)
     return getattr(module, f"{name.capitalize()}Engine")(model, data)

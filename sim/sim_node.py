@@ -14,11 +14,12 @@ import numpy as np
 from ..nodes import messages
 from ..nodes.node import Node
 from ..nodes.parameters import ParameterError
+from .engines.engine import EngineError
 from .freeze import Freeze
 from .guard import PlantGuard
 from .judge import Judge
 from .load_task import check_plant_parameters, load_task
-from .plant import EngineError, Plant
+from .plant import Plant
 from .safe_spans import SafeSpans
 from .senses import Senses, sensed_topics
 from .task import Task

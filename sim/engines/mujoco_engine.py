@@ -5,6 +5,8 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
+from .engine import coordinate
+
 _INTEGRATION = int(mujoco.mjtState.mjSTATE_INTEGRATION)
 
 
@@ -17,6 +19,7 @@ class MujocoEngine:
     """
 
     name = "mujoco"
+    resumes = True
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         self.model, self.data = model, data
@@ -52,3 +55,28 @@ class MujocoEngine:
         mujoco.mj_forward(self.model, self.data)
         # The forward pass computes what depends on the state; it must not warm-start the solver.
         mujoco.mj_setState(self.model, self.data, given, _INTEGRATION)
+
+    def name_of(self, index: int) -> str:
+        """Name of one number of a state, e.g. ``qpos[3] (joint box)``.
+
+        Raises:
+            IndexError: A state has no such number.
+        """
+        return integration_name(self.model, index)
+
+
+def integration_name(model: mujoco.MjModel, index: int) -> str:
+    """Name of one number of MuJoCo's integration state, e.g. ``qpos[3] (joint box)``.
+
+    Raises:
+        IndexError: The state has no such number.
+    """
+    for bit in range(int(mujoco.mjtState.mjNSTATE)):
+        if not _INTEGRATION >> bit & 1:
+            continue
+        size = mujoco.mj_stateSize(model, 1 << bit)
+        if index < size:
+            name = mujoco.mjtState(1 << bit).name.removeprefix("mjSTATE_").lower()
+            return coordinate(model, name, index)
+        index -= size
+    raise IndexError("beyond the integration state")

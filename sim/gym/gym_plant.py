@@ -27,10 +27,13 @@ class GymPlant:
         model: Its `mujoco.MjModel`; None where it has none.
         data: Its `mujoco.MjData`; None where it has none.
         over: Whether the environment has terminated or truncated the episode.
+        resumes: It does not go on from within an episode: `restore` refuses it.
 
     Raises:
         ParameterError: The environment cannot be made.
     """
+
+    resumes = False
 
     def __init__(self, task: GymTask) -> None:
         self.task = task
@@ -118,6 +121,12 @@ class GymPlant:
         state = np.empty(mujoco.mj_stateSize(self.model, kind))
         mujoco.mj_getState(self.model, self.data, state, kind)
         return state
+
+    def physics_name(self, index: int) -> str:
+        """What one number of `physics_state` is, e.g. ``qpos[3] (joint hinge)``."""
+        from ..engines.mujoco_engine import integration_name
+
+        return integration_name(self.model, index)
 
     def restore(self, state: np.ndarray) -> None:
         """Hold the beginning of an episode to the physics that was recorded of it (N,).

@@ -69,7 +69,7 @@ class GymTask(Task):
             EngineError: Another engine than its own.
             ValueError: Another model than its own.
         """
-        from ..plant import EngineError
+        from ..engines.engine import EngineError
         from .gym_plant import GymPlant
 
         if engine != "mujoco":

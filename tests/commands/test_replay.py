@@ -1,6 +1,7 @@
 """`covary replay`: the same physics comes out again, and where it does not the place is named."""
 
 import hashlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from covary.sim.plant import Plant
 from covary.sim.tasks.push import Push
 
 TICKS, PERIOD = 400, 10
+FIND_SPEC = "covary.sim.engines.engine.find_spec"
+
+needs_bullet = pytest.mark.skipif(find_spec("pybullet") is None, reason="needs pybullet")
 
 
 def run(*arguments):
@@ -28,21 +32,36 @@ def header(t: float) -> messages.Header:
 
 
 def record(
-    folder, *, first_tick=1000, model=None, task=None, change=lambda topic, tick, message: None
+    folder,
+    *,
+    first_tick=1000,
+    model=None,
+    task=None,
+    engine="mujoco",
+    said=(),
+    since=0,
+    change=lambda topic, tick, message: None,
 ):
     """What the sim node publishes in a push episode, in a bag; `change` may spoil a message."""
     push = Push()
     text = model or Path(push.mjcf).read_text()
-    plant = Plant(push, model=model)
+    plant = Plant(push, model, engine)
     x = np.array([-0.12, 0.01, 0.0, 0.0, 0.3, 0.2, 0.1, 1.0])
     plant.reset(x)
     writer = BagWriter(
         folder,
-        {"task": task or "push", "model_sha256": hashlib.sha256(text.encode()).hexdigest()},
+        {
+            "task": task or "push",
+            "model_sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "engine": engine,
+            **dict(said),
+        },
     )
     writer.attach("model.xml", "application/xml", text.encode())
 
     def publish(topic, tick, message):
+        if tick < since:
+            return
         change(topic, tick, message)
         ns = round((first_tick + tick) * push.physics_dt * 1e9)
         writer.write(topic, message.__msgtype__, messages.serialize(message), ns, ns)
@@ -136,6 +155,29 @@ def test_what_cannot_be_replayed_exits_with_2(tmp_path, task, words):
     result = run(path)
     assert result.exit_code == 2 and words in result.output
     assert len(result.output.strip().splitlines()) == 1
+
+
+def test_an_engine_that_is_not_there_or_not_known_exits_with_2(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "covary.sim.engines.engine.find_spec", lambda name: name != "pybullet" or None
+    )
+    result = run(record(tmp_path / "bag", said={"engine": "bullet"}))
+    assert result.exit_code == 2 and "pip install --only-binary=:all: pybullet" in result.output
+    result = run(record(tmp_path / "odd", said={"engine": "ode"}))
+    assert result.exit_code == 2 and "'ode' is none of mujoco, bullet" in result.output
+
+
+@needs_bullet
+def test_bullet_replays_an_episode_to_the_last_bit_from_its_first_tick(tmp_path):
+    verdict = verify(record(tmp_path / "bag", engine="bullet"))
+    assert verdict.difference is None and verdict.ticks == TICKS and verdict.notes == ()
+    # Not from a later one: contacts are in no recording.
+    path = record(tmp_path / "late", engine="bullet", since=200, said={"pybullet_version": "0.1"})
+    verdict = verify(path)
+    assert "recorded with pybullet 0.1" in verdict.notes[0]
+    assert "begins at tick 200" in verdict.notes[1]
+    assert verdict.difference is None or verdict.difference.tick > 200
+    assert "tick 0 only" in run(path).output
 
 
 def test_an_episode_cut_off_before_its_first_tick_is_identical_over_none(tmp_path):

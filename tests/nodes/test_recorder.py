@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -233,6 +234,7 @@ def test_every_bag_names_versions_revision_and_launch(tmp_path):
     known = Bag(node.stats["bags"][0]).metadata
     assert known["git_revision"] == "abc" and known["launch"] == "covary launch push.yaml"
     assert known["mujoco_version"]
+    assert ("pybullet_version" in known) == (find_spec("pybullet") is not None)
 
 
 def test_what_a_flooded_bus_drops_is_counted(tmp_path):

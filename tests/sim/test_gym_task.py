@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from covary.nodes.parameters import ParameterError
+from covary.sim.engines.engine import EngineError
 from covary.sim.gym import environments
 from covary.sim.gym.environments import facts, nearest_id
 from covary.sim.gym.gym_plant import episode_seed
 from covary.sim.gym.gym_task import GymTask
 from covary.sim.load_task import load_task
-from covary.sim.plant import EngineError
 
 SPEC = "covary.sim.gym.gym_task:GymTask"
 KNOWN = (

@@ -1,1 +1,0 @@
-"""Collecting demonstrations: attempts in order, and the workers that make them."""
