@@ -16,10 +16,12 @@ from ..nodes.launching.yaml_loader import InputError, in_a_line, nearest
 
 COMMANDS = {
     "launch": "Start what a launch file describes, and supervise it to its end.",
+    "collect": "Collect demonstrations with a launch file into a dataset; again: go on with it.",
     "check": "Check a launch file and everything it names without starting anything.",
     "graph": "Draw the nodes and topics of a launch file, here or as mermaid text.",
     "topic": "List, print or measure the topics of a running launch.",
     "service": "List or call the services of a running launch, such as /stop.",
+    "param": "List, get or set what a running node can be told, such as samples.",
     "info": "Show what a recording holds.",
     "view": "Draw a recording from above as an SVG file that a browser plays.",
     "replay": "Do a recording again and name the first difference.",

@@ -47,6 +47,11 @@ TYPES = {
     "Cost": f"{OWN}/msg/Cost",
     "LifecycleState": "lifecycle_msgs/msg/State",
     "LifecycleTransition": "lifecycle_msgs/msg/Transition",
+    "Parameter": "rcl_interfaces/msg/Parameter",
+    "ParameterValue": "rcl_interfaces/msg/ParameterValue",
+    "ParameterDescriptor": "rcl_interfaces/msg/ParameterDescriptor",
+    "ListParametersResult": "rcl_interfaces/msg/ListParametersResult",
+    "SetParametersResult": "rcl_interfaces/msg/SetParametersResult",
 }
 SERVICES = {
     "Trigger": (
@@ -63,6 +68,36 @@ SERVICES = {
         "lifecycle_msgs/srv/ChangeState",
         "lifecycle_msgs/Transition transition",
         "bool success",
+    ),
+    "ListParameters": (
+        "rcl_interfaces/srv/ListParameters",
+        "string[] prefixes\nuint64 depth",
+        "rcl_interfaces/ListParametersResult result",
+    ),
+    "GetParameters": (
+        "rcl_interfaces/srv/GetParameters",
+        "string[] names",
+        "rcl_interfaces/ParameterValue[] values",
+    ),
+    "GetParameterTypes": (
+        "rcl_interfaces/srv/GetParameterTypes",
+        "string[] names",
+        "uint8[] types",
+    ),
+    "DescribeParameters": (
+        "rcl_interfaces/srv/DescribeParameters",
+        "string[] names",
+        "rcl_interfaces/ParameterDescriptor[] descriptors",
+    ),
+    "SetParameters": (
+        "rcl_interfaces/srv/SetParameters",
+        "rcl_interfaces/Parameter[] parameters",
+        "rcl_interfaces/SetParametersResult[] results",
+    ),
+    "SetParametersAtomically": (
+        "rcl_interfaces/srv/SetParametersAtomically",
+        "rcl_interfaces/Parameter[] parameters",
+        "rcl_interfaces/SetParametersResult result",
     ),
 }
 

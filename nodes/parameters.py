@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import difflib
+import inspect
 import math
+import textwrap
 import types
 import typing
 from collections.abc import Mapping
@@ -63,6 +66,27 @@ def errors_of(cls: type, mapping: Mapping[str, Any], where: str) -> list[Paramet
         except ParameterError as error:
             errors.append(error)
     return errors
+
+
+def explained(cls: type) -> dict[str, str]:
+    """The docstrings under the fields of a dataclass and of its parents; none without source."""
+    found: dict[str, str] = {}
+    for parent in reversed(cls.__mro__):
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(parent)))
+        except (OSError, TypeError, SyntaxError):  # made by a program, or built in
+            continue
+        body = getattr(tree.body[0], "body", [])
+        for entry, text in zip(body, body[1:], strict=False):
+            if (
+                isinstance(entry, ast.AnnAssign)
+                and isinstance(entry.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+                and isinstance(text.value.value, str)
+            ):
+                found[entry.target.id] = " ".join(text.value.value.split())
+    return found
 
 
 def _read(

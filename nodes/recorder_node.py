@@ -54,6 +54,8 @@ class RecorderNode(Node):
 
         folder: str = ""
         """Where the bags go; empty: `bags` in the run folder."""
+        digits: int = 3
+        """Digits, at least, of the episode's number in a bag's name, `episode_017`."""
         topics: tuple[str, ...] = ()
         """Topics to record, `/topic` or `/topic package/msg/Type`; empty: all of the contract."""
         also: tuple[str, ...] = ()
@@ -114,6 +116,7 @@ class RecorderNode(Node):
             decode=messages.deserialize,
             log=self.log.error,
             grace_s=None if lockstep else p.grace_s,
+            digits=p.digits,
             chunk_bytes=p.chunk_kb * 1024,
             chunk_s=p.chunk_s,
             compression=p.compression,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 import time as wall
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ..nodes import messages, plugin
-from ..nodes.node import Node
-from ..nodes.parameters import ParameterError, errors_of, from_dict
+from ..nodes.node import Node, NoParameters
+from ..nodes.parameter_services import ParameterServices
+from ..nodes.parameters import ParameterError, errors_of, explained, from_dict
 from ..sim.dynamics import Dynamics
 from ..sim.load_task import load_task
 from ..sim.task import Task
@@ -30,6 +31,8 @@ class PlannerNode(Node):
     Only the newest state is planned from. Behind the tick barrier every state is answered and the
     budget is ignored. In real time a plan that took longer than the budget counts as an overrun and
     is published as the late policy says; meanwhile control goes on along the plan before.
+
+    The algorithm's own parameters can be set while it runs, by ROS 2's parameter services.
     """
 
     publishes: ClassVar[dict[str, str]] = {"/plan": "trajectory_msgs/msg/JointTrajectory"}
@@ -129,6 +132,7 @@ class PlannerNode(Node):
         )
         self.stats.update(planner=p.planner["plugin"], plan_ms=None, failed_plans=0)
         self.reason = ""  # why there was no plan last; empty if there was one
+        ParameterServices(self, self.tunable, self.retune, explained(self.planner.Parameters))
         self.plans = self.create_publisher(messages.JointTrajectory, "/plan")
         for topic in self.also_subscribes(p):
             self.create_subscription(messages.State, topic, self.on_state)
@@ -139,8 +143,7 @@ class PlannerNode(Node):
         if message.episode != self.episode or time < self.state_time:
             # Time that goes back is another life of the plant, whatever its number.
             self.episode = message.episode
-            seeds = np.random.SeedSequence([self.parameters.seed, message.episode])
-            self.memory = self.planner.initial_memory(int(seeds.generate_state(1)[0]))
+            self.memory = self.planner.initial_memory(self.memory_seed())
             self.write_stats()
         self.state_time = time
         before = wall.perf_counter()
@@ -163,6 +166,35 @@ class PlannerNode(Node):
             self.stats["overruns"] += 1
             actions = late_actions(self.task, plan, taken_ms * 1e-3, self.parameters.late_policy)
         self.plans.publish(plan_message(self.task, time, plan.dt, actions))
+
+    def memory_seed(self) -> int:
+        """Key of this episode's draws."""
+        seeds = np.random.SeedSequence([self.parameters.seed, max(self.episode, 0)])
+        return int(seeds.generate_state(1)[0])
+
+    # What can be set while it runs.
+
+    def tunable(self) -> dict[str, Any]:
+        """The algorithm's parameters as they are now."""
+        return vars(getattr(self.planner, "parameters", None) or NoParameters())
+
+    def retune(self, changes: dict[str, Any]) -> None:
+        """Plan with other parameters from the next state on, and remember what still fits.
+
+        Raises:
+            ParameterError: The planner cannot be built with them, or does not plan.
+        """
+        planner = rebuilt(self.planner, changes, self.parameters)
+        fresh = planner.initial_memory(self.memory_seed())
+        try:
+            planner.plan(self.task.initial_state(np.random.default_rng(0)), 0.0, fresh)
+        except (Exception, SystemExit) as error:  # an outsider's may fail in any way
+            raise ParameterError(f"it would not plan: {_in_a_line(error)}") from error
+        self.planner = planner
+        self.memory = remembered(self.memory, fresh)
+        said = ", ".join(f"{name}: {value}" for name, value in changes.items())
+        self.log.info("t=%.3f s: set to %s", self.state_time, said)
+        self.stats["retuned"] = self.stats.get("retuned", 0) + 1
 
     def miss(self, time: float, reason: str, error: Exception | None = None) -> None:
         """Count a state without a plan, and log why: once for as long as the reason is the same."""
@@ -298,6 +330,36 @@ def build_planner(
     except (Exception, SystemExit) as error:  # an outsider's may fail in any way
         text = f"planner {spec}: cannot be built ({_in_a_line(error)})"
         raise plugin.PluginError(text, True, "planner.plugin") from error
+
+
+def rebuilt(planner: Any, changes: dict[str, Any], node: PlannerNode.Parameters) -> Any:
+    """A planner like another one, with some of its parameters changed.
+
+    Raises:
+        ParameterError: Values of another type, or that do not fit each other.
+    """
+    where = f"planner {node.planner['plugin']}"
+    cls = type(planner)
+    settings = vars(planner.parameters) | changes
+    parameters = from_dict(cls.Parameters, settings, where)
+    try:
+        return cls(planner.dynamics, node.symmetry, **vars(parameters))
+    except ParameterError:
+        raise
+    except (Exception, SystemExit) as error:  # an outsider's may fail in any way
+        said = str(error) if isinstance(error, ValueError) else _in_a_line(error)
+        raise ParameterError(f"{where}: {' '.join(said.split())}") from error
+
+
+def remembered(memory: Any, fresh: Any) -> Any:
+    """A memory where its arrays still have the right shapes, else a fresh one with its count."""
+    if type(memory) is not type(fresh) or not is_dataclass(fresh):
+        return fresh
+    shapes = [[np.shape(getattr(m, f.name)) for f in fields(m)] for m in (memory, fresh)]
+    if shapes[0] == shapes[1]:
+        return memory
+    kept = {"draws": memory.draws} if hasattr(memory, "draws") else {}
+    return replace(fresh, **kept)
 
 
 def _in_a_line(error: BaseException) -> str:

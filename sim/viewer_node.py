@@ -12,15 +12,18 @@ import numpy as np
 from ..nodes import messages
 from ..nodes.bus.local_bus import BusError, LocalBus
 from ..nodes.node import Node
+from ..nodes.parameter_services import ParameterClient
 from .load_task import check_task_parameter, load_task
 from .task_messages import TaskMessageError, plan_actions
 from .viewing.images import pixels
-from .viewing.page import Input, Page
+from .viewing.page import Input, Page, slider_of
 from .viewing.plan_paths import PlanPaths
 from .viewing.scene import Scene
 
 RATE_HZ = 30.0
 """The scene is drawn this often at most, wall clock."""
+READ_S = 2.0
+"""The planner's parameters are read this often, wall clock, s."""
 PATHS_S = 0.2
 """A plan is drawn this often at most, wall clock, s."""
 GUARD = ("ok", "no command", "late", "rejected", "stopped")
@@ -55,6 +58,8 @@ class ViewerNode(Node):
         """Draw from /ground_truth, where the poses of all objects stand, instead of /state."""
         port: int = 8080
         """Port of loopback; if it is taken the next that is free, 0 for any."""
+        planner: str = "planner"
+        """The node whose parameters have sliders, by its name; empty: none."""
         images: tuple[str, ...] = ("/camera/top/image_raw",)
         """Topics of the images in the panel."""
 
@@ -78,7 +83,8 @@ class ViewerNode(Node):
         self.joints: dict[str, float] = {}
         self.plan: tuple[float, np.ndarray] | None = None
         self.moved = self.planned = False
-        self.drawn_at = self.traced_at = -1.0
+        self.drawn_at = self.traced_at = self.read_at = -1.0
+        self.sliders = bool(p.planner)
         self.status = {"episode": "none yet", "time": "", "cost": "", "success": "", "guard": ""}
         self.action = self.task.safe_action()
         self.ended = self.succeeded = 0
@@ -196,6 +202,9 @@ class ViewerNode(Node):
         if self.planned and now - self.traced_at >= PATHS_S:
             self.planned, self.traced_at = False, now
             self.page.show_paths(self.traced())
+        if self.sliders and now - self.read_at >= READ_S and self.page.watched:
+            self.read_at = now
+            self.read_parameters()
         self.page.say([(name, value) for name, value in self.status.items() if value])
 
     def traced(self):
@@ -212,6 +221,38 @@ class ViewerNode(Node):
         """Do one thing that a person asked for in the page."""
         if given.what in ("stop", "reset"):
             self.ask(messages.Trigger, f"/{given.what}")
+        elif given.what == "parameter":
+            self.set_parameter(given.name, given.value)
+
+    def planner(self) -> ParameterClient:
+        """The planner's parameter services."""
+        return ParameterClient(self.bus, self.naming.resolve(self.parameters.planner))
+
+    def read_parameters(self) -> None:
+        """Show what the planner can be told while it runs, and what it has been told."""
+        try:
+            found = self.planner().read()
+        except (BusError, messages.MessageError):
+            return  # it is not there yet, or plans just now
+        numbers = [d for d in found if isinstance(d.value, int | float) and d.value is not True]
+        numbers = [d for d in numbers if d.value is not False and np.isfinite(d.value)]
+        new = [slider_of(d) for d in numbers if d.name not in self.page.sliders]
+        self.page.show_sliders(new)
+        for described in numbers:
+            self.page.set_slider(described.name, described.value)
+
+    def set_parameter(self, name: str, value: Any) -> None:
+        """Tell the planner a number; what it refuses goes back to what it was."""
+        if not isinstance(value, int | float) or not np.isfinite(value):
+            self.refuse(name, "not a finite number")
+            return
+        try:
+            reason = self.planner().set(name, value)
+        except (BusError, messages.MessageError) as error:
+            reason = str(error)
+        if reason:
+            self.refuse(name, reason)
+            self.read_parameters()
 
     def ask(self, service: Any, name: str) -> None:
         """Call a service without values, and tell the page if it did not go well."""

@@ -89,6 +89,7 @@ class EpisodeBags:
         metadata: What stands in every bag's metadata beside the episode's own facts.
         log: Called with one line when something has to be told.
         grace_s: Seconds a bag stays open after END.
+        digits: Of the episode's number in a bag's name, at least.
         types: Type name to (definition text, RIHS01 hash).
         decode: `(payload, type name) -> message`, needed for `/episode` only.
         now: Monotonic clock, seconds.
@@ -103,6 +104,7 @@ class EpisodeBags:
         decode: Callable[[bytes, str], Any],
         log: Callable[[str], None] = print,
         grace_s: float | None = None,
+        digits: int = 3,
         types: Callable[[str], tuple[str, str]] = describe,
         now: Callable[[], float] = time.monotonic,
         **options,
@@ -117,7 +119,7 @@ class EpisodeBags:
         """Why recording ended, empty while it goes on."""
         self._folder, self._fixed, self._options = Path(folder), dict(metadata), options
         self._decode, self._log, self._grace, self._now = decode, log, grace_s, now
-        self._types = types
+        self._types, self._digits = types, digits
         self._stamp: dict[str, Callable[[bytes], int | None]] = {}
         self._current: _Bag | None = None
         self._previous: _Bag | None = None
@@ -264,7 +266,7 @@ class EpisodeBags:
             self._close(old)  # no END came: its bag keeps `aborted: true`
         self._previous = old
         writer = BagWriter(
-            free_folder(self._folder / f"episode_{message.index:03d}"),
+            free_folder(self._folder / f"episode_{message.index:0{self._digits}d}"),
             {
                 **self._fixed,
                 "task": message.task,

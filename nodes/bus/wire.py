@@ -138,9 +138,9 @@ def service_hash(service: str) -> str:
     request, response, event = (f"{service}_{s}" for s in ("Request", "Response", "Event"))
     info = "service_msgs/msg/ServiceEventInfo"
     described = _described(f"{as_message}_Request") | _described(f"{as_message}_Response")
+    # Only these two are renamed: SetParameters holds messages called SetParametersResult.
     described = {
-        name.replace(as_message, service): [_renamed(f, as_message, service) for f in fields]
-        for name, fields in described.items()
+        name.replace(f"{as_message}_", f"{service}_"): fields for name, fields in described.items()
     }
     described |= _described(info)
     described[event] = [
@@ -175,11 +175,6 @@ def _field(name: str, type_id: int, nested: str = "", capacity: int = 0) -> dict
             "nested_type_name": nested,
         },
     }
-
-
-def _renamed(field: dict, old: str, new: str) -> dict:
-    kind = dict(field["type"], nested_type_name=field["type"]["nested_type_name"].replace(old, new))
-    return {"name": field["name"], "type": kind}
 
 
 # REP-2016's numbers of the plain types; +48 an array, +96 a bounded, +144 an unbounded sequence.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...nodes.parameter_services import Described
 from .plan_paths import FAINT, Paths
 from .scene import Scene, Shape
 from .server import HOST, serve, stop
@@ -45,6 +46,14 @@ class Slider:
     high: float
     whole: bool
     hint: str = ""
+
+
+def slider_of(described: Described) -> Slider:
+    """A slider for a number that can be set: up to four times what it was when first seen."""
+    value, whole = float(described.value), isinstance(described.value, int)
+    high = max(4 * abs(value), 4.0 if whole else 1.0)
+    low = -high if value < 0 else min(1.0, value) if whole else 0.0
+    return Slider(described.name, value, low, high, whole, described.about)
 
 
 class Page:
@@ -239,7 +248,14 @@ class Page:
         """Show the value that a parameter really has."""
         handle = self.sliders[name]
         if handle.value != value:
-            handle.value = type(handle.value)(value)
+            kind = type(handle.value)
+            handle.min, handle.max = kind(min(handle.min, value)), kind(max(handle.max, value))
+            handle.value = kind(value)
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody has it open."""
+        return bool(self.server.get_clients())
 
     def tell(self, title: str, text: str) -> None:
         """Show everyone who looks at the page a note for some seconds."""

@@ -7,6 +7,7 @@ import pytest
 
 from covary.nodes import messages
 from covary.nodes.bus.local_bus import LocalBus, LocalGraph
+from covary.nodes.parameter_services import ParameterClient
 from covary.nodes.parameters import ParameterError
 from covary.nodes.plugin import PluginError
 from covary.nodes.run import build
@@ -170,3 +171,73 @@ def test_a_plan_that_is_not_finite_is_not_published(tmp_path, monkeypatch):
     world = World(planner={**PLANNER, "plugin": "nan_planner:Broken"})
     assert world.send(0.0, start()) is None
     assert world.node.stats["plans"] == 1
+
+
+def client(world):
+    return ParameterClient(LocalBus(world.graph, "person"), "planner")
+
+
+def test_a_parameter_that_is_set_takes_effect_with_the_next_plan():
+    world = World()
+    offered = {d.name: d for d in client(world).read()}
+    assert {"samples", "horizon", "iterations", "knots", "noise", "temperature", "spline"} <= set(
+        offered
+    )
+    assert offered["samples"].about == "Rollouts in each iteration, orbits included."
+    world.send(0.0, start())
+    for name, value in (("samples", 96), ("iterations", 2), ("horizon", 14), ("noise", 1)):
+        assert client(world).set(name, value) == ""
+    assert world.send(0.05, start())[2].shape == (14, 2)
+    stats = world.node.stats
+    assert (stats["samples"], stats["horizon"], stats["iterations"]) == (96, 14, 2)
+    assert world.node.planner.parameters.noise == 1.0 and stats["retuned"] == 4
+
+
+def test_what_the_planner_remembers_outlives_a_change_that_leaves_its_shape():
+    world = World()
+    for tick in range(3):
+        world.send(tick * TASK.dt, start())
+    before = world.node.memory
+    assert client(world).set("samples", 128) == "" and world.node.memory is before
+    assert client(world).set("horizon", 12) == ""
+    assert world.node.memory.mean.shape == (12, 2) and world.node.memory.draws == before.draws
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("samples", 3, "samples: 3 is less than one orbit"),
+        ("samples", 10**12, "GiB of memory"),
+        ("samples", 0.5, "0.5 is not a whole number"),
+        ("samples", "many", "'many' is not a whole number"),
+        ("horizon", 0, "must be at least 1"),
+        ("temperature", -1.0, "must be positive"),
+        ("noise", float("nan"), "not finite"),
+        ("noise", float("inf"), "not finite"),
+        ("spline", "bent", "bent"),
+        ("plugin", "cem", "no parameter 'plugin'"),
+    ],
+)
+def test_a_parameter_that_is_refused_changes_nothing(name, value, reason):
+    world, same = World(), World()
+    assert reason in client(world).set(name, value)
+    for tick in range(2):
+        x = start()
+        np.testing.assert_array_equal(
+            world.send(tick * TASK.dt, x)[2], same.send(tick * TASK.dt, x)[2]
+        )
+
+
+def test_a_planner_that_would_fail_is_not_taken(tmp_path, monkeypatch):
+    (tmp_path / "moody_planner.py").write_text(
+        "from covary.planners.mppi import MPPI\n"
+        "class Moody(MPPI):\n"
+        "    def plan(self, state, time, memory):\n"
+        "        if self.parameters.samples > 64: raise OSError('too\\nmany')\n"
+        "        return super().plan(state, time, memory)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    world = World(planner={**PLANNER, "plugin": "moody_planner:Moody"})
+    reason = client(world).set("samples", 128)
+    assert reason == "it would not plan: OSError: too many"
+    assert world.send(0.0, start()) is not None and world.node.stats["samples"] == 64

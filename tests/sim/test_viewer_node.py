@@ -152,3 +152,23 @@ def test_bad_ports_are_refused(tmp_path):
     with pytest.raises(ParameterError, match="below 65536"):
         spec = {"exec": "viewer_node", "name": "viewer", "params": {"task": "push", "port": 70000}}
         build(spec, LocalBus(LocalGraph(), "viewer"))
+
+
+def test_a_slider_sets_the_planner_and_what_it_refuses_goes_back(world, tmp_path):
+    block = {"plugin": "mppi", "samples": 64, "horizon": 8, "knots": 4}
+    planner = world.node("planner", tmp_path, planner=block)
+    planner.start()
+    with PageClient(world.viewer.page.url) as client:
+        client.wait(lambda: client.has("samples") and client.has("temperature"), world.draw)
+        assert client.value("samples") == 64
+        client.put("samples", 128)
+        client.wait(lambda: planner.planner.parameters.samples == 128, world.draw)
+        world.sim.sense()
+        world.settle()
+        assert planner.stats["samples"] == 128
+        client.put("samples", 3)  # less than one orbit
+        client.wait(lambda: client.notes and client.value("samples") == 128, world.draw)
+        assert "less than one orbit" in str(client.notes[-1])
+        client.put("noise", float("nan"))
+        client.wait(lambda: world.viewer.stats["refused"] == 2, world.draw)
+    assert planner.planner.parameters.samples == 128

@@ -35,6 +35,30 @@ def test_keys_as_in_the_design_document():
             "lifecycle_msgs/srv/GetState",
             "800a0a5aae599782b02932de0caf563f6dc4e7e94b794eadde075ba2cbef9795",
         ),
+        (
+            "rcl_interfaces/srv/ListParameters",
+            "3e6062bfbb27bfb8730d4cef2558221f51a11646d78e7bb30a1e83afac3aad9d",
+        ),
+        (
+            "rcl_interfaces/srv/GetParameters",
+            "bf9803d5c74cf989a5de3e0c2e99444599a627c7ff75f97b8c05b01003675cbc",
+        ),
+        (
+            "rcl_interfaces/srv/GetParameterTypes",
+            "da199c878688b3e530bdfe3ca8f74cb9fa0c303101e980a9e8f260e25e1c80ca",
+        ),
+        (
+            "rcl_interfaces/srv/DescribeParameters",
+            "845b484d71eb0673dae682f2e3ba3c4851a65a3dcfb97bddd82c5b57e91e4cff",
+        ),
+        (
+            "rcl_interfaces/srv/SetParameters",
+            "56eed9a67e169f9cb6c1f987bc88f868c14a8fc9f743a263bc734c154015d7e0",
+        ),
+        (
+            "rcl_interfaces/srv/SetParametersAtomically",
+            "0e192ef259c07fc3c07a13191d27002222e65e00ccec653ca05e856f79285fcd",
+        ),
     ],
 )
 def test_service_hashes_as_other_implementations_have_them(service, digest):

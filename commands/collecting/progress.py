@@ -1,0 +1,120 @@
+"""What a person sees while episodes are collected, and the table at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+class CollectProgress:
+    """A bar on a terminal; elsewhere a line at every tenth of the way.
+
+    Args:
+        wanted: Episodes that are wanted.
+        before: How many there are already.
+    """
+
+    def __init__(self, wanted: int, before: int) -> None:
+        self.console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self.wanted, self.before = wanted, before
+        self.begin = time.monotonic()
+        self._told = before * 10 // max(wanted, 1)
+        self._bar: Progress | None = None
+        if self.console.is_terminal:
+            self._bar = Progress(
+                TextColumn("episodes"),
+                BarColumn(),
+                TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+                TextColumn("[dim]elapsed[/]"),
+                TimeElapsedColumn(),
+                TextColumn("[dim]left[/]"),
+                TimeRemainingColumn(elapsed_when_finished=True),
+                TextColumn("{task.fields[said]}"),
+                console=self.console,
+                transient=True,
+                refresh_per_second=4,  # the workers beside it want the cores
+            )
+            self._task = self._bar.add_task("", total=wanted, completed=before, said="")
+
+    def __enter__(self) -> Self:
+        """Show the bar, where there is one."""
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away."""
+        if self._bar:
+            self._bar.stop()
+
+    def say(self, text: str, style: str = "") -> None:
+        """One line."""
+        self.console.print(text, style=style, markup=False)
+
+    def made(self, done: int, attempts: int, successes: int) -> None:
+        """An attempt has been made.
+
+        Args:
+            done: Episodes there are now.
+            attempts: Attempts that count.
+            successes: How many of them were successful.
+        """
+        minutes = (time.monotonic() - self.begin) / 60
+        pace = (done - self.before) / minutes if minutes > 0 else 0.0
+        rate = f", success {100 * successes / attempts:.0f} %" if attempts else ""
+        said = f"{pace:.1f} episodes/min{rate}"
+        if self._bar:
+            self._bar.update(self._task, completed=done, said=said)
+        elif done * 10 // self.wanted > self._told:
+            self._told = done * 10 // self.wanted
+            left = f", {(self.wanted - done) / pace:.1f} min left" if pace > 0 else ""
+            self.say(f"  {done}/{self.wanted} episodes, {said}{left}")
+
+
+def report(folder: str, summary: Mapping[str, Any]) -> None:
+    """The short table at the end, and what to type next."""
+    console = Console(highlight=False, soft_wrap=True)
+    low, high = summary["wilson_95"]
+    table = Table(show_header=False)
+    rows = [("task", summary["task"]), ("episodes", _of(summary))]
+    if summary["attempts"]:
+        rate = 100 * summary["success_rate"]
+        interval = f"95 % interval {100 * low:.1f} to {100 * high:.1f} %"
+        said = (
+            f"{summary['successes']} of {summary['attempts']} attempts, {rate:.1f} % ({interval})"
+        )
+        rows.append(("success", said))
+    if summary["episodes_per_min"] is not None:
+        rows.append(("pace", f"{summary['episodes_per_min']:.1f} episodes/min"))
+    rows += [
+        ("size", f"{summary['bytes'] / 1e6:.1f} MB"),
+        ("wall time", f"{summary['wall_s']:.1f} s"),
+    ]
+    for name, value in rows:
+        table.add_row(name, escape(value))
+    console.print(table)
+    for failure in summary["failures"]:
+        console.print(f"failed: {failure}", style="red", markup=False)
+    if not summary["complete"]:
+        console.print("not whole    the same command again goes on from here", markup=False)
+    console.print(f"dataset      {folder}", markup=False)
+    console.print(f"next         covary info {folder}", markup=False)
+    console.print(f"             covary replay {folder}", markup=False)
+
+
+def _of(summary: Mapping[str, Any]) -> str:
+    whole = "" if summary["complete"] else f" of {summary['wanted']}"
+    return f"{summary['episodes']}{whole}"

@@ -1,0 +1,1 @@
+"""Collecting demonstrations: attempts in order, and the workers that make them."""
