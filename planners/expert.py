@@ -83,13 +83,19 @@ class Expert:
             raise ValueError(f"gain: {self.parameters.gain} must be positive")
         if self.parameters.horizon < 1:
             raise ValueError(f"horizon: {self.parameters.horizon} must be at least 1")
+        self.aim: Script = self.script()
+
+    def script(self) -> Script:
+        """The task's script; a subclass for a task of its own gives another.
+
+        Raises:
+            ValueError: There is none.
+        """
+        name = self.task.name
         try:
-            module = importlib.import_module(f".scripts.{self.task.name}", __package__)
+            return importlib.import_module(f".scripts.{name}", __package__).aim
         except ModuleNotFoundError as error:
-            raise ValueError(
-                f"plugin: no script for {self.task.name} in planners/scripts"
-            ) from error
-        self.script: Script = module.aim
+            raise ValueError(f"plugin: no script for {name} in planners/scripts") from error
 
     def initial_memory(self, seed: int) -> Memory:
         """At the first stage."""
@@ -101,7 +107,7 @@ class Expert:
             memory = replace(memory, since=time)
         x = np.asarray(state, float)
         for _ in range(20):  # stages that are over at once
-            aim = self.script(self.task, x, memory.stage, time - memory.since)
+            aim = self.aim(self.task, x, memory.stage, time - memory.since)
             gap = aim.position - x[[0, 1, 3]]
             if not (aim.done and np.abs(gap).max() <= aim.within and self._turned(x, aim) < 0.05):
                 break

@@ -31,7 +31,7 @@ def episode(task, plant, seed, policy=None, periods=10**6):
     rng = np.random.default_rng(seed)
     plant.reset(task.initial_state(rng))
     expert = Expert(Model(task))
-    memory, judge, states = expert.initial_memory(0), Judge(task), []
+    memory, judge, states = expert.initial_memory(0), Judge(plant), []
     for k in range(periods):
         x = plant.state()
         states.append(x)
@@ -43,7 +43,7 @@ def episode(task, plant, seed, policy=None, periods=10**6):
         for _ in range(20):
             plant.apply(u)
             plant.step()
-        done = judge.period(plant.state(), u, (k + 1) * task.dt)
+        done = judge.period(u, (k + 1) * task.dt)
         if done is not None:
             return done, states
     return False, states

@@ -1,0 +1,92 @@
+"""Control steps a second of the tabletop tasks, expert included, no camera, beside bare physics.
+
+One process, one thread. A control step is 20 physics ticks, the expert's plan, and the judge's
+look at the state. The floor is `mj_step` alone, 20 times, on the states of the same episodes.
+"""
+
+import json
+import statistics
+import time
+
+import mujoco
+import numpy as np
+
+from covary.planners.expert import Expert
+from covary.sim.judge import Judge
+from covary.sim.load_task import load_task
+from covary.sim.plant import Plant
+
+TASKS = (
+    *("block_push", "block_pull", "block_pick", "block_in_bowl"),
+    *("block_stack", "drawer_open", "peg_in_hole", "two_block_sort"),
+)
+ON_BULLET = ("block_push", "block_pick", "drawer_open")
+ROUNDS = 5
+
+
+class Model:
+    """All that an expert asks of a dynamics."""
+
+    def __init__(self, task):
+        self.task = task
+
+
+def episode(task, plant, seed: int) -> tuple[float, float, int]:
+    """Seconds with everything and of physics alone, and control steps, of one episode."""
+    expert, judge = Expert(Model(task)), Judge(plant)
+    memory, done, steps = expert.initial_memory(0), None, 0
+    plant.reset(task.initial_state(np.random.default_rng([9000, seed])))
+    starts = []
+    before = time.perf_counter()
+    while done is None:
+        plan, memory = expert.plan(plant.state(), steps * task.dt, memory)
+        if steps % 8 == 0:
+            starts.append((plant.data.qpos.copy(), plant.data.qvel.copy(), plant.data.act.copy()))
+        for _ in range(20):
+            plant.apply(plan.actions[0])
+            plant.step()
+        steps += 1
+        done = judge.period(plan.actions[0], steps * task.dt)
+    whole = time.perf_counter() - before
+    data, bare = mujoco.MjData(plant.model), 0.0
+    for qpos, qvel, act in starts:
+        data.qpos[:], data.qvel[:], data.act[:] = qpos, qvel, act
+        mujoco.mj_forward(plant.model, data)
+        before = time.perf_counter()
+        for _ in range(20):
+            mujoco.mj_step(plant.model, data)
+        bare += time.perf_counter() - before
+    return whole, bare * steps / len(starts), steps
+
+
+def measured(name: str, robot: str, engine: str) -> dict:
+    """Medians over interleaved rounds."""
+    task = load_task(name, {"robot": robot})
+    plant = Plant(task, engine=engine)
+    episode(task, plant, 0)
+    rates, floors = [], []
+    for seed in range(ROUNDS):
+        whole, bare, steps = episode(task, plant, seed)
+        rates.append(steps / whole)
+        floors.append(steps / bare)
+    rate, floor = statistics.median(rates), statistics.median(floors)
+    return {
+        **{"task": name, "robot": robot, "engine": engine},
+        **{"steps_per_s": round(rate), "bare_mj_step_per_s": round(floor)},
+        "ratio": round(floor / rate, 2),
+    }
+
+
+def main() -> None:
+    """Print one JSON object."""
+    rows = [
+        measured(name, robot, "mujoco") for name in TASKS for robot in ("arm", "floating_gripper")
+    ]
+    rows += [
+        measured(name, "arm", "bullet") for name in ("block_push", "block_pick", "drawer_open")
+    ]
+    print(json.dumps({"benchmark": "tabletop_rate", "rows": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
