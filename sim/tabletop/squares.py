@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-_SIGNS = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, -1.0], [-1.0, 1.0]])
+_ALONG, _ACROSS = np.array([1.0, 1.0, -1.0, -1.0]), np.array([1.0, -1.0, -1.0, 1.0])
 
 
 def gap(a: np.ndarray, b: np.ndarray, half_a: float, half_b: float) -> np.ndarray:
@@ -21,20 +21,16 @@ def gap(a: np.ndarray, b: np.ndarray, half_a: float, half_b: float) -> np.ndarra
     Returns:
         (...)
     """
-    nearest = np.minimum(_from_corners(a, b, half_a, half_b), _from_corners(b, a, half_b, half_a))
-    return nearest
+    return np.minimum(_from_corners(a, b, half_a, half_b), _from_corners(b, a, half_b, half_a))
 
 
 def _from_corners(a: np.ndarray, b: np.ndarray, half_a: float, half_b: float) -> np.ndarray:
-    """Least distance of a's corners from b. (..., 3), (..., 3) -> (...)"""
-    corners = a[..., None, :2] + _turned(_SIGNS * half_a, a[..., 2])
-    inside = _turned(corners - b[..., None, :2], -b[..., 2])
-    out = np.maximum(np.abs(inside) - half_b, 0.0)
-    return np.sqrt(np.sum(out**2, axis=-1)).min(axis=-1)
-
-
-def _turned(points: np.ndarray, yaw: np.ndarray) -> np.ndarray:
-    """Points (..., P, 2) turned by yaw (...)."""
-    cos, sin = np.cos(yaw)[..., None], np.sin(yaw)[..., None]
-    px, py = points[..., 0], points[..., 1]
-    return np.stack([cos * px - sin * py, sin * px + cos * py], axis=-1)
+    """Least distance of a's corners from b, worked out in b's frame. (..., 3), (..., 3) -> (...)"""
+    cos, sin = np.cos(b[..., 2]), np.sin(b[..., 2])
+    dx, dy = a[..., 0] - b[..., 0], a[..., 1] - b[..., 1]
+    turn = a[..., 2] - b[..., 2]
+    c, s = (half_a * np.cos(turn))[..., None], (half_a * np.sin(turn))[..., None]
+    x = (cos * dx + sin * dy)[..., None] + c * _ALONG - s * _ACROSS
+    y = (cos * dy - sin * dx)[..., None] + s * _ALONG + c * _ACROSS
+    out_x, out_y = np.maximum(np.abs(x) - half_b, 0.0), np.maximum(np.abs(y) - half_b, 0.0)
+    return np.sqrt((out_x * out_x + out_y * out_y).min(axis=-1))

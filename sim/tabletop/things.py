@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_TABLE = 'friction="0.5 0.005 0.0001" condim="4"'
+_TABLE = 'friction="0.5 0.005 0.0001"'
 """Friction on the table, and of things with each other; on the pads the pads' own counts."""
 _WALLS = 8  # of a bowl
 
