@@ -172,6 +172,8 @@ def _plant(recording: Recording) -> Plant:
         task = load_task(name, task_options(recording.metadata))
     except Exception as error:  # an outsider's module may raise anything while it is imported
         raise ViewError(f"{recording.path}: its task {name!r} cannot be loaded: {error}") from error
+    if task.opaque:
+        raise ViewError(f"{recording.path}: what {task.name} shows does not say what it looks like")
     text = recording.model
     try:
         installed = task.model_text().encode()

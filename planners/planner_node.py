@@ -236,8 +236,11 @@ def build_dynamics(task: Task, model: str, friction_scale: float) -> Dynamics:
     """The planner's own model of the task: never the plant.
 
     Raises:
-        ParameterError: The task has no analytic kernels.
+        ParameterError: The task has no analytic kernels, or can have no model at all.
     """
+    if task.opaque:
+        text = f"planner: {task.name} has no model to plan with; take one that needs none: uniform"
+        raise ParameterError(text, "planner.plugin")
     if model == "mujoco":
         from ..sim.mujoco_dynamics import MujocoDynamics  # mujoco only where it runs
 

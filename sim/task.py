@@ -47,6 +47,8 @@ class Task(ABC):
         extent: Side of the square about the origin that its heightmap shows, m.
         sensed: The state parts that the robot's own sensors tell. Empty: all of them. Where some
             are missing the whole state is privileged: /ground_truth has it, and /state these.
+        opaque: Whether its plant alone knows its physics and its cost: then nothing can plan with
+            a model of it, or draw it.
         parameters: Physical parameters of the analytic model. (P,)
         parameter_names: Their names, with units.
         kernels: The module that holds the jitted kernels of the analytic model (`NumbaDynamics`
@@ -68,6 +70,7 @@ class Task(ABC):
     mjcf: ClassVar[str] = ""
     extent: ClassVar[float] = 0.5
     sensed: ClassVar[tuple[str, ...]] = ()
+    opaque: ClassVar[bool] = False
     symmetry: Symmetry
     limits: Limits
     rates: Limits | None = None

@@ -25,13 +25,13 @@ class GymTask(Task):
         ParameterError: There is no such environment, or its spaces are none that a task can have.
     """
 
-    name = "gym"
     goal = ""  # the environment chooses it; nobody else can move it
+    opaque = True
 
     def __init__(self, env_id: str) -> None:
         from .environments import facts  # here, because gymnasium is slow to import
 
-        self.env_id = env_id
+        self.name = self.env_id = env_id
         self.facts = known = facts(env_id)
         declared = known.declaration
         self.dt = self.physics_dt = known.dt
