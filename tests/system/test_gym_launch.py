@@ -5,6 +5,7 @@ import pytest
 from launches import covary_here, launch
 
 from covary.commands.replay import ReplayError, verify
+from covary.nodes.bags.dataset import Dataset
 from covary.nodes.bags.reader import read
 
 pytest.importorskip("gymnasium_robotics")
@@ -70,3 +71,14 @@ def test_a_planner_that_needs_a_model_is_refused_in_one_line(tmp_path):
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "model" in line
+
+
+@pytest.mark.slow
+def test_its_expert_demonstrates_and_the_dataset_can_be_exported(tmp_path):
+    words = ("env_id:=FetchPickAndPlace-v4", "planner:=gym_expert", "episodes:=4", "workers:=2")
+    done = covary_here(tmp_path, "collect", "gym.yaml", *words, "success_only:=true", "out:=demo")
+    assert done.returncode == 0, done.stderr
+    episodes = list(Dataset(tmp_path / "demo"))
+    assert len(episodes) == 4 and all(episode.success for episode in episodes)
+    done = covary_here(tmp_path, "export", "demo", "--robomimic", "demo.hdf5")
+    assert done.returncode == 0, done.stderr
