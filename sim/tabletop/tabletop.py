@@ -72,7 +72,7 @@ class Tabletop(Task):
     goal_names: ClassVar[tuple[str, ...]] = ()
     decoration: ClassVar[str] = ""
 
-    def __init__(self, robot: str = "floating_gripper", actions: str = "cartesian") -> None:
+    def __init__(self, robot: str = "arm", actions: str = "cartesian") -> None:
         if robot not in ROBOTS:
             raise ValueError(f"robot: {robot!r} is none of {', '.join(ROBOTS)}")
         if actions not in ACTIONS:

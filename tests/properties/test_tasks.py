@@ -142,7 +142,7 @@ def test_kernels_read_their_arguments_only(task):
 
 @every_task
 def test_the_mujoco_model_is_the_plant(task):
-    dynamics, plant = MujocoDynamics(task), Plant(task)
+    dynamics, plant = MujocoDynamics(task), Plant(task.for_planning())
     x, u, _, states = along(task, dynamics, rows=2, ticks=12)
     for row, way in zip(u, states[0], strict=True):
         plant.reset(x)
@@ -159,6 +159,7 @@ def test_starts(task):
     assert starts.shape == (200, len(task.state_names)) and np.isfinite(starts).all()
     assert len(np.unique(starts, axis=0)) == 200, "the seed is not used"
     assert not task.success(starts).any(), "an episode that has succeeded before it starts"
+    starts = starts[:30]  # an arm's inverse kinematics takes its time
     goal = starts[:, task.goal_slice]
     back = task.state_from_physics(*task.physics_from_state(starts), goal)
     assert np.abs(task.symmetry.difference("state", back, starts)).max() < 1e-12

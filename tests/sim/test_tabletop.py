@@ -16,7 +16,7 @@ from covary.sim.tabletop.tabletop import Tabletop
 TASKS = sorted(
     {module.name for module in pkgutil.iter_modules(covary.planners.scripts.__path__)} - {"moves"}
 )
-ROBOTS = ("floating_gripper",)
+ROBOTS = ("floating_gripper", "arm")
 
 
 class Model:
@@ -151,7 +151,7 @@ def test_things_start_where_the_page_says_and_stay_there(name):
         assert np.abs(task.symmetry.difference("state", after, x)).max() < 1e-3
 
 
-def no_test_joint_actions_do_it_too():
+def test_joint_actions_do_it_too():
     task = load_task("block_pick", {"robot": "arm", "actions": "joint"})
     assert task.symmetry.group.order == 1
     assert len(task.action_names) == 8
