@@ -59,7 +59,7 @@ def collect(
 
 def _resolved(path: Path, words: Mapping[str, Variable]) -> LaunchDescription:
     """The launch with one episode a run, in simulated time."""
-    declared = {argument.name for argument in arguments(path)}
+    declared = {argument.name for argument in arguments(path)} - {"first_episode"}
     for name in ("episodes", "seed"):
         if name not in declared:
             raise InputError(f"it has no argument '{name}', which collecting needs", str(path), 1)

@@ -1,5 +1,6 @@
-"""`covary info BAG|RUN_FOLDER`: what a recording, or every recording of a run, holds."""
+"""`covary info BAG|RUN|DATASET`: what a recording holds, a run, or a dataset (with pictures)."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..nodes.bags.bag import BagError
+from ..nodes.bags.dataset import Dataset, is_dataset
 from ..nodes.bags.reader import Bag
 from ..nodes.launching.yaml_loader import in_a_line
 
@@ -19,13 +21,28 @@ _SHOWN = ("task", "seed", "episode", "success", "aborted", "cost", "duration", "
 def info(
     path: Annotated[
         Path,
-        typer.Argument(metavar="BAG|RUN_FOLDER", help="Bag folder, .mcap file, or run folder."),
+        typer.Argument(
+            metavar="BAG|RUN|DATASET", help="Bag folder, .mcap file, run folder, or dataset."
+        ),
     ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where a dataset's pictures go; else beside its card."),
+    ] = None,
 ) -> None:
-    """Show what a recording holds: topics, rates, task, seed, result, model."""
+    """Show what a recording holds: topics, rates, task, seed, result, model.
+
+    Of a dataset: its episodes, and a contact sheet, action histograms and a map of the workspace as
+    PNG files. A run folder is taken for a dataset where --out says where these go. Exit code 1:
+    something in a dataset cannot be read, or no picture be drawn.
+    """
     console = Console(highlight=False)
     try:
-        if is_run_folder(path):
+        if is_dataset(path) or (out is not None and is_run_folder(path)):
+            _show_dataset(path, path if out is None else out, console)
+        elif out is not None:
+            raise BagError(f"{path}: --out is for the pictures of a dataset or a run")
+        elif is_run_folder(path):
             console.print(run_table(path))
         else:
             bag = Bag(path)
@@ -36,6 +53,36 @@ def info(
             in_a_line(str(error)), markup=False
         )
         raise typer.Exit(2) from error
+
+
+def _show_dataset(path: Path, out: Path, console: Console) -> None:
+    """Tables of a dataset, and its pictures.
+
+    Raises:
+        BagError: There is no dataset.
+    """
+    from .pictures import dataset_table
+
+    dataset = Dataset(path)
+    rows, bad = dataset_table.rows_of(dataset)
+    console.print(dataset_table.episode_table(shown(str(path)), rows))
+    console.print(dataset_table.figures_table(dataset.card, rows, len(bad)))
+    stderr = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    for line in bad:
+        stderr.print(f"warning: left out: {in_a_line(line)}")
+    failed = bool(bad)
+    try:
+        for file in dataset_table.draw(rows, out) if rows else ():
+            line = f"picture  {shlex.quote(str(file))}"
+            Console(soft_wrap=True, highlight=False, markup=False).print(line)
+    except ModuleNotFoundError as error:
+        stderr.print(f"no pictures: they need {error.name}: pip install pillow")
+        failed = True
+    except OSError as error:
+        stderr.print(f"no pictures: {in_a_line(str(error))}; --out names another folder")
+        failed = True
+    if failed:
+        raise typer.Exit(1)
 
 
 def is_run_folder(path: Path) -> bool:

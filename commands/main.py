@@ -22,7 +22,7 @@ COMMANDS = {
     "topic": "List, print or measure the topics of a running launch.",
     "service": "List or call the services of a running launch, such as /stop.",
     "param": "List, get or set what a running node can be told, such as samples.",
-    "info": "Show what a recording holds.",
+    "info": "Show what a recording or a dataset holds, a dataset in pictures too.",
     "view": "Draw a recording from above as an SVG file that a browser plays.",
     "replay": "Do a recording again and name the first difference.",
     "export": "Write a dataset for other tools: LeRobot, robomimic, Minari.",

@@ -69,6 +69,8 @@ class Episode:
     """Image topic to its images."""
     model: str | None
     """MJCF text that was simulated."""
+    camera_topics: tuple[str, ...] = ()
+    """The image topics of the bag, whether images were read or not."""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -183,7 +185,8 @@ def read_episode(path: Path, images: bool = True) -> Episode:
         BagError: Not a bag, never closed, damaged, or without a tick that has state and command.
     """
     bag = Bag(path)
-    cameras = camera_topics(bag.types) if images else {}
+    there = camera_topics(bag.types)
+    cameras = there if images else {}
     recording = read_bag(bag, {*_TICKS, *cameras, *cameras.values()})
     if not len(recording.time):
         raise BagError(f"{path}: no tick in it has both a /state and a /command")
@@ -217,6 +220,7 @@ def read_episode(path: Path, images: bool = True) -> Episode:
         done=done,
         cameras=cameras_of(bag, recording.topics, cameras, ticks),
         model=recording.model,
+        camera_topics=tuple(there),
     )
 
 
