@@ -46,7 +46,7 @@ def collect(
     own = {name: words.pop(name) for name in _OWN if name in words}
     launch = _resolved(path, words)
     wishes = _wishes(own)
-    checked(launch)
+    launch = checked(launch).told(launch)
     request = Request(
         launch=file,
         arguments={k: v for k, v in launch.values.items() if k not in ("episodes", "realtime")},

@@ -70,13 +70,14 @@ def launch(
         for name in THREADS:
             os.environ.setdefault(name, "1")
         description = replace(description, values={**description.values, "realtime": False})
-    warnings = checked(description).warnings
+    wiring = checked(description)
+    description = wiring.told(description)
     if summary is not None and not summary.absolute().parent.is_dir():
         raise InputError(f"--summary: no folder {summary.absolute().parent}")
     runner = _runner(lockstep)
     folder = _folder(description)
     try:
-        outcome = _run(description, folder, runner, warnings)
+        outcome = _run(description, folder, runner, wiring.warnings)
     except KeyboardInterrupt:  # before the runner notes signals, or a second one in lockstep
         outcome = Outcome(exit_code=130)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient finger costs no summary

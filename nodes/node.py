@@ -136,6 +136,14 @@ class Node:
         """What it listens to under these parameters beside `subscribes`: topic -> message type."""
         return {}
 
+    @staticmethod
+    def gathers(parameters: Any) -> tuple[str, ...]:
+        """Beginnings of topics: it listens to whatever its launch publishes there.
+
+        Its parameter `also` is told of them when the launch starts, as ``"/topic pkg/msg/Type"``.
+        """
+        return ()
+
     # What a node is built from.
 
     def create_publisher(self, message_class: Any, topic: str, depth: int = 1) -> Publisher:

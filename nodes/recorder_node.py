@@ -59,7 +59,7 @@ class RecorderNode(Node):
         topics: tuple[str, ...] = ()
         """Topics to record, `/topic` or `/topic package/msg/Type`; empty: all of the contract."""
         also: tuple[str, ...] = ()
-        """Topics beside those, `/topic package/msg/Type`."""
+        """Topics beside those, `/topic package/msg/Type`; a launch adds the images it publishes."""
         ground_truth: bool = False
         """Record /ground_truth too, where the poses of all objects stand."""
         compression: Literal["none", "lz4", "zstd"] = "none"
@@ -75,6 +75,11 @@ class RecorderNode(Node):
     def also_subscribes(parameters: Parameters) -> dict[str, str]:
         """What only a recorder that is told to records."""
         return {"/ground_truth": "covary_msgs/msg/State"} if parameters.ground_truth else {}
+
+    @staticmethod
+    def gathers(parameters: Parameters) -> tuple[str, ...]:
+        """All images of the launch, unless it says what to record."""
+        return () if parameters.topics else ("/camera/",)
 
     @staticmethod
     def check(parameters: Parameters) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`TopCamera`: what a camera above the table sees: colours, depth and its own geometry."""
+"""`Camera`: what a pinhole camera sees of a plant, colours and distances, drawn by MuJoCo."""
 
 from __future__ import annotations
 
@@ -6,55 +6,53 @@ import atexit
 import ctypes
 import ctypes.util
 import importlib
+import math
 import os
 import sys
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import mujoco
 import numpy as np
 
+from .camera_view import CameraView, triple
 from .plant import Plant
 
 NAME = "top"
 """The camera's name in the model."""
 
-_open: weakref.WeakSet[TopCamera] = weakref.WeakSet()
+_open: weakref.WeakSet[Camera] = weakref.WeakSet()
 
 
 class CameraError(RuntimeError):
     """Nothing can be rendered; one line that says what to do."""
 
 
-class TopCamera:
-    """The camera ``top`` of a plant's model, drawn by MuJoCo without shadows and reflections.
+class Camera:
+    """What a view shows of a plant, drawn by MuJoCo without shadows and reflections.
 
-    It is a perspective camera given by its `fovy`, with square pixels. Close it when done.
+    Close it when done.
 
     Args:
         plant: What it looks at: always the plant's present state.
-        width: Pixels.
-        height: Pixels.
+        view: Where it stands and how it sees. The model need not know of it.
 
     Raises:
-        CameraError: No GL library, or the model has no such camera.
+        CameraError: There is no GL library to render with.
     """
 
-    def __init__(self, plant: Plant, width: int, height: int) -> None:
+    def __init__(self, plant: Plant, view: CameraView) -> None:
         self._renderer: mujoco.Renderer | None = None
-        self.plant = plant
-        self.width, self.height = int(width), int(height)
-        if self.width < 1 or self.height < 1:
-            raise ValueError(f"an image of {width} x {height} pixels")
-        self._id = int(mujoco.mj_name2id(plant.model, mujoco.mjtObj.mjOBJ_CAMERA, NAME))
-        if self._id < 0:
-            raise CameraError(f"{plant.task.mjcf} has no camera called {NAME!r}")
-        self._renderer = _renderer(plant.model, self.width, self.height)
+        self.plant, self.view = plant, view
+        self._renderer = _renderer(plant.model, view.width, view.height)
         # The shadow pass alone takes twenty times as long as all the rest of a software renderer.
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             self._renderer.scene.flags[flag] = 0
+        self._aimed = mujoco.MjvCamera()
+        self._aimed.type = mujoco.mjtCamera.mjCAMERA_USER
+        self._aim(self._renderer.scene)
         if not _open:
             # After the context, and so before GL's own exit handlers.
             atexit.unregister(_close_all)
@@ -62,7 +60,7 @@ class TopCamera:
         _open.add(self)
 
     def rgb(self) -> np.ndarray:
-        """The image, row 0 at the top: there y is largest. (height, width, 3) uint8"""
+        """The image, row 0 at the top. (height, width, 3) uint8"""
         return self._drawn()
 
     def depth(self) -> np.ndarray:
@@ -76,16 +74,11 @@ class TopCamera:
 
     def intrinsics(self) -> np.ndarray:
         """The camera matrix K, pixels; (0, 0) is the centre of the top left pixel. (3, 3)"""
-        fovy = np.deg2rad(self.plant.model.cam_fovy[self._id])
-        focal = self.height / 2 / np.tan(fovy / 2)
-        cx, cy = (self.width - 1) / 2, (self.height - 1) / 2
-        return np.array([[focal, 0.0, cx], [0.0, focal, cy], [0.0, 0.0, 1.0]])
+        return self.view.intrinsics()
 
     def pose(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where it is (m), and its axes in the world: right, down, ahead. (3,), (3, 3)"""
-        position = self.plant.data.cam_xpos[self._id].copy()
-        axes = self.plant.data.cam_xmat[self._id].reshape(3, 3)
-        return position, axes * [1.0, -1.0, -1.0]  # MuJoCo's cameras: y up, looking along -z
+        """Where it is (m), and its axes in the world as columns: right, down, ahead."""
+        return np.array(self.view.position), self.view.axes()
 
     def close(self) -> None:
         """Free the GL context. Afterwards nothing can be drawn; closing again does no harm."""
@@ -100,7 +93,7 @@ class TopCamera:
             renderer._mjr_context.free()
         renderer.close()
 
-    def __enter__(self) -> TopCamera:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -116,8 +109,62 @@ class TopCamera:
 
     def _drawn(self) -> np.ndarray:
         renderer = self._alive()
-        renderer.update_scene(self.plant.data, self._id)
+        self.plant.place()
+        renderer.update_scene(self.plant.data, self._aimed)
         return renderer.render()
+
+    def _aim(self, scene: mujoco.MjvScene) -> None:
+        """Put both eyes of a scene's camera where the view has its one; MuJoCo leaves it so."""
+        model = self.plant.model
+        near, far = (model.stat.extent * z for z in (model.vis.map.znear, model.vis.map.zfar))
+        _, down, ahead = self.view.axes().T
+        for eye in scene.camera:
+            eye.pos, eye.forward, eye.up = self.view.position, ahead, -down
+            eye.frustum_near, eye.frustum_far = near, far
+            eye.frustum_top = near * math.tan(0.5 * math.radians(self.view.fovy_deg))
+            eye.frustum_bottom = -eye.frustum_top
+            eye.frustum_center = eye.frustum_width = 0.0  # as the pixels are square
+            eye.orthographic = 0
+
+
+class TopCamera(Camera):
+    """The camera ``top`` of a plant's model, given there by its pose in the world and its `fovy`.
+
+    Args:
+        plant: What it looks at.
+        width: Pixels.
+        height: Pixels.
+
+    Raises:
+        CameraError: No GL library, or the model has no such camera.
+    """
+
+    def __init__(self, plant: Plant, width: int, height: int) -> None:
+        self._renderer = None  # also where what follows fails
+        super().__init__(plant, top_view(plant, width, height))
+
+
+def top_view(plant: Plant, width: int, height: int) -> CameraView:
+    """The view of the camera ``top`` in a plant's model.
+
+    Raises:
+        CameraError: The model has no such camera.
+    """
+    camera = int(mujoco.mj_name2id(plant.model, mujoco.mjtObj.mjOBJ_CAMERA, NAME))
+    if camera < 0:
+        raise CameraError(f"the model of {plant.task.name} has no camera called {NAME!r}")
+    plant.place()
+    place = plant.data.cam_xpos[camera]
+    _, up, back = plant.data.cam_xmat[camera].reshape(3, 3).T  # MuJoCo's look along -z
+    return CameraView(
+        position=triple(place),
+        look_at=triple(place - back),
+        up=triple(up),
+        fovy_deg=float(plant.model.cam_fovy[camera]),
+        width=int(width),
+        height=int(height),
+        depth=False,
+    )
 
 
 def backend() -> str:

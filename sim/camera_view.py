@@ -79,7 +79,7 @@ class CameraView:
         axes = self.axes() @ _tilt_and_roll(tilt_deg, roll_deg)
         distance = math.dist(self.look_at, self.position)
         look_at = np.add(self.position, distance * axes[:, 2])
-        return replace(self, look_at=_triple(look_at), up=_triple(-axes[:, 1]))
+        return replace(self, look_at=triple(look_at), up=triple(-axes[:, 1]))
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class HeightmapView:
                 left.
         """
         axes = self.axes() @ _tilt_and_roll(tilt_deg, roll_deg)
-        return replace(self, right=_triple(axes[:, 0]), up=_triple(-axes[:, 1]))
+        return replace(self, right=triple(axes[:, 0]), up=triple(-axes[:, 1]))
 
 
 def _tilt_and_roll(tilt_deg: float, roll_deg: float) -> np.ndarray:
@@ -149,6 +149,7 @@ def _unit(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-def _triple(vector: np.ndarray) -> Triple:
+def triple(vector: np.ndarray) -> Triple:
+    """Three coordinates as plain numbers. (3,)"""
     x, y, z = map(float, vector)
     return x, y, z

@@ -8,11 +8,12 @@ import numpy as np
 
 from ..nodes import messages
 from ..nodes.node import Node
+from .images import Images, check_images, image_topics
 from .judge import Judge
-from .load_task import load_task
+from .load_task import check_plant_parameters, load_task
 from .plant import Plant
 from .task import Task
-from .task_messages import camera_topics, header, joint_message, state_message, tf_message
+from .task_messages import header, joint_message, state_message, tf_message
 
 GROUND_TRUTH = "/ground_truth"
 """Everything about a scene, the poses of its objects too; only who is told to may listen."""
@@ -28,7 +29,7 @@ class Senses:
         parameters: The sim node's.
 
     Raises:
-        CameraError: A camera is asked for and nothing can be rendered here.
+        ParameterError: An image is asked for that cannot be had here.
     """
 
     def __init__(self, node: Node, task: Task, plant: Plant, parameters: Any) -> None:
@@ -40,11 +41,7 @@ class Senses:
         self._state = node.create_publisher(messages.State, "/state")
         self._cost = node.create_publisher(messages.Cost, "/cost")
         self._truth = node.create_publisher(messages.State, GROUND_TRUTH) if task.sensed else None
-        self._cameras: list[Any] = []
-        if parameters.camera:
-            from .camera_publisher import CameraPublisher  # GL only where it is asked for
-
-            self._cameras.append(CameraPublisher(node, plant, parameters.camera_hz))
+        self._images = Images(node, plant, parameters)
 
     def publish(self, time: float, episode: int) -> None:
         """Publish what is seen now (s)."""
@@ -52,8 +49,7 @@ class Senses:
         self._clock.publish(messages.Clock(clock=messages.stamp(time)))
         self._joints.publish(joint_message(task, time, *self.plant.joints()))
         self._tf.publish(tf_message(task, time, x))
-        for camera in self._cameras:
-            camera.publish(time)
+        self._images.publish(time)
         if self._truth is not None:
             self._truth.publish(state_message(task.state_names, time, episode, x))
         self._state.publish(state_message(self._names, time, episode, x[self._index]))
@@ -65,13 +61,23 @@ class Senses:
 
     def close(self) -> None:
         """Let the cameras go."""
-        for camera in self._cameras:
-            camera.close()
+        self._images.close()
 
 
 def sensed_topics(parameters: Any) -> dict[str, str]:
     """What these parameters add to the sim node's topics: topic -> message type."""
-    topics = camera_topics(parameters)
+    topics = image_topics(parameters)
     if load_task(parameters.task, parameters.task_options).sensed:
         topics[GROUND_TRUTH] = "covary_msgs/msg/State"
     return topics
+
+
+def check_senses(parameters: Any) -> None:
+    """The `check` of the sim node.
+
+    Raises:
+        PluginError: As `load_task`.
+        ParameterError: A deadline shorter than a physics tick, or an image that cannot be had here.
+    """
+    check_plant_parameters(parameters)
+    check_images(load_task(parameters.task, parameters.task_options), parameters)

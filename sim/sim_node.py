@@ -14,21 +14,25 @@ import numpy as np
 from ..nodes import messages
 from ..nodes.node import Node
 from ..nodes.parameters import ParameterError
+<<<<<<< HEAD
 from .engines.engine import EngineError
 from .freeze import Freeze
 from .guard import PlantGuard
 from .judge import Judge
 from .load_task import check_plant_parameters, load_task
 from .plant import Plant
+=======
+from .camera_view import CameraView
+from .freeze import Freeze
+from .guard import PlantGuard
+from .judge import Judge
+from .load_task import load_task
+from .plant import EngineError, Plant
+>>>>>>> 7b435b4 (Cameras at any pose, heightmaps and in-hand images on topics; the recorder records what the launch publishes)
 from .safe_spans import SafeSpans
-from .senses import Senses, sensed_topics
+from .senses import Senses, check_senses, sensed_topics
 from .task import Task
-from .task_messages import (
-    TaskMessageError,
-    command_action,
-    goal_of,
-    header,
-)
+from .task_messages import TaskMessageError, command_action, goal_of, header
 
 PHYSICS_EVERY = 100
 """A full physics state is published at the first tick of an episode and every so many ticks."""
@@ -64,7 +68,7 @@ class SimNode(Node):
     }
 
     plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks"}
-    check = staticmethod(check_plant_parameters)
+    check = staticmethod(check_senses)
     also_publishes = staticmethod(sensed_topics)
 
     @dataclass(frozen=True)
@@ -95,16 +99,23 @@ class SimNode(Node):
         """Tick barrier only: the nodes from sensor to command, with the topic each answers by."""
         camera: bool = False
         """Publish the top-view camera (needs a GL library: see covary doctor)."""
-        camera_hz: float = 10.0
-        """Rate of the camera, simulated time."""
+        cameras: dict[str, CameraView] = field(default_factory=dict)
+        """Other cameras, colours and distances: name -> position, look_at, fovy_deg, width ..."""
+        heightmap: int = 0
+        """Pixels on a side of the heightmap, seen from straight above without GL; 0: none."""
+        in_hand: int = 0
+        """Pixels on a side of the in-hand heightmap, which goes with the gripper; 0: none."""
+        camera_hz: float = 0.0
+        """Rate of all images, simulated time; 0: one in every control period."""
 
         def __post_init__(self) -> None:
-            for name, least in (("episodes", 1), ("first_episode", 0), ("seed", 0)):
-                if getattr(self, name) < least:
-                    raise ValueError(f"{name}: {getattr(self, name)} must be at least {least}")
+            least = {"episodes": 1, "first_episode": 0, "seed": 0, "camera_hz": 0}
+            for name, value in least.items():
+                if getattr(self, name) < value:
+                    raise ValueError(f"{name}: {getattr(self, name)} must be at least {value}")
             if self.seed >= 2**64:  # /episode says it
                 raise ValueError(f"seed: {self.seed} must be at least 0 and below 2**64")
-            for name in ("command_deadline_ms", "freeze_limit_s", "tick_timeout_s", "camera_hz"):
+            for name in ("command_deadline_ms", "freeze_limit_s", "tick_timeout_s"):
                 if not getattr(self, name) > 0:
                     raise ValueError(f"{name}: {getattr(self, name)} must be positive")
 

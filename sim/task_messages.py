@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -157,9 +156,3 @@ def _order(task: Task, names: list[str]) -> list[int]:
     if sorted(names) != sorted(task.action_names):
         raise TaskMessageError(f"joints {list(names)}; {task.name} has {list(task.action_names)}")
     return [list(names).index(name) for name in task.action_names]
-
-
-def camera_topics(parameters: Any) -> dict[str, str]:
-    """What a node with a parameter `camera` publishes if that is true: topic -> message type."""
-    kinds = {"image_raw": "Image", "camera_info": "CameraInfo"} if parameters.camera else {}
-    return {f"/camera/top/{name}": f"sensor_msgs/msg/{kind}" for name, kind in kinds.items()}

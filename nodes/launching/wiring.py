@@ -11,7 +11,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import messages
@@ -39,12 +39,24 @@ class Wiring:
         errors: What is certainly wrong.
         warnings: What would be wrong, did the launch not leave room for nodes that it knows
             nothing of.
+        gathered: For the full name of a node that gathers topics: topic -> type of what it found.
     """
 
     classes: dict[str, Any] = field(default_factory=dict)
     ends: list[End] = field(default_factory=list)
     errors: list[InputError] = field(default_factory=list)
     warnings: list[InputError] = field(default_factory=list)
+    gathered: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def told(self, launch: LaunchDescription) -> LaunchDescription:
+        """The launch, with nodes that gather topics told of them by their parameter `also`."""
+        nodes = []
+        for node in launch.nodes:
+            found = self.gathered.get(node.full_name, {})
+            also = [*node.parameters.get("also", ()), *(f"{t} {kind}" for t, kind in found.items())]
+            more = {"also": also} if found else {}
+            nodes.append(replace(node, parameters={**node.parameters, **more}))
+        return replace(launch, nodes=tuple(nodes))
 
 
 def wire(launch: LaunchDescription, here: Container[str] | None = None) -> Wiring:
@@ -91,6 +103,7 @@ def wire(launch: LaunchDescription, here: Container[str] | None = None) -> Wirin
         for place, message in _remap_errors(node, stated):
             findings.add(place, message)
             whole = False
+    _gather(launch, wiring)
     for place, message in _disagreements(launch, wiring):
         findings.add(place, message)
     _judge_topics(launch, wiring, whole)
@@ -184,19 +197,40 @@ def _stated(node: NodeDescription, kind: Any) -> Iterator[tuple[str, str, bool]]
     for attribute, publishes in (("subscribes", False), ("publishes", True)):
         stated = getattr(kind, attribute, {})
         if isinstance(stated, Mapping):
-            stated = dict(stated) | _more(node, kind, f"also_{attribute}")
+            stated = dict(stated) | dict(_said(node, kind, f"also_{attribute}"))
             for topic, type_name in stated.items():
                 if is_topic(topic):
                     yield topic, "" if _type_error(type_name) else type_name, publishes
 
 
-def _more(node: NodeDescription, kind: Any, attribute: str) -> dict[str, str]:
-    """What a node publishes or listens to because of its parameters."""
+def _said(node: NodeDescription, kind: Any, method: str) -> Any:
+    """What a class says of its topics because of a node's parameters."""
     try:
         made = from_dict(kind.Parameters, node.parameters, node.full_name)
-        return dict(getattr(kind, attribute)(made))
+        return getattr(kind, method)(made)
     except Exception:  # wrong parameters have had their line
-        return {}
+        return ()
+
+
+def _gather(launch: LaunchDescription, wiring: Wiring) -> None:
+    """Joins nodes that gather topics to what the others publish there, under the name it has."""
+    for node in launch.nodes:
+        kind = wiring.classes.get(node.full_name)
+        beginnings = tuple(_said(node, kind, "gathers")) if kind else ()
+        known = {end.topic for end in wiring.ends if end.node == node.full_name}
+        found = {
+            end.topic: end.type_name
+            for end in wiring.ends
+            if end.publishes and end.type_name and end.topic not in known
+            if end.stated.startswith(beginnings)
+        }
+        if found:
+            place = node.place("exec")
+            wiring.gathered[node.full_name] = found
+            wiring.ends += [
+                End(node.full_name, topic, type_name, False, topic, topic, place)
+                for topic, type_name in found.items()
+            ]
 
 
 def _statement_errors(node: NodeDescription, kind: Any) -> Iterator[str]:

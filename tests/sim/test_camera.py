@@ -1,4 +1,4 @@
-"""The top camera: images in the right place, its geometry, its topics; skipped where no GL is."""
+"""Cameras: images in the right place, exact geometry at any pose; skipped where no GL is."""
 
 import ctypes.util
 import os
@@ -6,14 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mujoco
 import numpy as np
 import pytest
 
-from covary.nodes import messages, plugin
-from covary.nodes.bus.local_bus import LocalBus, LocalGraph
-from covary.nodes.node import Node
-from covary.sim.camera import CameraError, TopCamera
-from covary.sim.camera_publisher import FRAME, CameraPublisher
+from covary.nodes import plugin
+from covary.sim.camera import Camera, CameraError, TopCamera
+from covary.sim.camera_view import CameraView
 from covary.sim.plant import Plant
 from covary.sim.tasks.push import Push
 
@@ -33,9 +32,9 @@ def make(plant):
     """Opens cameras and closes them all; skips with the reason where nothing can be rendered."""
     cameras = []
 
-    def opened(width=128, height=128, of=None):
+    def opened(width=128, height=128, of=None, view=None):
         try:
-            cameras.append(TopCamera(of or plant, width, height))
+            cameras.append(Camera(plant, view) if view else TopCamera(of or plant, width, height))
         except CameraError as error:
             pytest.skip(str(error))
         return cameras[-1]
@@ -45,10 +44,11 @@ def make(plant):
         camera.close()
 
 
-def pixel(camera: TopCamera, point: np.ndarray) -> np.ndarray:
+def pixel(camera: Camera, point: np.ndarray) -> np.ndarray:
     """Column and row at which the camera says a point of the world appears. (3,) -> (2,)"""
     position, axes = camera.pose()
     u, v, w = camera.intrinsics() @ axes.T @ (point - position)
+    assert np.allclose(camera.view.pixels(point), [u / w, v / w, w])
     return np.array([u, v]) / w
 
 
@@ -94,7 +94,7 @@ def test_rendering_that_is_forbidden_is_not_tried():
 def test_importing_sets_no_environment_variable():
     code = (
         "import os, sys, gymnasium; before = dict(os.environ)\n"  # which sets one of its own
-        "import covary.sim.camera, covary.sim.camera_publisher, covary.sim.env\n"
+        "import covary.sim.camera, covary.sim.images, covary.sim.env\n"
         "assert dict(os.environ) == before\n"
         "assert 'OpenGL' not in sys.modules\n"
     )
@@ -216,74 +216,112 @@ def test_a_process_that_forgets_to_close_ends_without_a_word(name):
     assert done.stderr == ""
 
 
-# Topics.
+def test_a_camera_shows_the_present_not_the_tick_before(make, plant):
+    camera = make(256, 256)
+    plant.reset(X)
+    for _ in range(30):
+        plant.apply(np.array([0.25, 0.0]))
+        plant.step()
+    image = camera.rgb()
+    plant.reset(plant.state())
+    assert (camera.rgb() == image).all()
+
+
+# Any pose, in a scene of which all is known.
+
+VIEWS = {
+    "above": CameraView((0.05, -0.1, 0.9), (0.05, -0.1, 0.0), fovy_deg=60),
+    "side": CameraView((0.7, -0.6, 0.5), (-0.2, -0.15, 0.02), fovy_deg=40, width=320, height=240),
+    "rolled": CameraView((-0.6, 0.4, 0.6), (-0.1, -0.1, 0.0), fovy_deg=50).turned(3, 40),
+    "wide": CameraView((0.3, 0.5, 0.7), (-0.1, -0.1, 0.0), fovy_deg=80, width=480, height=240),
+}
+HALF, MIDDLE = np.array([0.08, 0.05, 0.03]), np.array([-0.12, -0.1, 0.05])
+"""Of the box, m."""
+TABLE = '<geom name="table" type="plane" size="0 0 1"/>'
+
+
+class Box:
+    """A turned box and what is beside it, as a camera needs it."""
+
+    def __init__(self, beside="", alpha=1):
+        self.model = mujoco.MjModel.from_xml_string(
+            f"""<mujoco><worldbody>{beside}<geom name="box" type="box" size="0.08 0.05 0.03"
+            pos="-0.12 -0.1 0.05" quat="0.8 0.3 -0.2 0.5" rgba="1 0 0 {alpha}"/>
+            </worldbody></mujoco>"""
+        )
+        self.data = mujoco.MjData(self.model)
+        self.place()
+        self.turn = self.data.geom("box").xmat.reshape(3, 3)
+
+    place = Plant.place
 
 
 @pytest.fixture
-def published(make, plant):
-    """Publishes at the given times and hands back what arrived: topic -> messages."""
-    make(8, 8).close()  # skips where there is no GL
+def look():
+    """Opens a camera on a box; skips with the reason where nothing can be rendered."""
+    cameras = []
 
-    def publish(hz, times):
-        graph = LocalGraph()
-        node = Node("sim", LocalBus(graph, "sim"), realtime=False)
-        ears = LocalBus(graph, "ears")
-        kinds = {
-            "/camera/top/image_raw": messages.Image.__msgtype__,
-            "/camera/top/camera_info": messages.CameraInfo.__msgtype__,
-            "/tf": messages.TFMessage.__msgtype__,
-        }
-        heard = {topic: ears.subscribe(kind, topic, 0) for topic, kind in kinds.items()}
-        publisher = CameraPublisher(node, plant, hz)
-        for time in times:
-            publisher.publish(time)
-        publisher.close()
-        publisher.close()
-        while graph.step():
-            pass
-        found = {}
-        for topic, subscription in heard.items():
-            found[topic] = []
-            while subscription.waiting():
-                payload, _ = subscription.take()
-                found[topic].append(messages.deserialize(payload, kinds[topic]))
-        return found
+    def opened(box, name):
+        try:
+            cameras.append(Camera(box, VIEWS[name]))
+        except CameraError as error:
+            pytest.skip(str(error))
+        return cameras[-1]
 
-    return publish
+    yield opened
+    for camera in cameras:
+        camera.close()
 
 
-def test_frames_come_at_the_rate_of_simulated_time(published):
-    ticks = [round(k * 0.05, 9) for k in range(41)]  # 2 s
-    for hz, expected in ((10.0, 21), (100.0, 41), (8.0, 17), (0.4, 1)):
-        images = published(hz, ticks)["/camera/top/image_raw"]
-        stamps = [messages.seconds(image.header.stamp) for image in images]
-        assert len(stamps) == expected
-        assert set(stamps) <= set(ticks)
-        due = [t * hz for t in stamps]
-        assert all(d - int(d + 1e-6) < 0.05 * hz for d in due)  # the first tick at or after 1/hz
+def distances(box, view):
+    """Distances along the optical axis to the box and to the table, computed. (h, w) each"""
+    rows, columns = np.mgrid[0 : view.height, 0 : view.width]
+    pixels = np.stack([columns, rows, np.ones_like(rows)], -1)
+    # Rays that are one metre long along the axis.
+    rays = pixels @ np.linalg.inv(view.intrinsics()).T @ view.axes().T
+    table = np.where(rays[..., 2] < 0, -view.position[2] / rays[..., 2], np.inf)
+    start, rays = (view.position - MIDDLE) @ box.turn, rays @ box.turn
+    ends = np.stack([(-HALF - start) / rays, (HALF - start) / rays])
+    near, far = ends.min(0).max(-1), ends.max(0).min(-1)
+    return np.where(near < far, near, np.inf), table
 
 
-def test_an_image_its_info_and_its_frame_belong_together(published, plant, make):
-    found = published(10.0, [0.35])
-    (image,), (info,), (tf,) = found.values()
-    assert image.header == info.header
-    assert image.header.frame_id == info.header.frame_id == FRAME == "camera_top"
-    assert messages.seconds(image.header.stamp) == 0.35
-    camera = make(image.width, image.height)
-    pixels = np.asarray(image.data).reshape(image.height, image.step)
-    assert image.encoding == "rgb8"
-    assert (pixels.reshape(image.height, image.width, 3) == camera.rgb()).all()
-    assert (np.asarray(info.k).reshape(3, 3) == camera.intrinsics()).all()
-    assert (np.asarray(info.p).reshape(3, 4)[:, :3] == camera.intrinsics()).all()
-    assert (info.width, info.height) == (image.width, image.height)
-    (frame,) = tf.transforms
-    assert (frame.header.frame_id, frame.child_frame_id) == ("world", FRAME)
-    place, turn = frame.transform.translation, frame.transform.rotation
-    assert (place.x, place.y, place.z) == tuple(camera.pose()[0])
-    # The optical axis, z, points down: the half turn about x.
-    assert np.allclose(np.abs([turn.w, turn.x, turn.y, turn.z]), [0, 1, 0, 0])
+@pytest.mark.parametrize("name", VIEWS)
+def test_depth_is_the_distance_to_the_millimetre_at_any_pose(look, name):
+    box, view = Box(TABLE), VIEWS[name]
+    depth = look(box, name).depth()
+    to_box, table = distances(box, view)
+    expected = np.minimum(to_box, table)
+    assert (to_box < table).sum() > 150
+    apart = np.abs(depth - expected)[expected < 4.0]
+    # A pixel on an edge may show what is on either side of it.
+    assert (apart > 1e-3).mean() < 0.005
+    assert np.quantile(apart, 0.95) < 1e-5
 
 
-def test_a_rate_that_is_none_is_refused(plant):
-    with pytest.raises(ValueError, match="camera_hz"):
-        CameraPublisher(Node("sim", LocalBus(LocalGraph(), "sim")), plant, 0.0)
+CORNERS = (np.indices((2, 2, 2)).reshape(3, -1).T * 2 - 1)[[0, 3, 5]] * HALF
+"""Three corners that hide each other from none of the views. (3, 3)"""
+BALLS = "".join(
+    f'<geom type="sphere" size="0.008" pos="{x} {y} {z}" rgba="{colour} 1"/>'
+    for (x, y, z), colour in zip(CORNERS, ("1 0 0", "0 1 0", "0 0 1"), strict=True)
+)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_corners_of_a_body_are_where_k_and_pose_put_them(look, name):
+    camera = look(
+        Box(f'<body pos="-0.12 -0.1 0.05" quat="0.8 0.3 -0.2 0.5">{BALLS}</body>', 0), name
+    )
+    image = camera.rgb().astype(int)
+    for channel, corner in enumerate(CORNERS @ Box().turn.T + MIDDLE):
+        others = np.delete(image, channel, axis=2).max(axis=2)
+        rows, columns = np.nonzero(image[..., channel] > others + 30)
+        found = np.array([columns.mean(), rows.mean()])
+        assert np.abs(found - pixel(camera, corner)).max() < 0.5
+
+
+def test_views_of_several_cameras_do_not_mix(look):
+    cameras = {name: look(Box(TABLE), name) for name in VIEWS}
+    first = {name: camera.rgb() for name, camera in cameras.items()}
+    for name in reversed(VIEWS):
+        assert np.array_equal(cameras[name].rgb(), first[name])
