@@ -14,7 +14,6 @@ from ..nodes.node import Node
 from ..nodes.parameters import ParameterError
 from .camera_view import LARGEST, CameraView, HeightmapView
 from .plant import Plant
-from .task import Task
 
 if TYPE_CHECKING:
     from .camera import Camera
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 TOP, HEIGHTMAP, IN_HAND = "top", "heightmap", "in_hand"
 """Names of the images that need no description."""
+ASKED = ("camera", "cameras", "heightmap", "in_hand")
+"""The parameters that ask for images."""
 TOP_PIXELS = 128
 """On a side of the top camera's images."""
 
@@ -47,6 +48,10 @@ class Images:
         self._last = -1
         self._tf = node.create_publisher(messages.TFMessage, "/tf")
         self._sources: list[_Rendered | _Measured] = []
+        asked = [name for name in ASKED if getattr(parameters, name)]
+        if asked and plant.model is None:
+            said = f"{asked[0]}: {plant.task.name} has no MuJoCo model of which there are images"
+            raise ParameterError(said, asked[0])
         try:
             for name, camera in _opened(plant, parameters):
                 self._sources.append(_Rendered(node, name, camera))
@@ -203,11 +208,11 @@ def image_topics(parameters: Any) -> dict[str, str]:
     }
 
 
-def check_images(task: Task, parameters: Any) -> None:
+def check_images(parameters: Any) -> None:
     """Hold the parameters of images to what can be had here, with nothing opened.
 
     Raises:
-        ParameterError: A name or size that is none, no GL where it is needed, no tool.
+        ParameterError: A name or size that is none, or no GL where it is needed.
     """
     for name in (HEIGHTMAP, IN_HAND):
         if not 0 <= (pixels := getattr(parameters, name)) <= LARGEST:
@@ -225,12 +230,6 @@ def check_images(task: Task, parameters: Any) -> None:
             backend()
         except CameraError as error:
             raise _refused("camera" if parameters.camera else "cameras", error) from error
-    if parameters.in_hand:
-        from .heightmap import TOOL
-
-        model = task.compiled()
-        if TOOL not in (model.site(i).name for i in range(model.nsite)):
-            raise ParameterError(f"in_hand: {task.name} has no gripper (no site {TOOL!r})", IN_HAND)
 
 
 # Messages.

@@ -80,4 +80,4 @@ def check_senses(parameters: Any) -> None:
         ParameterError: A deadline shorter than a physics tick, or an image that cannot be had here.
     """
     check_plant_parameters(parameters)
-    check_images(load_task(parameters.task, parameters.task_options), parameters)
+    check_images(parameters)

@@ -26,9 +26,10 @@ class Row(NamedTuple):
         return "/srv/" in self.type_name
 
     @property
-    def camera(self) -> bool:
-        """Whether it is there with a camera only."""
-        return "camera:=true" in self.who
+    def needs(self) -> str:
+        """The launch argument without which it is not there, such as `camera`; empty: none."""
+        found = re.search(r"`(\w+):=", self.who)
+        return found[1] if found else ""
 
     @property
     def speakers(self) -> set[str]:

@@ -91,6 +91,9 @@ class GymPlant:
         self._success = bool(declared.success(self._x, info, bool(terminated), timed_out))
         self.tick += 1
 
+    def place(self) -> None:
+        """Leaves bodies and shapes where the environment has them, which may read them itself."""
+
     def state(self) -> np.ndarray:
         """The observation as one vector. (n,)"""
         return self._x.copy()

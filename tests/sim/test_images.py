@@ -191,19 +191,28 @@ def test_parameters_that_are_none(given, said):
 
 
 @pytest.mark.parametrize(
-    ("task", "given", "said"),
+    ("given", "said"),
     [
-        ("push", {"heightmap": -1}, "heightmap: -1 is not between 0 and 4096"),
-        ("push", {"in_hand": 5000}, "in_hand: 5000 is not between"),
-        ("push", {"in_hand": 24}, "in_hand: push has no gripper"),
-        ("push", {"cameras": {"A b": SIDE}}, "cameras: 'A b' is no name for a camera"),
-        ("push", {"cameras": {"in_hand": SIDE}}, "cameras: 'in_hand' is taken: in_hand publishes"),
+        ({"heightmap": -1}, "heightmap: -1 is not between 0 and 4096"),
+        ({"in_hand": 5000}, "in_hand: 5000 is not between"),
+        ({"cameras": {"A b": SIDE}}, "cameras: 'A b' is no name for a camera"),
+        ({"cameras": {"in_hand": SIDE}}, "cameras: 'in_hand' is taken: in_hand publishes"),
     ],
 )
-def test_images_that_cannot_be_had(task, given, said):
-    p = parameters(task, **given)
+def test_images_that_cannot_be_had(given, said):
     with pytest.raises(ParameterError, match=said):
-        check_images(load_task(task), p)
+        check_images(parameters("push", **given))
+
+
+def test_a_task_without_a_gripper_or_a_model_has_no_in_hand_image():
+    p = parameters("push", in_hand=24)
+    plant = plant_of(p)
+    node = Node("sim", LocalBus(LocalGraph(), "sim"))
+    with pytest.raises(ParameterError, match="^in_hand: push has no site called 'tool'"):
+        Images(node, plant, p)
+    plant.model = None  # as an environment of another make
+    with pytest.raises(ParameterError, match="^in_hand: push has no MuJoCo model"):
+        Images(node, plant, p)
 
 
 @pytest.mark.parametrize("given", [{"camera": True}, {"cameras": {"side": SIDE}}])
@@ -212,10 +221,10 @@ def test_without_gl_the_parameter_and_a_way_out_are_named(given, monkeypatch):
     p = parameters("push", **given, heightmap=16)
     said = f"^{next(iter(given))}: MUJOCO_GL=disable forbids .* heightmap:=64 needs no GL$"
     with pytest.raises(ParameterError, match=said):
-        check_images(load_task("push"), p)
+        check_images(p)
     plant = plant_of(p)
     with pytest.raises(ParameterError, match=said):
         Images(Node("sim", LocalBus(LocalGraph(), "sim")), plant, p)
     p = parameters("push", heightmap=16)
-    check_images(load_task("push"), p)
+    check_images(p)
     assert len(published(plant, p, [0.0])["/camera/heightmap/image_raw"]) == 1
