@@ -1,4 +1,4 @@
-"""`covary replay BAG`: runs a recorded episode's physics again and compares it bit for bit."""
+"""`covary replay BAG|DATASET`: runs recorded physics again and compares it bit for bit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from rich.console import Console
 from ..nodes.bags.bag import BagError
 from ..nodes.bags.reader import Recording, read
 from ..nodes.launching.yaml_loader import in_a_line
+from .dataset_replay import replay_dataset
+from .info import is_run_folder
 
 if TYPE_CHECKING:
     from ..sim.plant import Plant
@@ -61,14 +63,23 @@ class Verdict:
 
 
 def replay(
-    path: Annotated[Path, typer.Argument(metavar="BAG", help="Bag folder or .mcap file.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="BAG|RUN|DATASET", help="Bag folder, .mcap file, run folder, or dataset."
+        ),
+    ],
 ) -> None:
     """Restore a recorded episode's physics, apply its actions again, compare every record.
+
+    Of a dataset or a run every episode, with a table; exit code 1 where one is not identical.
 
     In the engine that the bag names. Exit code 0 when all is identical to the last bit, 1 when
     something differs, 2 when the bag cannot be replayed.
     """
     console = Console(soft_wrap=True, highlight=False, markup=False)
+    if is_run_folder(path):
+        raise typer.Exit(0 if replay_dataset(path, _verdict) else 1)
     try:
         verdict = verify(path)
     except (BagError, ReplayError, OSError) as error:
@@ -87,6 +98,14 @@ def replay(
         f"replayed {d.replayed!r} ({d.replayed - d.recorded:+.3g})"
     )
     raise typer.Exit(1)
+
+
+def _verdict(path: Path) -> Verdict | str:
+    """The verdict on a bag, or why it cannot be replayed."""
+    try:
+        return verify(path)
+    except (BagError, ReplayError, OSError) as error:
+        return in_a_line(str(error))
 
 
 def verify(path: Path) -> Verdict:

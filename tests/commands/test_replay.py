@@ -192,3 +192,20 @@ def test_an_episode_cut_off_before_its_first_tick_is_identical_over_none(tmp_pat
     writer.write("/physics", first.__msgtype__, messages.serialize(first), 0, 0)
     verdict = verify(writer.close())
     assert (verdict.difference, verdict.ticks, verdict.compared) == (None, 0, 1)
+
+
+def test_a_folder_of_bags_is_replayed_one_by_one(tmp_path):
+    def spoil(topic, tick, message):
+        if (topic, tick) == ("/state", 150):
+            message.value[2] += 1e-9
+
+    record(tmp_path / "bags" / "episode_000000")
+    record(tmp_path / "bags" / "episode_000004")
+    assert "2 of 2 episodes identical" in run(tmp_path).output
+    record(tmp_path / "bags" / "episode_000007", change=spoil)
+    (tmp_path / "bags" / "episode_000009").mkdir()
+    (tmp_path / "bags" / "episode_000009" / "episode_000009_0.mcap").write_bytes(b"nothing")
+    result = run(tmp_path)
+    assert result.exit_code == 1 and "2 of 4 episodes identical" in result.output
+    text = " ".join(result.output.replace("│", " ").split())
+    assert "differs first at tick 150: /state box_x" in text and "cannot be replayed" in text
