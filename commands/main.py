@@ -26,6 +26,7 @@ COMMANDS = {
     "view": "Draw a recording from above as an SVG file that a browser plays.",
     "replay": "Do a recording again and name the first difference.",
     "export": "Write a dataset for other tools: LeRobot, robomimic, Minari.",
+    "robot": "Write the URDF or MJCF of a robot of the tabletop.",
     "recover": "Mend a recording whose recorder was killed.",
     "doctor": "Show what is installed, what is missing, and what to type.",
 }

@@ -90,6 +90,8 @@ class Arm:
         rows = gripper.reshape(-1, 5)
         found = np.empty((len(rows), self._n + 2))
         for row, q in zip(rows, found, strict=True):
+            if not np.isfinite(row).all():
+                raise ValueError(f"no pose of the gripper: {row}")
             left = chain.posture(
                 row[:4], self._fixed, self._limits, self._pull, 200, EXACT, q[: self._n]
             )

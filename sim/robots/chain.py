@@ -25,7 +25,7 @@ from numba import njit
 
 SINGULAR = 0.08
 """Smallest singular value below which its direction is damped."""
-DAMPING = 0.1
+DAMPING = 0.05
 """The damping factor at a singularity."""
 UPRIGHT = 2.0
 """What a rad/s of the tool's rotation counts as where not all can be had, m/s."""
@@ -37,6 +37,8 @@ RESTING = 5.0
 """How fast what is free goes to the rest posture: radians per radian and metre of travel."""
 TURNING = 0.1
 """Travel that a turn of one radian counts as, m."""
+STRIDE = 0.3
+"""Longest step of a joint on the way to a posture, rad."""
 PIVOT = 1e-10
 """What a pivot of the normal matrix is taken for when it is smaller."""
 ITERATIONS = 4
@@ -126,15 +128,19 @@ def weakest(L, weak):
 
 
 @njit(cache=True)
-def resolved(J, twist, wish, slowest, fastest, L, free, rates):
+def resolved(J, twist, wish, slowest, fastest, most, L, free, rates):
     """Joint rates that give the tool a twist, and are else as near to a wish as the tool allows.
+
+    Where a joint would be too fast, all are slower, and the tool keeps its direction. A bound ends
+    the motion of one joint only, and the others make up for it.
 
     Args:
         J: Its rotational half is scaled by `UPRIGHT`. (6, n)
-        twist: Velocity (m/s) and angular velocity (rad/s) of the tool. (6,)
-        wish: Rates that the joints would like. (n,)
+        twist: Velocity (m/s) and angular velocity (rad/s) of the tool; scaled too. (6,)
+        wish: Rates that the joints would like; scaled too. (n,)
         slowest: Bounds below. (n,)
         fastest: Bounds above. (n,)
+        most: Largest rates either way. (n,)
         L: Room for a factor. (6, 6)
         free: Set to which joints are within their bounds. (n,)
         rates: Set. (n,)
@@ -155,15 +161,25 @@ def resolved(J, twist, wish, slowest, fastest, L, free, rates):
             for i in range(n):
                 rest[r] -= J[r, i] * (wish[i] if free[i] else rates[i])
         solved(L, rest)
-        worst, most = -1, 1e-9
         for i in range(n):
             if free[i]:
                 rates[i] = wish[i]
                 for r in range(6):
                     rates[i] += J[r, i] * rest[r]
-                over = max(rates[i] - fastest[i], slowest[i] - rates[i])
-                if over > most:
-                    worst, most = i, over
+        scale = 1.0
+        for i in range(n):
+            if abs(rates[i]) * scale > most[i]:
+                scale = most[i] / abs(rates[i])
+        for i in range(n):
+            rates[i] *= scale
+            wish[i] *= scale
+        for r in range(6):
+            twist[r] *= scale
+        worst, over = -1, 1e-9
+        for i in range(n):
+            beyond = max(rates[i] - fastest[i], slowest[i] - rates[i])
+            if free[i] and beyond > over:
+                worst, over = i, beyond
         if worst < 0:
             return
         free[worst] = False
@@ -205,14 +221,9 @@ def joint_rates(held, u, fixed, limits, pull, ahead, rates):
         twist[4] = RIGHTING * travel * place[n, 0, 2]
         for i in range(n):
             wish[i] = RESTING * travel * pull[i] * (limits[3, i] - q[i])
-        resolved(J, twist, wish, slowest, fastest, L, free, rates)
-        scale = 1.0
-        for i in range(n):
-            if abs(rates[i]) * scale > limits[2, i]:
-                scale = limits[2, i] / abs(rates[i])
-        for i in range(n):
-            rates[i] *= scale
-            if half == 0:
+        resolved(J, twist, wish, slowest, fastest, limits[2], L, free, rates)
+        if half == 0:
+            for i in range(n):
                 q[i] = held[i] + 0.5 * ahead * rates[i]
 
 
@@ -320,6 +331,7 @@ def posture(pose, fixed, limits, pull, rounds, exact, q):
     place, J, L = np.empty((n + 1, 3, 4)), np.empty((6, n)), np.empty((6, 6))
     free, twist, start = np.empty(n, np.bool_), np.empty(6), np.empty(4)
     slowest, fastest, wish, step = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    longest = np.full(n, STRIDE)
     for i in range(n):
         q[i] = limits[3, i]
     forward(q, fixed, place)
@@ -339,11 +351,7 @@ def posture(pose, fixed, limits, pull, rounds, exact, q):
         for i in range(n):
             slowest[i], fastest[i] = limits[0, i] - q[i], limits[1, i] - q[i]
             wish[i] = pull[i] * (limits[3, i] - q[i]) if k < rounds else 0.0
-        resolved(J, twist, wish, slowest, fastest, L, free, step)
-        scale = 1.0
+        resolved(J, twist, wish, slowest, fastest, longest, L, free, step)
         for i in range(n):
-            if abs(step[i]) * scale > 0.3:
-                scale = 0.3 / abs(step[i])
-        for i in range(n):
-            q[i] = min(max(q[i] + scale * step[i], limits[0, i]), limits[1, i])
+            q[i] = min(max(q[i] + step[i], limits[0, i]), limits[1, i])
     return most
