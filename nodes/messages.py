@@ -59,6 +59,11 @@ SERVICES = {
         "",
         "bool success\nstring message",
     ),
+    "SetBool": (
+        "std_srvs/srv/SetBool",
+        "bool data",
+        "bool success\nstring message",
+    ),
     "GetState": (
         "lifecycle_msgs/srv/GetState",
         "",

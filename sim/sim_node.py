@@ -14,6 +14,7 @@ from ..nodes import messages
 from ..nodes.node import Node
 from ..nodes.parameters import ParameterError
 from .engines.engine import EngineError
+from .episode_requests import EpisodeRequests
 from .freeze import Freeze
 from .guard import PlantGuard
 from .judge import Judge
@@ -101,6 +102,7 @@ class SimNode(Node):
                 self.create_subscription(kind, topic, lambda m, t=topic: self.note(t, m), depth=0)
         self.create_service(messages.Trigger, "/stop", self.on_stop)
         self.create_service(messages.Trigger, "/reset", self.on_reset)
+        self.requests = EpisodeRequests(self)
         self.senses = Senses(self, self.task, self.plant, p)
         self.latencies_ms: deque[float] = deque(maxlen=NEWEST)
         self.index = p.first_episode - 1
@@ -113,7 +115,8 @@ class SimNode(Node):
         else:
             timeout = self.parameters.tick_timeout_s
             self.create_timer(max(timeout / 4, 0.05), self.check_barrier, wall=True)
-        self.begin_episode()
+        if not self.parameters.on_request:
+            self.begin_episode()
 
     # Time.
 
@@ -218,13 +221,13 @@ class SimNode(Node):
         self.write_stats()
 
     def go_on(self) -> None:
-        """Begin the next episode, or end the node after the last."""
+        """Begin the next episode or wait for its request, or end the node after the last."""
         self.tick += self.ticks_per_period  # a gap, so that stamps tell episodes apart
         p = self.parameters
-        if self.index + 1 < p.first_episode + p.episodes:
-            self.begin_episode()
-        else:
+        if self.index + 1 - self.requests.discarded >= p.first_episode + p.episodes:
             self.finish("all episodes done")
+        elif not p.on_request:
+            self.begin_episode()
 
     # Real time.
 

@@ -13,8 +13,13 @@ from ..nodes import messages
 from ..nodes.bus.local_bus import BusError, LocalBus
 from ..nodes.node import Node
 from ..nodes.parameter_services import ParameterClient
-from .load_task import check_task_parameter, load_task
-from .task_messages import TaskMessageError, plan_actions
+from ..nodes.parameters import ParameterError
+from .camera_view import CameraView
+from .images import image_topics
+from .load_task import load_task
+from .task_messages import TaskMessageError, plan_actions, plan_message
+from .viewing.hand import Hand
+from .viewing.hand_controls import HandControls
 from .viewing.images import pixels
 from .viewing.page import Input, Page, slider_of
 from .viewing.plan_paths import PlanPaths
@@ -22,10 +27,13 @@ from .viewing.scene import Scene
 
 RATE_HZ = 30.0
 """The scene is drawn this often at most, wall clock."""
+AHEAD = 3
+"""Control periods for which a person's action is published; a plan too old is refused sooner."""
 READ_S = 2.0
 """The planner's parameters are read this often, wall clock, s."""
 PATHS_S = 0.2
 """A plan is drawn this often at most, wall clock, s."""
+IMAGE = "sensor_msgs/msg/Image"
 GUARD = ("ok", "no command", "late", "rejected", "stopped")
 """The status of /applied in words."""
 
@@ -33,8 +41,8 @@ GUARD = ("ok", "no command", "late", "rejected", "stopped")
 class ViewerNode(Node):
     """Listens to a launch and draws it; asks /stop and /reset what a person asks for.
 
-    Nobody waits for it. It keeps the newest message of each topic, so a slow page loses frames and
-    nothing else.
+    It keeps the newest message of each topic, so a slow page loses frames and nothing else. Where a
+    person demonstrates (`person`) it publishes /plan; else nobody waits for it.
     """
 
     subscribes: ClassVar[dict[str, str]] = {
@@ -42,9 +50,10 @@ class ViewerNode(Node):
         "/joint_states": "sensor_msgs/msg/JointState",
         "/plan": "trajectory_msgs/msg/JointTrajectory",
         "/applied": "covary_msgs/msg/Applied",
+        "/physics": "covary_msgs/msg/PhysicsState",
+        "/cost": "covary_msgs/msg/Cost",
     }
     plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks"}
-    check = staticmethod(check_task_parameter)
 
     @dataclass(frozen=True)
     class Parameters:
@@ -60,8 +69,18 @@ class ViewerNode(Node):
         """Port of loopback; if it is taken the next that is free, 0 for any."""
         planner: str = "planner"
         """The node whose parameters have sliders, by its name; empty: none."""
-        images: tuple[str, ...] = ("/camera/top/image_raw",)
-        """Topics of the images in the panel."""
+        camera: bool = False
+        """Show the top-view camera."""
+        cameras: dict[str, CameraView] = field(default_factory=dict)
+        """Show these other cameras of the sim node."""
+        heightmap: int = 0
+        """Show the heightmap, unless 0."""
+        in_hand: int = 0
+        """Show the in-hand heightmap, unless 0."""
+        images: tuple[str, ...] = ()
+        """Topics of other images to show."""
+        person: bool = False
+        """A person moves the gripper in the page: it publishes /plan in the planner's place."""
 
         def __post_init__(self) -> None:
             if not 0 <= self.port < 2**16:
@@ -71,8 +90,28 @@ class ViewerNode(Node):
     def also_subscribes(parameters: Parameters) -> dict[str, str]:
         """The topic that says where everything is, and those of the images."""
         topic = "/ground_truth" if parameters.ground_truth else "/state"
-        images = dict.fromkeys(parameters.images, "sensor_msgs/msg/Image")
+        cameras = {t: k for t, k in image_topics(parameters).items() if k == IMAGE}
+        images = cameras | dict.fromkeys(parameters.images, IMAGE)
         return {topic: "covary_msgs/msg/State"} | images
+
+    @staticmethod
+    def also_publishes(parameters: Parameters) -> dict[str, str]:
+        """What a person plans."""
+        return {"/plan": ViewerNode.subscribes["/plan"]} if parameters.person else {}
+
+    @staticmethod
+    def check(parameters: Parameters) -> Hand | None:
+        """The hand that a person moves, if one does.
+
+        Raises:
+            PluginError: As `load_task`.
+            ParameterError: The task has no gripper to move.
+        """
+        task = load_task(parameters.task, parameters.task_options)
+        try:
+            return Hand(task) if parameters.person else None
+        except ValueError as error:
+            raise ParameterError(f"person: {error}", "person") from error
 
     def configure(self) -> None:
         """Build the scene, open the page and the topics."""
@@ -86,13 +125,19 @@ class ViewerNode(Node):
         self.drawn_at = self.traced_at = self.read_at = -1.0
         self.sliders = bool(p.planner)
         self.status = {"episode": "none yet", "time": "", "cost": "", "success": "", "guard": ""}
-        self.action = self.task.safe_action()
         self.ended = self.succeeded = 0
         self.model: str | None = None
         self.page = Page(p.port, f"covary: {self.task.name}", self.bus.wake)
         self.stats.update(url=self.page.url, frames=0, inputs=0, refused=0)
         self.log.info("the page is at %s", self.page.url)
+        self.hand = self.check(p)
+        self.controls: HandControls | None = None
         self.build(None)
+        if self.hand is not None:
+            if self.realtime is False and not isinstance(self.bus, LocalBus):
+                raise ParameterError("person: nobody can keep up; use realtime:=true", "person")
+            self.controls = HandControls(self.page, self.hand)
+            self.plans = self.create_publisher(messages.JointTrajectory, "/plan")
         self.create_subscription(messages.Episode, "/episode", self.on_episode, depth=0)
         for topic, type_name in self.also_subscribes(p).items():
             if type_name.endswith("State"):
@@ -102,6 +147,8 @@ class ViewerNode(Node):
         self.create_subscription(messages.JointState, "/joint_states", self.on_joints)
         self.create_subscription(messages.JointTrajectory, "/plan", self.on_plan)
         self.create_subscription(messages.Applied, "/applied", self.on_applied)
+        self.create_subscription(messages.PhysicsState, "/physics", self.on_physics)
+        self.create_subscription(messages.Cost, "/cost", self.on_cost)
         self.create_timer(1.0 / RATE_HZ, self.draw, wall=True)
         self.write_stats()
 
@@ -114,7 +161,10 @@ class ViewerNode(Node):
         self.model = model
         self.scene = Scene(self.task, model)
         self.page.show_scene(self.scene)
-        self.paths = PlanPaths(self.task, self.scene)
+        # Who cannot tell where a state is has no model to roll a plan out with.
+        self.paths = PlanPaths(self.task, self.scene) if self.scene.tells_all else None
+        if self.controls is not None:
+            self.controls.draw()
         self.moved = True
 
     # What comes in. It is only noted: the page is drawn at its own rate.
@@ -123,7 +173,10 @@ class ViewerNode(Node):
         """A START may bring another model; an END counts."""
         if message.phase == messages.Episode.START:
             self.status["episode"] = str(message.index)
-            self.paths.reset()
+            if self.paths is not None:
+                self.paths.reset()
+            if self.hand is not None:
+                self.hand.begin()
             self.plan, self.planned = None, True
             if message.model and message.model != (self.model or self.task.model_text()):
                 try:
@@ -134,14 +187,21 @@ class ViewerNode(Node):
             self.ended += 1
             self.succeeded += bool(message.success)
             self.status["success"] = f"{self.succeeded} of {self.ended}"
-            self.status["cost"] = f"{message.cost:.3f} (whole episode)"
+            self.status["cost"] = f"{message.cost:.3f} in the whole episode"
+            if self.controls is not None:
+                word = "discarded" if message.aborted else "success" if message.success else "kept"
+                self.controls.say(f"episode {message.index}: {word}; press start for the next")
 
     def on_state(self, message: messages.State) -> None:
         """Where everything is; what the message does not name stays where it was."""
         for name, value in zip(message.name, message.value, strict=False):
             if name in self.names and np.isfinite(value):
                 self.x[self.names[name]] = value
-        self.status["time"] = f"{messages.seconds(message.header.stamp):.2f} s"
+        time = messages.seconds(message.header.stamp)
+        self.status["time"] = f"{time:.2f} s"
+        if self.hand is not None:
+            actions = np.tile(self.hand.action(self.x), (AHEAD, 1))
+            self.plans.publish(plan_message(self.task, time, self.task.dt, actions))
         self.moved = True
         if isinstance(self.bus, LocalBus):  # in lockstep no wall timer runs
             self.draw()
@@ -160,12 +220,21 @@ class ViewerNode(Node):
             return
         self.plan, self.planned = (time, actions), True
 
+    def on_physics(self, message: messages.PhysicsState) -> None:
+        """Where everything is, of a task whose state does not tell."""
+        if not self.scene.tells_all:
+            self.scene.restore(message.state)
+            self.moved = True
+
+    def on_cost(self, message: messages.Cost) -> None:
+        """What the sim node's judge says of the last period."""
+        good = ", within the thresholds" if message.success else ""
+        self.status["cost"] = f"{message.cost:.3f} in the last period{good}"
+
     def on_applied(self, message: messages.Applied) -> None:
         """What the plant executes, and why."""
         known = message.status < len(GUARD)
         self.status["guard"] = GUARD[message.status] if known else str(message.status)
-        if len(message.action) == len(self.action):
-            self.action = np.array(message.action)
 
     def image_shower(self, topic: str) -> Callable[[Any], None]:
         """What shows the images of a topic, no faster than the page is drawn."""
@@ -196,20 +265,19 @@ class ViewerNode(Node):
             self.moved = False
             self.stats["frames"] += 1
             self.page.move(*self.scene.poses(self.x, self.joints))
-            if self.plan is not None:
-                cost = float(self.task.running_cost(self.x, self.action))
-                self.status["cost"] = f"{cost:.3f}"
         if self.planned and now - self.traced_at >= PATHS_S:
             self.planned, self.traced_at = False, now
             self.page.show_paths(self.traced())
         if self.sliders and now - self.read_at >= READ_S and self.page.watched:
             self.read_at = now
             self.read_parameters()
+        if self.controls is not None:
+            self.controls.show()
         self.page.say([(name, value) for name, value in self.status.items() if value])
 
     def traced(self):
         """The paths of the newest plan, if anybody would see them."""
-        if self.plan is None or not self.page.wants_paths:
+        if self.plan is None or self.paths is None or not self.page.wants_paths:
             return None
         try:
             return self.paths.trace(self.x, self.plan[1])
@@ -223,6 +291,15 @@ class ViewerNode(Node):
             self.ask(messages.Trigger, f"/{given.what}")
         elif given.what == "parameter":
             self.set_parameter(given.name, given.value)
+        elif given.what == "start":
+            self.ask(messages.Trigger, "/episode/begin")
+        elif given.what in ("success", "discard"):
+            self.ask(messages.SetBool, "/episode/end", data=given.what == "success")
+        elif self.controls is not None:
+            try:
+                self.controls.obey(given)
+            except (TypeError, ValueError) as error:
+                self.refuse("target", str(error))
 
     def planner(self) -> ParameterClient:
         """The planner's parameter services."""
@@ -254,9 +331,9 @@ class ViewerNode(Node):
             self.refuse(name, reason)
             self.read_parameters()
 
-    def ask(self, service: Any, name: str) -> None:
-        """Call a service without values, and tell the page if it did not go well."""
-        request = service.Request(structure_needs_at_least_one_member=0)
+    def ask(self, service: Any, name: str, **values: Any) -> None:
+        """Call a service, and tell the page if it did not go well."""
+        request = service.Request(**(values or {"structure_needs_at_least_one_member": 0}))
         try:
             raw = self.bus.call(
                 service.__srvtype__, self.naming.resolve(name), messages.serialize(request)
@@ -267,6 +344,8 @@ class ViewerNode(Node):
             return
         if not answer.success:
             self.refuse(name, answer.message)
+        elif self.controls is not None and name.startswith("/episode"):
+            self.controls.say(answer.message)
 
     def refuse(self, what: str, why: str) -> None:
         """Say in the page that something was not done."""

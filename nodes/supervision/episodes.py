@@ -12,11 +12,13 @@ class Episodes:
     Args:
         outcome: Where the task, the aborted episodes and the failures are kept.
         progress: Who tells the person.
+        on_request: Whether a person begins and ends them: then an abort is no failure.
     """
 
-    def __init__(self, outcome: Outcome, progress: RunProgress) -> None:
+    def __init__(self, outcome: Outcome, progress: RunProgress, on_request: bool = False) -> None:
         self._outcome = outcome
         self._progress = progress
+        self._on_request = on_request
         self._open: dict[str, int] = {}
 
     def note(self, topic: str, message: Any, interrupted: bool) -> None:
@@ -41,7 +43,7 @@ class Episodes:
         words = ("success", "aborted", "cost", "duration")
         self._outcome.episodes.append({"index": index, **dict(zip(words, result, strict=True))})
         if aborted:
-            self._abort(f"episode {index} was aborted", interrupted)
+            self._abort(f"episode {index} was aborted", interrupted or self._on_request)
 
     def close(self, interrupted: bool) -> None:
         """The launch is over: what is open now stays without its end."""

@@ -23,7 +23,7 @@ from ..repeats import Repeats
 from ..run import build
 from .episodes import Episodes
 from .progress import RunProgress
-from .run_folder import LOG, Outcome, episode_topics, node_folder
+from .run_folder import LOG, Outcome, episode_topics, node_folder, on_request
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -42,7 +42,7 @@ class Lockstep:
         self.folder = folder
         self.progress = progress
         self.outcome = Outcome()
-        self.episodes = Episodes(self.outcome, progress)
+        self.episodes = Episodes(self.outcome, progress, on_request(launch))
         self.graph = LocalGraph()
         self.nodes: list[tuple[NodeDescription, Node]] = []
         self._signals: list[int] = []

@@ -236,6 +236,11 @@ def episodes_wanted(launch: LaunchDescription) -> int | None:
     return next(whole, None)
 
 
+def on_request(launch: LaunchDescription) -> bool:
+    """Whether a person begins and ends the episodes."""
+    return any(node.parameters.get("on_request") is True for node in launch.nodes)
+
+
 def episode_topics(launch: LaunchDescription) -> list[str]:
     """Every name under which a node of the launch may speak of episodes, remaps and all."""
     topic = "/episode"

@@ -23,7 +23,7 @@ from .child import Child, Phase, in_words
 from .episodes import Episodes
 from .other_hosts import OtherHosts, open_session
 from .progress import RunProgress
-from .run_folder import Outcome, episode_topics, node_folder, write_json
+from .run_folder import Outcome, episode_topics, node_folder, on_request, write_json
 
 RUN = f"{__name__.rsplit('.', 2)[0]}.run"
 """The module that runs one node as one process."""
@@ -61,7 +61,7 @@ class Supervisor:
         self.folder = folder
         self.progress = progress
         self.outcome = Outcome()
-        self.episodes = Episodes(self.outcome, progress)
+        self.episodes = Episodes(self.outcome, progress, on_request(launch))
         self.realtime = launch.realtime
         self.hosts = hosts_of(launch)
         self.children = [Child(n, folder, self._command(n)) for n in self.hosts.here]

@@ -46,7 +46,9 @@ class PlanPaths:
     """
 
     def __init__(self, task: Task, scene: Scene, dynamics: Dynamics | None = None) -> None:
-        self.task, self.scene = task, scene
+        self.task = task
+        planned = task.for_planning()
+        self.scene = scene if planned is task else Scene(planned)
         self.dynamics = dynamics or _own_model(task)
         self.lowest, self.highest = np.inf, -np.inf
 
@@ -94,7 +96,12 @@ class PlanPaths:
         """Where something goes along states (H, n). (H, 3)"""
         if self.scene.has_body(name):
             return self.scene.positions(path, name)
-        return np.array([(*self.task.frames(x)[name][:2], 0.0) for x in path])
+        names = list(self.task.state_names)
+        height = f"{name}_height"
+        up = path[:, names.index(height)] if height in names else np.zeros(len(path))
+        return np.array(
+            [(*self.task.frames(x)[name][:2], z) for x, z in zip(path, up, strict=True)]
+        )
 
 
 def _own_model(task: Task) -> Dynamics:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from ..plant import Plant
 from ..task import Task
 
 INFINITE = 2.0
@@ -56,6 +55,7 @@ class Scene:
     Attributes:
         bodies: Names of the bodies that have something to draw, the world's first.
         shapes: What is drawn of each.
+        tells_all: Whether the state vector says where everything is; else `restore` does.
 
     Raises:
         ValueError: The model does not load.
@@ -64,8 +64,14 @@ class Scene:
     def __init__(self, task: Task, model: str | None = None) -> None:
         self.task = task
         own = model is None or model == task.model_text()
-        self.plant = Plant(task) if own else Plant(task, model=model)
-        self.model, self.data = self.plant.model, self.plant.data
+        plant = task.plant() if own else task.plant(model=model)
+        # What is no MuJoCo model has nothing to draw.
+        self.model = plant.model or mujoco.MjModel.from_xml_string("<mujoco/>")
+        self.data = mujoco.MjData(self.model)
+        mujoco.mj_resetData(self.model, self.data)
+        self.tells_all = _tells_all(task)
+        goal = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_BODY, "goal")
+        self._goal_mocap = int(self.model.body_mocapid[goal]) if goal >= 0 else -1
         self._joints = {
             self.model.joint(j).name: int(self.model.jnt_qposadr[j])
             for j in range(self.model.njnt)
@@ -93,13 +99,31 @@ class Scene:
         Returns:
             Positions, m, and orientations (w, x, y, z) of `bodies`. (B, 3), (B, 4)
         """
-        self.data.qpos[:] = self.task.physics_from_state(x)[0]
-        self.plant.set_goal(x[self.task.goal_slice])
+        if self.tells_all:
+            self.data.qpos[:] = self.task.physics_from_state(x)[0]
+            self._mark(x[self.task.goal_slice])
         for name, value in (joints or {}).items():
             if name in self._joints:
                 self.data.qpos[self._joints[name]] = value
         mujoco.mj_kinematics(self.model, self.data)
         return self.data.xpos[self._ids].copy(), self.data.xquat[self._ids].copy()
+
+    def restore(self, state: np.ndarray) -> None:
+        """Put everything where the physics had it: MuJoCo's integration state (N,).
+
+        Where a task cannot tell that from its state vector, `poses` goes on from here.
+        """
+        kind = mujoco.mjtState.mjSTATE_INTEGRATION
+        if len(state) == mujoco.mj_stateSize(self.model, kind) and np.isfinite(state).all():
+            mujoco.mj_setState(self.model, self.data, np.array(state, float), kind)
+
+    def _mark(self, goal: np.ndarray) -> None:
+        """Put the goal's mark where the goal (k,) is."""
+        if self._goal_mocap >= 0 and len(goal) >= 2:
+            yaw = goal[2] if len(goal) > 2 else 0.0
+            self.data.mocap_pos[self._goal_mocap, :2] = goal[:2]
+            turn = [np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
+            self.data.mocap_quat[self._goal_mocap] = turn
 
     def positions(self, states: np.ndarray, body: str) -> np.ndarray:
         """Where one body is in each of many states. (H, n) -> (H, 3), m"""
@@ -114,6 +138,15 @@ class Scene:
     def has_body(self, name: str) -> bool:
         """Whether the model has a body of that name."""
         return mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_BODY, name) >= 0
+
+
+def _tells_all(task: Task) -> bool:
+    """Whether the task's state vector says where everything is."""
+    try:
+        task.physics_from_state(task.initial_state(np.random.default_rng(0)))
+    except Exception:  # an environment of another make, or an outsider's
+        return False
+    return True
 
 
 def _shape(model: mujoco.MjModel, geom: int) -> Shape | None:

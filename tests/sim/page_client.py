@@ -24,7 +24,8 @@ class PageClient:
     def __init__(self, url, origin=None):
         where = url.replace("http://", "ws://")
         protocol = f"viser-v{viser.__version__}"
-        self.socket = connect(where, subprotocols=[protocol], origin=origin, max_size=2**26)
+        limits = {"max_size": 2**26, "max_queue": None, "close_timeout": 1.0}
+        self.socket = connect(where, subprotocols=[protocol], origin=origin, **limits)
         self.nodes, self.panel, self.notes = {}, {}, []
         self.replayed = False
         up = {"look_at": (0.0, 0.0, 0.0), "up_direction": (0.0, 0.0, 1.0)}

@@ -21,7 +21,7 @@ class World:
 
     def __init__(self, tmp_path, **params):
         self.graph = LocalGraph()
-        self.viewer = self.node("viewer", tmp_path, port=0, **params)
+        self.viewer = self.node("viewer", tmp_path, port=0, camera=True, **params)
         self.sim = self.node("sim", tmp_path, episodes=2)
         self.bus = LocalBus(self.graph, "outside")
         self.commands = self.bus.publisher("sensor_msgs/msg/JointState", "/command")

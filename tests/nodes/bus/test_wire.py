@@ -28,6 +28,10 @@ def test_keys_as_in_the_design_document():
             "eeff2cd6fa5ad9d27cdf4dec64818317839b62f212a91e6b5304b634b2062c5f",
         ),
         (
+            "std_srvs/srv/SetBool",
+            "abe9e4bb6b41b40e6789712c00ec8871923e089af3f667a79992a428cff2da0a",
+        ),
+        (
             "lifecycle_msgs/srv/ChangeState",
             "356fe34f0475a43acf54542013af4167b0e729f77ea22ffb045c6ad8e20668e5",
         ),
