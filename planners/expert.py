@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..sim.dynamics import Dynamics
+from ..sim.tabletop.tabletop import CARTESIAN
 from ..symmetry.declaration import Symmetry, wrap
 from .plan import Plan
 
@@ -72,8 +73,8 @@ class Expert:
 
         gain: float = 6.0
         """Rate towards the aim over the distance from it, 1/s."""
-        horizon: int = 2
-        """Control periods in a plan; the first moves, the others hold."""
+        horizon: int = 3
+        """Control periods in a plan: in real time control follows the plan before the newest."""
 
     def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
         self.dynamics = dynamics
@@ -102,7 +103,7 @@ class Expert:
         return Memory(0, -1.0, -1.0)
 
     def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory]:
-        """The next period's action, and rest after it."""
+        """The next periods' actions, as if the gripper went exactly where it is told."""
         if memory.since < 0:
             memory = replace(memory, since=time)
         x = np.asarray(state, float)
@@ -114,32 +115,35 @@ class Expert:
             following = memory.stage + 1 if aim.next < 0 else aim.next
             memory = replace(memory, stage=following, since=time)
         actions = np.zeros((self.parameters.horizon, len(self.task.action_names)))
-        actions[0] = self._action(x, aim, gap)
-        cost = float(self.task.error(x))
+        cost, x = float(self.task.error(x)), x.copy()
+        for action in actions:
+            u = self._rates(x, aim)
+            action[:] = u if self.task.actions == "cartesian" else self._joint_rates(x, u)
+            x[[4, 0, 1, 3, 2]] += self.task.dt * u
         return Plan(time, self.task.dt, actions, cost), replace(memory, time=time)
 
     def _turned(self, x: np.ndarray, aim: Aim) -> float:
         """How far the gripper is from the yaw, rad, a half turn counting for nothing."""
         return 0.0 if aim.yaw is None else abs(half_turn(aim.yaw - x[2]))
 
-    def _action(self, x: np.ndarray, aim: Aim, gap: np.ndarray) -> np.ndarray:
-        """Proportional rates towards the aim, within its speed and the task's limits. (m,)"""
-        velocity = self.parameters.gain * gap
+    def _rates(self, x: np.ndarray, aim: Aim) -> np.ndarray:
+        """Rates of the gripper towards the aim, within its speed and the task's limits. (5,)"""
+        gain = self.parameters.gain
+        velocity = gain * (aim.position - x[[0, 1, 3]])
         size = np.linalg.norm(velocity)
         if size > aim.speed:
             velocity *= aim.speed / size
-        turn = 0.0 if aim.yaw is None else self.parameters.gain * half_turn(aim.yaw - x[2])
-        opening = 2.0 * self.parameters.gain * (aim.width - x[self.task.at["opening"].start])
-        u = np.array([opening, *velocity, turn])
-        if self.task.actions == "joint":
-            u = self._joint_action(x, u)
-        return self.task.limits.project(u)
+        turn = 0.0 if aim.yaw is None else gain * half_turn(aim.yaw - x[2])
+        opening = 2.0 * gain * (aim.width - x[self.task.at["opening"].start])
+        return CARTESIAN.project(np.array([opening, *velocity, turn]))
 
-    def _joint_action(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+    def _joint_rates(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
         """The same motion as rates of the arm's joints. (5,) -> (8,)"""
         half = np.repeat(0.5 * x[self.task.at["opening"]], 2)
         held = np.concatenate([x[self.task.at["joints"]], half])
-        return np.concatenate([u[:1], self.task.robot.joint_rates(held, u)[:-2]])
+        rates = self.task.robot.joint_rates(held, u)[:-2]
+        x[self.task.at["joints"]] += self.task.dt * rates
+        return self.task.limits.project(np.concatenate([u[:1], rates]))
 
 
 def half_turn(angle: float) -> float:

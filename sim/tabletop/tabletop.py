@@ -27,6 +27,16 @@ TURN = 1.5
 """Largest yaw rate of the gripper, rad/s."""
 OPENING_RATE = 2 * FINGER_RATE
 """Largest rate of opening and closing, m/s."""
+CARTESIAN = Limits(
+    {
+        "gripper": Interval(-OPENING_RATE, OPENING_RATE),
+        "xy": Ball(SPEED),
+        "z": Interval(-SPEED, SPEED),
+        "yaw": Interval(-TURN, TURN),
+    },
+    {"gripper": slice(0, 1), "xy": slice(1, 3), "z": slice(3, 4), "yaw": slice(4, 5)},
+)
+"""Limits of a Cartesian action, part by part."""
 HIGH = 0.16
 """Height of the gripper at the start, m."""
 CLEAR = 0.02
@@ -104,13 +114,15 @@ class Tabletop(Task):
             self.action_names = ("gripper", *arm)
             action: dict[str, Any] = {"gripper": Scalar(), "joints": Scalar(len(arm))}
             most = self.robot.rate_limits[: len(arm)]
-            parts: dict[str, Any] = {"joints": Box(tuple(-most), tuple(most))}
+            parts = {
+                "gripper": CARTESIAN.parts["gripper"],
+                "joints": Box(tuple(-most), tuple(most)),
+            }
         else:
             self.action_names = ("gripper", "dx", "dy", "dz", "dyaw")
             action = {"gripper": Scalar(), "xy": Vector(), "z": Scalar(), "yaw": Pseudoscalar()}
-            parts = {"xy": Ball(SPEED), "z": Interval(-SPEED, SPEED), "yaw": Interval(-TURN, TURN)}
+            parts = dict(CARTESIAN.parts)
         self.symmetry = Symmetry(trivial() if arm else self.group, state=state, action=action)
-        parts["gripper"] = Interval(-OPENING_RATE, OPENING_RATE)
         self.limits = Limits(parts, self.symmetry.slices("action"))
         self.sensed = tuple(  # what the robot knows of itself, and what it is told
             part for part in state if part in ("gripper", "height", "opening", "joints", self.goal)

@@ -24,10 +24,16 @@ def test_the_expert_does_it_and_the_replay_is_identical(tmp_path, name):
     assert not any("block" in word for word in seen["/state"]["name"][0]) or not things
 
 
-@pytest.mark.parametrize("name", TABLETOP[:1])
-def test_as_processes(tmp_path, name):
-    run = launch(tmp_path, name, "episodes:=1", "seed:=7")
+def test_as_processes(tmp_path):
+    run = launch(tmp_path, "block_stack", "episodes:=1", "seed:=7")
     assert run.summary["success_rate"] == 1.0 and run.summary["dropped"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TABLETOP)
+def test_by_the_wall_clock(tmp_path, name):
+    run = launch(tmp_path, name, "episodes:=5", "seed:=7", "realtime:=true")
+    assert run.summary["success_rate"] >= 0.6  # a busy machine is late at times
 
 
 def test_the_ground_truth_is_for_who_is_told(tmp_path):
