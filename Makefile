@@ -8,7 +8,7 @@ INSTALL := $(PYTHON) -m pip install --quiet --constraint constraints.txt
 # Kept in .venv/stamp: the hash of all that pins what is installed, and the place it is installed for.
 STAMP = $$(cat constraints.txt setup.py pyproject.toml Makefile | cksum) $$(pwd)
 
-.PHONY: setup install demo test test-all check bench results
+.PHONY: setup install demo test test-all check bench results verify-exports
 
 # Brings .venv up to date, in place, where it is missing, its pins changed or the checkout moved.
 setup:
@@ -55,3 +55,8 @@ bench: setup
 # The long figures of docs/results.md, about six minutes: 50 held-out starts a row.
 results: setup
 	@for file in benchmarks/results/*.py; do $(PYTHON) -P "$$file" || exit 1; done
+
+# Opens exports with the lerobot package itself, in an environment of its own that is deleted afterwards.
+# Needs a few gigabytes and the network; exit code 3: it could not be installed, so nothing is verified.
+verify-exports: setup
+	@$(PYTHON) -P tests/exports/verify_lerobot.py

@@ -110,8 +110,11 @@ class Tabletop(Task):
             state[self.goal] = self.goal_part
             names += self.goal_names
         self.state_names = tuple(names)
+        turning = [name in arm or name.endswith(("_yaw", "_tilt")) for name in names]
+        self.state_units = tuple("rad" if turns else "m" for turns in turning)
         if arm:
             self.action_names = ("gripper", *arm)
+            self.action_units = ("m/s", *("rad/s" for _ in arm))
             action: dict[str, Any] = {"gripper": Scalar(), "joints": Scalar(len(arm))}
             most = self.robot.rate_limits[: len(arm)]
             parts = {
@@ -120,6 +123,7 @@ class Tabletop(Task):
             }
         else:
             self.action_names = ("gripper", "dx", "dy", "dz", "dyaw")
+            self.action_units = ("m/s", "m/s", "m/s", "m/s", "rad/s")
             action = {"gripper": Scalar(), "xy": Vector(), "z": Scalar(), "yaw": Pseudoscalar()}
             parts = dict(CARTESIAN.parts)
         self.symmetry = Symmetry(trivial() if arm else self.group, state=state, action=action)
