@@ -206,6 +206,7 @@ def episode_message(time_s: float, phase: int) -> messages.Episode:
         seed=0,
         options="{}",
         engine="mujoco",
+        dials="{}",
         task="cameras",
         phase=phase,
         success=bool(phase),

@@ -14,8 +14,9 @@ from ..nodes.bags.dataset import Dataset, is_dataset
 from ..nodes.bags.reader import Bag
 from ..nodes.launching.yaml_loader import in_a_line
 
-_SHOWN = ("task", "seed", "episode", "success", "aborted", "cost", "duration", "model_sha256",
-          "launch", "git_revision", "covary_version", "mujoco_version", "recovered")  # fmt: skip
+_SHOWN = ("task", "task_options", "engine", "dials", "seed", "episode", "success", "aborted",
+          "cost", "duration", "model_sha256", "launch", "git_revision", "covary_version",
+          "mujoco_version", "recovered")  # fmt: skip
 
 
 def info(
@@ -137,7 +138,7 @@ def facts_table(bag: Bag) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name in _SHOWN:
-        if bag.metadata.get(name):
+        if bag.metadata.get(name) not in (None, "", "{}"):
             table.add_row(name, shown(bag.metadata[name]))
     table.add_row("recorded", f"{(bag.end_ns - bag.start_ns) * 1e-9:.3f} s of simulated time")
     return table

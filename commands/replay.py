@@ -171,6 +171,7 @@ def _task(recording: Recording) -> Task:
 
 def _plant(task: Task, recording: Recording) -> tuple[Plant, list[str]]:
     """A plant with the model that was simulated, and what is to be said about it."""
+    from ..sim.dials import recorded_dials
     from ..sim.engines.engine import EngineError
 
     stated = recording.metadata.get("model_sha256")
@@ -179,12 +180,16 @@ def _plant(task: Task, recording: Recording) -> tuple[Plant, list[str]]:
     if hashlib.sha256(recording.model.encode()).hexdigest() != stated:
         raise ReplayError(f"{recording.path}: the model in it does not have the hash it states")
     engine = recording.metadata.get("engine", "mujoco")
+    try:
+        dials = recorded_dials(recording.metadata)
+    except ValueError as error:
+        raise ReplayError(f"{recording.path}: {error}") from error
     own, notes = None, []
     if hashlib.sha256(task.model_text().encode()).hexdigest() != stated:
         own = recording.model
         notes.append(f"the installed model of {task.name} is another one; the bag's own is used")
     try:
-        return task.plant(engine, own), notes
+        return task.plant(engine, own, dials), notes
     except EngineError as error:
         raise ReplayError(f"{recording.path}: {error}") from error
     except (ValueError, KeyError) as error:
@@ -200,6 +205,7 @@ def _run(recording: Recording, task: Task, plant: Plant, notes: tuple[str, ...])
         applied = recording.topics["/applied"]
         actions = {int(t): u for t, u in zip(applied["tick"], applied["action"], strict=True)}
     records = _by_tick(recording, task, start_ns)
+    key = int(recording.metadata.get("seed", 0)), int(recording.metadata.get("episode", 0))
     _, sensed = task.sensed_state()
     goal = np.isin(sensed, np.arange(task.goal_slice.start, task.goal_slice.stop))
     said = recording.metadata
@@ -218,7 +224,7 @@ def _run(recording: Recording, task: Task, plant: Plant, notes: tuple[str, ...])
             fields = recording.topics[topic].fields
             if topic == "/state":
                 plant.set_goal(fields["value"][row][goal])
-            for names, recorded, replayed in _pairs(topic, row, fields, task, plant):
+            for names, recorded, replayed in _pairs(topic, row, fields, plant, key):
                 if recorded.shape != replayed.shape:
                     raise ReplayError(
                         f"{recording.path}: {topic} has {recorded.size} values at tick {tick}, "
@@ -255,13 +261,19 @@ def _by_tick(recording: Recording, task: Task, start_ns: int) -> dict[int, list[
     return records
 
 
-def _pairs(topic: str, row: int, fields: dict, task: Task, plant: Plant) -> Iterator[tuple]:
+def _pairs(
+    topic: str, row: int, fields: dict, plant: Plant, key: tuple[int, int]
+) -> Iterator[tuple]:
     """(name of value k, recorded values, replayed values) of one recorded message."""
+    from ..sim.dialled_senses import state_as_sensed
+
+    task = plant.task
     if topic == "/physics":
         yield lambda k: plant.physics_name(k), fields["state"][row], plant.physics_state()
     elif topic == "/state":
         names, sensed = task.sensed_state()
-        yield lambda k: names[k], fields["value"][row], plant.state()[sensed]
+        seen = state_as_sensed(task, plant.dials, plant.state(), (*key, plant.tick))
+        yield lambda k: names[k], fields["value"][row], seen[sensed]
     elif topic == "/ground_truth":
         yield lambda k: task.state_names[k], fields["value"][row], plant.state()
     else:

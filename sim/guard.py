@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 
 from .limits import Limits
@@ -22,6 +24,8 @@ class PlantGuard:
         task: Whose limits and safe action hold.
         deadline_ticks: Physics ticks from the stamp of a command to its end.
         rates: How fast the action may change, per second; None: as fast as it likes.
+        delay_ticks: Physics ticks from a command's coming to its execution. What the guard itself
+            decides is never delayed, and the deadline is that of the newest command that came.
 
     Attributes:
         stopped: Whether a stop is latched.
@@ -29,12 +33,19 @@ class PlantGuard:
         limited: How many were changed by limits or rates.
     """
 
-    def __init__(self, task: Task, deadline_ticks: int, rates: Limits | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        deadline_ticks: int,
+        rates: Limits | None = None,
+        delay_ticks: int = 0,
+    ) -> None:
         if deadline_ticks < 1:
             raise ValueError("the command deadline must be at least one physics tick")
         self.task = task
         self.deadline_ticks = deadline_ticks
         self.rates = rates
+        self.delay_ticks = delay_ticks
         self.stopped = False
         self.rejected = 0
         self.limited = 0
@@ -43,6 +54,7 @@ class PlantGuard:
     def reset(self) -> None:
         """Forget all commands (a new episode). A stop stays."""
         self._action: np.ndarray | None = None
+        self._waiting: deque[tuple[int, np.ndarray]] = deque()
         self._stamp = -1
         self._status = NO_COMMAND
         self.command_time = 0.0
@@ -63,6 +75,7 @@ class PlantGuard:
         if not np.isfinite(action).all():
             self.rejected += 1
             self._action, self._status = None, REJECTED
+            self._waiting.clear()
             return False
         if stamp_tick <= self._stamp or stamp_tick > tick:
             self.rejected += 1
@@ -71,6 +84,8 @@ class PlantGuard:
         self.limited += bool(np.abs(within - action).max() > 1e-9)
         self._action, self._stamp, self._status = within, stamp_tick, OK
         self.command_time = time
+        if self.delay_ticks:
+            self._waiting.append((tick + self.delay_ticks, within))
         return True
 
     def action(self, tick: int) -> tuple[np.ndarray, int]:
@@ -80,7 +95,10 @@ class PlantGuard:
         if self._action is None:
             return self.task.safe_action(), self._status
         if tick - self._stamp >= self.deadline_ticks:
+            self._waiting.clear()
             return self.task.safe_action(), LATE
+        if self.delay_ticks:
+            return self._delayed(tick)
         return self._action, OK
 
     def stop(self) -> None:
@@ -92,6 +110,15 @@ class PlantGuard:
         if self.stopped:
             self.stopped = False
             self._action, self._status = None, NO_COMMAND
+            self._waiting.clear()
+
+    def _delayed(self, tick: int) -> tuple[np.ndarray, int]:
+        """The newest command whose time has come."""
+        while len(self._waiting) > 1 and self._waiting[1][0] <= tick:
+            self._waiting.popleft()
+        if not self._waiting or self._waiting[0][0] > tick:
+            return self.task.safe_action(), NO_COMMAND
+        return self._waiting[0][1], OK
 
     def _slowed(self, action: np.ndarray, stamp_tick: int, tick: int) -> np.ndarray:
         """The action, as far towards it as the rates allow from what is being done now. (m,)"""
@@ -101,6 +128,6 @@ class PlantGuard:
         period = self.task.dt / self.task.physics_dt
         ticks = min(stamp_tick - self._stamp, period) if self._stamp >= 0 else period
         seconds = ticks * self.task.physics_dt
-        now, _ = self.action(tick)
+        now, _ = self.action(tick) if not self._waiting else (self._waiting[-1][1], OK)
         # A part of a straight way between two actions within convex limits stays within them.
         return now + seconds * self.rates.project((action - now) / seconds)

@@ -13,6 +13,7 @@ from ..nodes import messages
 from ..nodes.node import Node
 from ..nodes.parameters import ParameterError
 from .camera_view import LARGEST, CameraView, HeightmapView
+from .dialled_senses import Key, dialled_view, seen_image
 from .plant import Plant
 
 if TYPE_CHECKING:
@@ -37,14 +38,15 @@ class Images:
     Args:
         node: Whose publishers they are.
         plant: What is looked at.
-        parameters: The sim node's: `camera`, `cameras`, `heightmap`, `in_hand`, `camera_hz`.
+        parameters: The sim node's: `camera`, `cameras`, `heightmap`, `in_hand`, `camera_hz`, and
+            `dials`.
 
     Raises:
         ParameterError: One of them cannot be had; it says which, and what to do.
     """
 
     def __init__(self, node: Node, plant: Plant, parameters: Any) -> None:
-        self.hz = parameters.camera_hz
+        self.hz, self.dials = parameters.camera_hz, parameters.dials
         self._last = -1
         self._tf = node.create_publisher(messages.TFMessage, "/tf")
         self._sources: list[_Rendered | _Measured] = []
@@ -61,18 +63,24 @@ class Images:
             self.close()
             raise
 
-    def publish(self, time: float) -> None:
-        """Publish what is seen now (s), if images are due: at the first call after each 1 / hz."""
+    def publish(self, time: float, key: Key) -> None:
+        """Publish what is seen now (s), if images are due: at the first call after each 1 / hz.
+
+        Args:
+            time: Simulated time, s.
+            key: Of what the dials draw.
+        """
         if self.hz:
             frame = math.floor(time * self.hz + 1e-6)
             if frame == self._last:
                 return
             self._last = frame
-        for source in self._sources:
+        for number, source in enumerate(self._sources):
             seen = source.look()
             self._tf.publish(_transform(time, f"camera_{source.name}", seen))
             header = messages.Header(stamp=messages.stamp(time), frame_id=f"camera_{source.name}")
             for eye, pixels in zip(source.eyes, seen.pixels, strict=True):
+                pixels = seen_image(pixels, self.dials, key, number)
                 eye.info.publish(_info(header, pixels, seen.k, seen.p))
                 eye.image.publish(_image(header, pixels))
 
@@ -157,7 +165,8 @@ def _opened(plant: Plant, parameters: Any) -> list[tuple[str, Camera]]:
 
     for parameter, name, view in wanted:
         try:
-            camera = Camera(plant, view or top_view(plant, TOP_PIXELS, TOP_PIXELS))
+            view = view or top_view(plant, TOP_PIXELS, TOP_PIXELS)
+            camera = Camera(plant, dialled_view(view, parameters.dials))
         except CameraError as error:
             for _, other in found:
                 other.close()
@@ -177,7 +186,7 @@ def _heightmaps(plant: Plant, parameters: Any) -> list[tuple[str, Heightmap]]:
     try:
         if parameters.heightmap:
             view = HeightmapView(parameters.heightmap, plant.task.extent)
-            found.append((name, Heightmap(plant, view)))
+            found.append((name, Heightmap(plant, dialled_view(view, parameters.dials))))
         name = IN_HAND
         if parameters.in_hand:
             found.append((name, in_hand(plant, parameters.in_hand)))

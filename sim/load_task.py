@@ -14,7 +14,9 @@ import numpy as np
 from ..nodes.parameters import ParameterError
 from ..nodes.plugin import PluginError, load
 from ..symmetry.declaration import Symmetry
+from .dials import check_dials
 from .engines.engine import EngineError, check_engine
+from .exactness import asymmetry
 from .limits import Limits, symmetry_clash
 from .task import Task
 
@@ -33,7 +35,8 @@ def load_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
 
     Raises:
         PluginError: There is none, it cannot be built, or what it declares contradicts itself:
-            above all limits that are not as symmetric as its group. `check_task` measures the rest.
+            above all limits, a cost or a success that are not as symmetric as its group.
+            `check_task` measures the rest.
         ParameterError: Options that its class does not take, or with values that it refuses.
     """
     cls = load(spec, "sim.tasks")
@@ -91,13 +94,16 @@ def check_plant_parameters(parameters: Any) -> None:
 
     Raises:
         PluginError: As `load_task`.
-        ParameterError: An engine that is not installed, or a deadline shorter than a physics tick.
+        ParameterError: An engine that is not installed, a deadline shorter than a tick, or a dial
+            that can break nothing here.
     """
     try:
         check_engine(parameters.engine)
     except EngineError as error:
         raise ParameterError(str(error), "engine") from error
-    tick_ms = load_task(parameters.task, parameters.task_options).physics_dt * 1e3
+    task = load_task(parameters.task, parameters.task_options)
+    check_dials(task, parameters.dials)
+    tick_ms = task.physics_dt * 1e3
     if parameters.command_deadline_ms < tick_ms:
         said = f"{parameters.command_deadline_ms:g} is shorter than a physics tick"
         raise ParameterError(f"command_deadline_ms: {said} ({tick_ms:g} ms)")
@@ -141,4 +147,4 @@ def _flaw(task: Any) -> str:
         return f"its MuJoCo model {task.mjcf} is no file"
     if not task.mjcf and type(task).model_text is Task.model_text:
         return "lacks mjcf, or a model_text of its own"
-    return ""
+    return asymmetry(task)

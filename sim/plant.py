@@ -8,6 +8,8 @@ import re
 import mujoco
 import numpy as np
 
+from .dialled_model import dialled_model
+from .dials import Dials, first_moved
 from .engines.engine import PACKAGES, Engine, check_engine
 from .task import Task
 
@@ -23,6 +25,7 @@ class Plant:
         model: MJCF text to use instead of the task's own (a recorded one, say). It may name no
             other file.
         engine: ``mujoco`` or ``bullet``.
+        dials: How the world departs from what the task declares; None: not at all.
 
     Attributes:
         tick: Physics ticks since the last reset.
@@ -33,21 +36,31 @@ class Plant:
     Raises:
         ValueError: The model does not load, or there is no such engine.
         EngineError: The engine is not installed, or cannot have the scene.
+        ParameterError: A dial that can change nothing in this scene.
     """
 
     over = False
 
-    def __init__(self, task: Task, model: str | None = None, engine: str = "mujoco") -> None:
-        self.task = task
+    def __init__(
+        self,
+        task: Task,
+        model: str | None = None,
+        engine: str = "mujoco",
+        dials: Dials | None = None,
+    ) -> None:
+        self.task, self.dials = task, dials or Dials()
         if model is None:
-            self.model = task.compiled()
+            self.model = dialled_model(task, self.dials)
         else:
             if named := _FOREIGN.search(model):
                 raise ValueError(f"it names what lies outside it: {named[0]}")
             try:
-                self.model = mujoco.MjModel.from_xml_string(model)
+                self.model = dialled_model(task, self.dials, model)
             except (RuntimeError, MemoryError) as error:
                 raise ValueError(f"MuJoCo cannot load it: {error}") from error
+        gain, offset = self.dials.actuator_gain, self.dials.cost_offset
+        self._stronger = first_moved(task.symmetry, "action") if gain else None
+        self._dearer = first_moved(task.symmetry, "state") if offset else None
         self.model.opt.timestep = task.physics_dt
         self.data = mujoco.MjData(self.model)
         self.engine = make_engine(engine, self.model, self.data)
@@ -81,6 +94,9 @@ class Plant:
 
     def apply(self, u: np.ndarray) -> None:
         """Set the actuators to an action (m,); to be called before every tick."""
+        if self._stronger is not None and u[self._stronger] > 0.0:
+            u = np.array(u, float)
+            u[self._stronger] *= 1.0 + self.dials.actuator_gain
         self.task.actuate(self.data, u, self.tick)
 
     def step(self) -> None:
@@ -102,7 +118,14 @@ class Plant:
 
     def cost(self, u: np.ndarray) -> float:
         """Running cost of being here after a control period that ended with action u (m,)."""
-        return float(self.task.running_cost(self.state(), u))
+        return float(self.cost_of(self.state(), u))
+
+    def cost_of(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Running cost as it is judged here. (..., n), (..., m) -> (...)"""
+        cost = self.task.running_cost(x, u)
+        if self._dearer is None:
+            return cost
+        return cost + self.dials.cost_offset * (x[..., self._dearer] > 0.0)
 
     def success(self) -> bool:
         """Whether what is here now is within the task's thresholds."""

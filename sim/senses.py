@@ -8,6 +8,7 @@ import numpy as np
 
 from ..nodes import messages
 from ..nodes.node import Node
+from .dialled_senses import state_as_sensed
 from .images import Images, check_images, image_topics
 from .judge import Judge
 from .load_task import check_plant_parameters, load_task
@@ -34,6 +35,9 @@ class Senses:
 
     def __init__(self, node: Node, task: Task, plant: Plant, parameters: Any) -> None:
         self.task, self.plant = task, plant
+        self.dials, self.seed, self._episode = parameters.dials, parameters.seed, 0
+        for line in parameters.dials.said():
+            node.log.warning("%s", line)
         self._names, self._index = task.sensed_state()
         self._clock = node.create_publisher(messages.Clock, "/clock")
         self._joints = node.create_publisher(messages.JointState, "/joint_states")
@@ -49,15 +53,22 @@ class Senses:
         self._clock.publish(messages.Clock(clock=messages.stamp(time)))
         self._joints.publish(joint_message(task, time, *self.plant.joints()))
         self._tf.publish(tf_message(task, time, x))
-        self._images.publish(time)
+        key = (self.seed, episode, self.plant.tick)
+        self._images.publish(time, key)
         if self._truth is not None:
             self._truth.publish(state_message(task.state_names, time, episode, x))
-        self._state.publish(state_message(self._names, time, episode, x[self._index]))
+        self._episode = episode
+        self._state.publish(state_message(self._names, time, episode, self._sensed(x)))
 
     def publish_cost(self, time: float, judge: Judge, last: bool) -> None:
         """Publish what the period that began at a time (s) has cost, and the last one's end."""
-        final = self.plant.state()[self._index] if last else np.zeros(0)
+        final = self._sensed(self.plant.state()) if last else np.zeros(0)
         self._cost.publish(messages.Cost(header(time), judge.running, judge.good, final))
+
+    def _sensed(self, x: np.ndarray) -> np.ndarray:
+        """What the sensors tell of state x (n,) at the plant's tick. (k,)"""
+        key = (self.seed, self._episode, self.plant.tick)
+        return state_as_sensed(self.task, self.dials, x, key)[self._index]
 
     def close(self) -> None:
         """Let the cameras go."""

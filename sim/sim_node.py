@@ -13,6 +13,7 @@ import numpy as np
 from ..nodes import messages
 from ..nodes.node import Node
 from ..nodes.parameters import ParameterError
+from .dialled_senses import is_flipped
 from .engines.engine import EngineError
 from .episode_requests import EpisodeRequests
 from .freeze import Freeze
@@ -73,14 +74,15 @@ class SimNode(Node):
         self.senses = None
         self.task: Task = load_task(p.task, p.task_options)
         try:
-            self.plant: Plant = self.task.plant(p.engine)
+            self.plant: Plant = self.task.plant(p.engine, dials=p.dials)
         except EngineError as error:
             raise ParameterError(str(error), "engine") from error
         self.plant.begin(np.random.default_rng(0))
         self.plant.cost(self.task.safe_action())  # its kernels are loaded now
         self.ticks_per_period = round(self.task.dt / self.task.physics_dt)
         deadline = round(p.command_deadline_ms * 1e-3 / self.task.physics_dt)
-        self.guard = PlantGuard(self.task, deadline, self.task.rates)
+        delay = p.dials.action_delay * self.ticks_per_period
+        self.guard = PlantGuard(self.task, deadline, self.task.rates, delay)
         model = self.task.model_text()
         self.model, self.model_sha256 = model, hashlib.sha256(model.encode()).hexdigest()
         self.stats.update(
@@ -128,10 +130,11 @@ class SimNode(Node):
     def begin_episode(self) -> None:
         """Reset the plant to the episode's start and say so."""
         self.index += 1
-        self.plant.begin(np.random.default_rng([self.parameters.seed, self.index]))
+        p = self.parameters
+        self.plant.begin(np.random.default_rng([p.seed, self.index]))
         self.guard.reset()
         self.first_tick = self.tick
-        self.judge = Judge(self.plant)
+        self.judge = Judge(self.plant, is_flipped(p.dials, p.seed, self.index))
         self.applied: tuple | None = None
         self.running = True
         self.log.info("episode %d begins at t=%.3f s", self.index, self.time)
@@ -349,6 +352,7 @@ class SimNode(Node):
             task=self.parameters.task,
             options=json.dumps(self.parameters.task_options, sort_keys=True),
             engine=self.parameters.engine,
+            dials=self.parameters.dials.text(),
             phase=phase,
             cost=self.judge.cost,
             model_sha256=self.model_sha256,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .camera_view import CameraView
+from .dials import Dials
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class SimParameters:
     """What the task's class takes beside, such as robot; an empty text is not given."""
     engine: Literal["mujoco", "bullet"] = "mujoco"
     """What simulates the scene."""
+    dials: Dials = field(default_factory=Dials)
+    """How the world departs from its symmetry: {gravity_tilt: 5}; see docs/symmetry.md."""
     seed: int = 0
     """With the episode's number, the key of its start."""
     episodes: int = 1

@@ -15,6 +15,7 @@ from .limits import Limits
 if TYPE_CHECKING:
     import gymnasium
 
+    from .dials import Dials
     from .plant import Plant
 
 
@@ -147,20 +148,24 @@ class Task(ABC):
             return mujoco.MjModel.from_xml_path(self.mjcf)  # pyright: ignore
         return mujoco.MjModel.from_xml_string(self.model_text())  # pyright: ignore
 
-    def plant(self, engine: str = "mujoco", model: str | None = None) -> Plant:
+    def plant(
+        self, engine: str = "mujoco", model: str | None = None, dials: Dials | None = None
+    ) -> Plant:
         """What simulates it: `covary.sim.plant.Plant`, unless it brings a world of its own.
 
         Args:
             engine: The physics engine.
             model: A recorded model to use instead of its own.
+            dials: How the world departs from what is declared; None: not at all.
 
         Raises:
             ValueError: The model does not load, or there is no such engine.
             EngineError: The engine is not installed.
+            ParameterError: A dial that can change nothing here.
         """
         from .plant import Plant  # here, because not every process that has a task simulates
 
-        return Plant(self, model, engine)
+        return Plant(self, model, engine, dials)
 
     def sensed_state(self) -> tuple[tuple[str, ...], np.ndarray]:
         """Names and places of the coordinates that /state has."""

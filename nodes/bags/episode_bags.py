@@ -272,6 +272,7 @@ class EpisodeBags:
                 "task": message.task,
                 "task_options": message.options or "{}",
                 "engine": message.engine or "mujoco",
+                "dials": message.dials or "{}",
                 "seed": str(message.seed),
                 "episode": str(message.index),
                 "model_sha256": message.model_sha256,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..dials import Dials
 from .environments import flat, make, mujoco_model
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class GymPlant:
 
     Args:
         task: Whose environment it is.
+        dials: What is turned; none of them acts on the environment.
 
     Attributes:
         tick: Steps since the episode's start.
@@ -35,8 +37,8 @@ class GymPlant:
 
     resumes = False
 
-    def __init__(self, task: GymTask) -> None:
-        self.task = task
+    def __init__(self, task: GymTask, dials: Dials | None = None) -> None:
+        self.task, self.dials = task, dials or Dials()
         self.env = make(task.env_id)
         self.model = mujoco_model(self.env)
         self.data = self.env.unwrapped.data if self.model is not None else None  # type: ignore

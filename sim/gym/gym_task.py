@@ -6,9 +6,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ...nodes.parameters import ParameterError
 from ...symmetry.declaration import Symmetry
+from ..dials import Dials
 from ..limits import Box, Limits
 from ..task import Task
+
+_DIALS = {"action_delay", "label_flip", "observation_noise"}
+"""Those that need no hold on the physics."""
 
 
 class GymTask(Task):
@@ -62,12 +67,15 @@ class GymTask(Task):
         """What it is and of which version, and its MJCF where it has one."""
         return self.facts.model
 
-    def plant(self, engine: str = "mujoco", model: str | None = None) -> Any:
+    def plant(
+        self, engine: str = "mujoco", model: str | None = None, dials: Dials | None = None
+    ) -> Any:
         """The environment itself.
 
         Raises:
             EngineError: Another engine than its own.
             ValueError: Another model than its own.
+            ParameterError: A dial that would change its physics, its cost or its pictures.
         """
         from ..engines.engine import EngineError
         from .gym_plant import GymPlant
@@ -80,7 +88,10 @@ class GymTask(Task):
                 f"it is of another version ({said}), and brings its model with it; "
                 f"here is {self.facts.model.partition(chr(10))[0][5:-4]}"
             )
-        return GymPlant(self)
+        if wrong := sorted(set((dials or Dials()).turned()) - _DIALS):
+            said = f"dials: {wrong[0]}: {self.env_id} brings its own world; there are "
+            raise ParameterError(said + ", ".join(sorted(_DIALS)), "dials")
+        return GymPlant(self, dials)
 
     def safe_action(self) -> np.ndarray:
         """Zeros where the limits allow them, else their middle. (m,)"""

@@ -77,7 +77,7 @@ def items(draw):
         )
     else:
         made = messages.Episode(
-            header=header, index=0, seed=0, options="{}", engine="mujoco",
+            header=header, index=0, seed=0, options="{}", engine="mujoco", dials="{}",
             task="\n", phase=draw(st.integers(0, 255)),
             success=True, aborted=False, cost=draw(NUMBERS), duration=draw(NUMBERS), model="",
             model_sha256="",

@@ -9,7 +9,7 @@ TICK, PERIOD, DEADLINE, EPISODE = 0.005, 10, 20, 800  # s of the actuators; the 
 JOINTS = ["mass_x", "mass_y"]
 STATE = [*JOINTS, "velocity_x", "velocity_y", "goal_x", "goal_y"]
 GOAL, LIMIT = np.array([0.0, 0.5]), 2.0  # m, N
-START = (0, False, False, 0.0, 0.0, "", "", "", "")
+START = (0, False, False, 0.0, 0.0, "", "", "", "", "")
 
 
 class FakeDriver(Node):
@@ -56,7 +56,7 @@ class FakeDriver(Node):
         if (lasted := self.tick - self.begin) < EPISODE:
             return None if lasted % PERIOD else self.sense()
         away = float(np.linalg.norm(self.x - GOAL))
-        end = (1, away < 0.1, False, away, lasted * TICK, "", "", "", "")
+        end = (1, away < 0.1, False, away, lasted * TICK, "", "", "", "", "")
         self.send_episode(m.Episode(self.header(), self.index, 0, "point_mass", *end))
         self.index, self.tick = self.index + 1, self.tick + PERIOD
         self.activate() if self.index < 2 else self.finish("all episodes done")

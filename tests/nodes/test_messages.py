@@ -49,6 +49,7 @@ def examples() -> list:
             seed=2**63,
             options="{}",
             engine="mujoco",
+            dials="{}",
             task="push",
             phase=1,
             success=True,

@@ -34,7 +34,7 @@ def state(t: float, episode: int = 0) -> messages.State:
 
 def episode(t: float, index: int, phase: int) -> messages.Episode:
     return messages.Episode(
-        header=header(t), index=index, seed=1, options="{}", engine="mujoco",
+        header=header(t), index=index, seed=1, options="{}", engine="mujoco", dials="{}",
         task="point_mass", phase=phase, success=phase == 1,
         aborted=False, cost=0.0, duration=0.0, model="", model_sha256="",
     )  # fmt: skip

@@ -40,7 +40,7 @@ def published(plant, p, times):
             pytest.skip(str(error))
         raise
     for time in times:
-        images.publish(time)
+        images.publish(time, (0, 0, plant.tick))
     images.close()
     images.close()
     while graph.step():
@@ -228,3 +228,26 @@ def test_without_gl_the_parameter_and_a_way_out_are_named(given, monkeypatch):
     p = parameters("push", heightmap=16)
     check_images(p)
     assert len(published(plant, p, [0.0])["/camera/heightmap/image_raw"]) == 1
+
+
+def test_dials_change_what_is_published():
+    """The heightmap of tilted, noisy or mirrored sensors is another one, and the same each time."""
+
+    def seen(**dials):
+        p = parameters("push", heightmap=16, dials=dials)
+        task = load_task(p.task)
+        plant = task.plant(dials=p.dials)
+        plant.reset(task.initial_state(np.random.default_rng(4)))
+        image = published(plant, p, [0.0])["/camera/heightmap/image_raw"][0]
+        return bytes(image.data)
+
+    assert seen() == seen(light=0.5), "a heightmap needs no light"
+    for name, value in (
+        ("camera_tilt", 5),
+        ("camera_roll", 5),
+        ("observation_noise", 0.01),
+        ("mirrored_image", 1),
+        ("occluder", 0.1),
+        ("floor_pattern", 1),
+    ):
+        assert seen(**{name: value}) == seen(**{name: value}) != seen(), name

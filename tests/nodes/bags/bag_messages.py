@@ -42,6 +42,7 @@ def episode(t: float, index: int, phase: int, success: bool = False) -> bytes:
             seed=100 + index,
             options="{}",
             engine="mujoco",
+            dials="{}",
             task="point_mass",
             phase=phase,
             success=success,

@@ -44,7 +44,7 @@ def test_each_episode_has_its_bag_and_the_stamps_decide(tmp_path):
     assert first.metadata | {"model_sha256": ""} == {
         "launch": "a.yaml", "task": "point_mass", "seed": "100", "episode": "0", "success": "true",
         "aborted": "false", "cost": "1.5", "duration": "0.5", "model_sha256": "",
-            "task_options": "{}", "engine": "mujoco",
+            "task_options": "{}", "engine": "mujoco", "dials": "{}",
     }  # fmt: skip
     assert first.model == MODEL
     assert second.metadata["aborted"] == "true" and second.metadata["success"] == "false"

@@ -19,6 +19,7 @@ def episode(index, phase, success=True, aborted=False, time_s=0.0):
         seed=7,
         options="{}",
         engine="mujoco",
+        dials="{}",
         task="nothing",
         phase=phase,
         success=success,

@@ -1,0 +1,97 @@
+"""The images that `residuals` grades: the image of a moved scene against the moved image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..symmetry.group import Group
+from .camera_view import HeightmapView
+from .dialled_senses import dialled_view, image_noise, is_mirrored, noisy_image
+from .dials import Dials
+from .heightmap import Heightmap
+from .plant import Plant
+
+VIEWS = ("heightmap", "rgb")
+"""What can be graded: heights by parallel rays from above (m), and the model's camera ``top``
+(shares of full scale)."""
+PIXELS = 64
+LEVEL = 1
+"""Grey levels by which a renderer's rounding may differ; they count as none."""
+
+
+def pixel_elements(group: Group) -> list[int]:
+    """The elements that permute the pixels of a square image: quarter turns and their mirrors."""
+    plane = np.abs(group.plane)
+    return [g for g in group.elements if np.allclose(plane[g], np.round(plane[g]), atol=1e-9)]
+
+
+def moved_image(group: Group, g: int, image: np.ndarray) -> np.ndarray:
+    """Where an element sends an image of the plane, column 0 at the left, row 0 at the top.
+
+    Args:
+        group: The group.
+        g: One of `pixel_elements`.
+        image: (n, n, ...), y upwards.
+    """
+    n = len(image)
+    rows, columns = np.mgrid[0:n, 0:n]
+    at = np.stack([columns, n - 1 - rows], axis=-1) - 0.5 * (n - 1)  # x, y of each pixel
+    source = at @ np.round(group.plane[g])  # its place before the element moved it: A' p
+    column = np.rint(source[..., 0] + 0.5 * (n - 1)).astype(int)
+    row = n - 1 - np.rint(source[..., 1] + 0.5 * (n - 1)).astype(int)
+    return image[row, column]
+
+
+def drawer(plant: Plant, dials: Dials, name: str) -> tuple[Callable, Callable]:
+    """What draws a view of a plant as its dials have it, and what closes it.
+
+    Args:
+        plant: The plant.
+        dials: Its dials.
+        name: One of `VIEWS`.
+
+    Raises:
+        ValueError: No such view.
+        CameraError: Nothing can be rendered here.
+    """
+    if name == "heightmap":
+        view = dialled_view(HeightmapView(PIXELS, plant.task.extent), dials)
+        return Heightmap(plant, view).image, lambda: None
+    if name == "rgb":
+        from .camera import Camera, top_view  # GL only where it is asked for
+
+        camera = Camera(plant, dialled_view(top_view(plant, PIXELS, PIXELS), dials))
+        return camera.rgb, camera.close
+    raise ValueError(f"images: {name!r} is none of {', '.join(VIEWS)}")
+
+
+def image_residual(
+    plant: Plant, dials: Dials, draw: Callable, seed: int
+) -> Callable[[int, int, np.ndarray], float]:
+    """Mean difference of two images over their pixels: residual(i, g, x) of draw i in state x.
+
+    Noise and mirror of draw i are the same for all elements, the noise moved along with the image.
+    """
+    s = plant.task.symmetry
+
+    def seen(x: np.ndarray) -> np.ndarray:
+        plant.reset(x)
+        return draw()
+
+    def residual(i: int, g: int, x: np.ndarray) -> float:
+        key = (seed, i, 0)
+        here, there = seen(x), seen(s.act(g, state=x))
+        if dials.mirrored_image and is_mirrored(dials, key):
+            here, there = here[:, ::-1], there[:, ::-1]
+        noise: Any = image_noise(dials, here.shape, key) if dials.observation_noise else None
+        along = None if noise is None else moved_image(s.group, g, noise)
+        expected = moved_image(s.group, g, noisy_image(here, noise)).astype(float)
+        off = np.abs(noisy_image(there, along) - expected)
+        if here.dtype == np.uint8:
+            off = np.maximum(off - LEVEL, 0.0) / 255.0
+        return float(off.mean())
+
+    return residual

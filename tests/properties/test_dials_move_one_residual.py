@@ -1,0 +1,64 @@
+"""Each dial moves the residual that it names beyond its interval, and no other leaves its floor."""
+
+import dataclasses
+
+import pytest
+
+from covary.sim.dials import COMPONENTS, Dials
+from covary.sim.residuals import TOLERANCE, Grading, inexact
+from covary.sim.tasks.push import Push
+
+FLOOR = 1e-11
+"""Rounding of a second in contact."""
+
+
+@pytest.fixture(scope="module")
+def grading():
+    return Grading(Push(), samples=12, seed=0)
+
+
+@pytest.fixture(scope="module")
+def plain(grading):
+    return grading.grade()
+
+
+def worst(report, component):
+    return max(part["worst"] or 0.0 for part in report["components"][component].values())
+
+
+def test_with_all_dials_at_zero_everything_is_exact(plain):
+    assert {c: worst(plain, c) for c in COMPONENTS if worst(plain, c) > FLOOR} == {}
+    assert inexact(plain) == [] and plain["dials"] == {} and plain["broken_on_purpose"] == {}
+    dynamics = plain["components"]["dynamics"]
+    assert min(part["draws"] for part in dynamics.values()) >= 2, "contact and free motion"
+    assert sum(ring["second"]["draws"] for ring in plain["rings"]) == 12
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Dials), ids=lambda f: f.name)
+def test_a_dial_moves_what_it_names_and_nothing_else(grading, plain, field):
+    low, high = field.metadata["low"], field.metadata["high"]
+    for share in (0.5, 0.9):
+        value = type(field.default)(low + share * (high - low) if low >= 0 else share * high)
+        dials = Dials(**{field.name: value})
+        report = grading.grade(dials)
+        named = field.metadata["moves"]
+        for component in COMPONENTS:
+            if component == named:
+                continue
+            moved = {
+                name: part
+                for name, part in report["components"][component].items()
+                if part != plain["components"][component][name]
+            }
+            # Bit-equal, or at the floor where the very path of the computation is another one.
+            assert all((part["worst"] or 0.0) <= FLOOR for part in moved.values()), moved
+        if named:
+            rises = [
+                part["interval"][0] > plain["components"][named][name]["interval"][1]
+                and part["mean"] > TOLERANCE
+                for name, part in report["components"][named].items()
+                if part["draws"]
+            ]
+            assert any(rises), report["components"][named]
+            assert report["broken_on_purpose"] == {named: [field.name]}
+            assert inexact(report) == [], "it was broken on purpose"
