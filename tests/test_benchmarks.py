@@ -16,6 +16,7 @@ KEYS = {
         *("runs", "modules", "first_command_s", "first_obeyed_s", "imports_s", "ratio", "ratios"),
     },
     "recorder_throughput": {"cameras", "hz", "image", "seconds", "recorder", "alone"},
+    "arm_rates": {"joint_rates", "mujoco_kinematics_and_jacobian", "actuate_every_tick"},
 }
 ROWS = {
     "round_trip": {"size", "variant", "p50_us", "p99_us", "messages", "lost"},
