@@ -15,6 +15,7 @@ KEYS = {
     "launch_to_first_command": {
         *("runs", "modules", "first_command_s", "first_obeyed_s", "imports_s", "ratio", "ratios"),
     },
+    "engines": {"rows"},
     "recorder_throughput": {"cameras", "hz", "image", "seconds", "recorder", "alone"},
     "arm_rates": {"joint_rates", "mujoco_kinematics_and_jacobian", "actuate_every_tick"},
 }
@@ -22,6 +23,7 @@ ROWS = {
     "round_trip": {"size", "variant", "p50_us", "p99_us", "messages", "lost"},
     "one_way": {"size", "variant", "sent", "received", "sent_per_s", "received_per_s"},
     "local_bus": {"size", "p50_us", "deque_p50_us", "ratio"},
+    "rows": {"task", "engine", "steps_per_s", "us_per_tick", "bare_steps_per_s", "ratio"},
     "recorder": {"compression", "sent", "recorded", "dropped", "mb_per_s", "cpu", "cpu_s_per_gb"},
     "alone": {"way", "mb_per_s", "cpu_s_per_gb"},
 }

@@ -53,7 +53,7 @@ class BulletEngine:
         free = model.jnt_type == mujoco.mjtJoint.mjJNT_FREE
         self._reference = np.zeros(model.nq)
         self._reference[model.jnt_qposadr[~free]] = model.qpos0[model.jnt_qposadr[~free]]
-        self._quaternions = [slice(q + 3, q + 7) for q in model.jnt_qposadr[free].tolist()]
+        self._quaternions = (model.jnt_qposadr[free] + 3).tolist()
 
     def begin(self) -> None:
         """Take up what the data say, at time 0."""
@@ -63,18 +63,19 @@ class BulletEngine:
     def step(self) -> None:
         """One physics tick under ``data.ctrl``."""
         data, c = self.data, self.world.client
-        rate, force = self.motors.drive(data)
+        motors = self.motors
+        motors.drive(data)
         for number, links, which in self._damped:
             bullet.setJointMotorControlArray(
                 *(number, links, bullet.VELOCITY_CONTROL),
-                targetVelocities=rate[which].tolist(),
-                forces=np.abs(force[which]).tolist(),
+                targetVelocities=motors.rate[which].tolist(),
+                forces=np.abs(motors.force[which]).tolist(),
                 physicsClientId=c,
             )
         for number, links, which in self._undamped:
             bullet.setJointMotorControlArray(
                 *(number, links, bullet.TORQUE_CONTROL),
-                forces=force[which].tolist(),
+                forces=motors.force[which].tolist(),
                 physicsClientId=c,
             )
         for number, link, body, weight in self._weights:
@@ -83,7 +84,6 @@ class BulletEngine:
                 physicsClientId=c,
             )
         bullet.stepSimulation(physicsClientId=c)
-        self.motors.integrate(data)
         self.tick += 1
         data.time = self.tick * self.model.opt.timestep
         self._mirror()
@@ -187,13 +187,13 @@ class BulletEngine:
                 states = bullet.getJointStates(body.number, body.joints, physicsClientId=c)
                 positions += [state[0] for state in states]
                 velocities += [state[1] for state in states]
-        before = data.qpos.copy()
+        for q in self._quaternions:
+            last, now = data.qpos[q : q + 4].tolist(), positions[q : q + 4]
+            # A rotation has two quaternions: the one nearer to the last is meant.
+            if sum(a * b for a, b in zip(last, now, strict=True)) < 0.0:
+                positions[q : q + 4] = [-value for value in now]
         data.qpos[:], data.qvel[:] = positions, velocities
         data.qpos += self._reference
-        # A rotation has two quaternions: the one nearer to the last is meant.
-        for here in self._quaternions:
-            if data.qpos[here] @ before[here] < 0.0:
-                data.qpos[here] *= -1.0
 
     def _follow(self) -> None:
         """Compute what follows from the positions: poses, Jacobians' axes, cameras, lights."""

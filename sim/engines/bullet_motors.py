@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mujoco
 import numpy as np
+from numba import njit
 
 from .bullet_scene import SceneError
 
@@ -22,13 +23,16 @@ class Motors:
     Attributes:
         joints: The joint of each actuator. (u,)
         damped: Whether an actuator has a velocity term. (u,) bool
+        rate: At which each joint would feel no force from its actuator and its own damping, m/s or
+            rad/s; of an actuator without a velocity term there is none, and it stays zero. (u,)
+        force: What the joint feels now from both, N or N m; without a velocity term from the
+            actuator alone. (u,)
 
     Raises:
         SceneError: An actuator that is not of this law.
     """
 
     def __init__(self, model: mujoco.MjModel) -> None:
-        self._step = model.opt.timestep
         for i in range(model.nu):
             name = model.actuator(i).name or i
             if model.actuator_trntype[i] != mujoco.mjtTrn.mjTRN_JOINT:
@@ -47,51 +51,66 @@ class Motors:
             raise SceneError("the engine bullet knows one actuator a joint")
         bias = model.actuator_biasprm[:, :3] * (model.actuator_biastype == _AFFINE)[:, None]
         self.damped = bias[:, 2] < 0.0
-        self._position = model.jnt_qposadr[self.joints]
-        self._velocity = model.jnt_dofadr[self.joints]
-        self._integrates = np.flatnonzero(model.actuator_dyntype == _INTEGRATOR)
-        self._act = model.actuator_actadr[self._integrates]
+        self.rate, self.force = np.zeros(model.nu), np.zeros(model.nu)
+        self._step = float(model.opt.timestep)
+        integrates = model.actuator_dyntype == _INTEGRATOR
+        self._places = np.stack(
+            [
+                np.where(integrates, model.actuator_actadr, -1),
+                model.jnt_qposadr[self.joints],
+                model.jnt_dofadr[self.joints],
+            ]
+        ).astype(np.int64)
         gear = model.actuator_gear[:, 0]
-        self._gain, self._offset = gear * model.actuator_gainprm[:, 0], gear * bias[:, 0]
-        self._stiffness, self._slope = gear**2 * bias[:, 1], gear**2 * bias[:, 2]
-        self._damping = np.where(self.damped, model.dof_damping[self._velocity], 0.0)
-        self._ease = np.where(self.damped, 1.0 / np.maximum(self._damping - self._slope, 1e-300), 0)
-        self._ctrl = _range(model.actuator_ctrllimited, model.actuator_ctrlrange)
-        integrates = self._integrates
-        self._acts = _range(
-            model.actuator_actlimited[integrates], model.actuator_actrange[integrates]
-        )
-        low, high = _range(model.actuator_forcelimited, model.actuator_forcerange)
-        low, high = np.minimum(gear * low, gear * high), np.maximum(gear * low, gear * high)
+        dof = model.dof_damping[model.jnt_dofadr[self.joints]]
+        low, high = gear * _range(model.actuator_forcelimited, model.actuator_forcerange)
         joint = _range(model.jnt_actfrclimited[self.joints], model.jnt_actfrcrange[self.joints])
-        self._low, self._high = np.maximum(low, joint[0]), np.minimum(high, joint[1])
-        # Where the actuator is at its limit, the joint's damping alone ends the motion.
-        most = np.maximum(self._damping, 1e-12)
-        self._slowest, self._fastest = self._low / most, self._high / most
+        self._table = np.stack(
+            [
+                *_range(model.actuator_ctrllimited, model.actuator_ctrlrange),
+                *_range(model.actuator_actlimited, model.actuator_actrange),
+                *(gear * model.actuator_gainprm[:, 0], gear * bias[:, 0]),
+                *(gear**2 * bias[:, 1], gear**2 * bias[:, 2]),
+                np.where(self.damped, dof, 0.0),
+                np.maximum(np.minimum(low, high), joint[0]),
+                np.minimum(np.maximum(low, high), joint[1]),
+            ]
+        )
 
-    def drive(self, data: mujoco.MjData) -> tuple[np.ndarray, np.ndarray]:
-        """The rate at which each joint would feel no force, and the force it feels now. (u,), (u,)
-
-        Of damped actuators, whose force includes the joint's own damping; one without a velocity
-        term has no such rate: it is zero and means nothing, and the force is the actuator's alone.
-        """
-        given = np.minimum(np.maximum(data.ctrl, self._ctrl[0]), self._ctrl[1])
-        given[self._integrates] = data.act[self._act]
-        velocity = data.qvel[self._velocity]
-        still = self._gain * given + self._offset + self._stiffness * data.qpos[self._position]
-        force = np.minimum(np.maximum(still + self._slope * velocity, self._low), self._high)
-        rate = np.minimum(np.maximum(still * self._ease, self._slowest), self._fastest)
-        return rate, force - self._damping * velocity
-
-    def integrate(self, data: mujoco.MjData) -> None:
-        """Move the inputs of actuators that integrate on by a tick."""
-        if len(self._act):
-            given = np.minimum(np.maximum(data.ctrl, self._ctrl[0]), self._ctrl[1])
-            act = data.act[self._act] + self._step * given[self._integrates]
-            data.act[self._act] = np.minimum(np.maximum(act, self._acts[0]), self._acts[1])
+    def drive(self, data: mujoco.MjData) -> None:
+        """Set `rate` and `force` for this tick, and move inputs that integrate on by it."""
+        _drive(
+            *(data.ctrl, data.act, data.qpos, data.qvel),
+            *(self._table, self._places, self._step, self.rate, self.force),
+        )
 
 
-def _range(limited: np.ndarray, ranges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least and largest value, infinite where there is no limit."""
-    on = np.asarray(limited, bool)
-    return np.where(on, ranges[:, 0], -np.inf), np.where(on, ranges[:, 1], np.inf)
+@njit(cache=True)
+def _drive(ctrl, act, qpos, qvel, table, places, step, rate, force):
+    """One tick of all actuators; `table` (11, u) and `places` (3, u) as the class lays them out."""
+    for i in range(rate.shape[0]):
+        least, most, lowest, highest, gain, offset, stiffness, slope, damping, low, high = table[
+            :, i
+        ]
+        given = min(max(ctrl[i], least), most)
+        held = places[0, i]
+        if held >= 0:
+            before = act[held]
+            act[held] = min(max(before + step * given, lowest), highest)
+            given = before
+        velocity = qvel[places[2, i]]
+        still = gain * given + offset + stiffness * qpos[places[1, i]]
+        force[i] = min(max(still + slope * velocity, low), high) - damping * velocity
+        rate[i] = 0.0
+        if slope < 0.0:
+            rate[i] = still / (damping - slope)
+            # Where the actuator is at its limit, the joint's damping alone ends the motion.
+            if damping * rate[i] > high:
+                rate[i] = high / damping
+            elif damping * rate[i] < low:
+                rate[i] = low / damping
+
+
+def _range(limited: np.ndarray, ranges: np.ndarray) -> np.ndarray:
+    """Least and largest value, infinite where there is no limit. (u,), (u, 2) -> (2, u)"""
+    return np.where(np.asarray(limited, bool)[:, None], ranges, [-np.inf, np.inf]).T

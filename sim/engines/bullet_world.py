@@ -10,7 +10,7 @@ import numpy as np
 from .bullet_client import bullet, connect
 from .bullet_scene import Link, Pose, Shape, Tree, frictions, may_touch, pair_friction, trees
 
-ITERATIONS = 50
+ITERATIONS = 20
 """Of Bullet's solver, each tick."""
 
 
