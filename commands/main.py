@@ -23,7 +23,7 @@ COMMANDS = {
     "service": "List or call the services of a running launch, such as /stop.",
     "param": "List, get or set what a running node can be told, such as samples.",
     "info": "Show what a recording or a dataset holds, a dataset in pictures too.",
-    "view": "Draw a recording from above as an SVG file that a browser plays.",
+    "view": "Draw a recording as an SVG file, or show it or a launch in a live page.",
     "replay": "Do a recording again and name the first difference.",
     "export": "Write a dataset for other tools: LeRobot, robomimic, Minari.",
     "robot": "Write the URDF or MJCF of a robot of the tabletop.",

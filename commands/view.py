@@ -1,4 +1,4 @@
-"""`covary view BAG|RUN_FOLDER`: an episode from above as a moving SVG; needs no GL."""
+"""`covary view`: recordings as moving SVG files or in a live page, and launches in a live page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from rich.console import Console
 
 from ..nodes.bags.bag import BagError
 from ..nodes.bags.reader import Recording, read
-from ..nodes.launching.yaml_loader import in_a_line
+from ..nodes.launching.yaml_loader import InputError, in_a_line
 from .info import bag_folders, is_run_folder, result
 
 if TYPE_CHECKING:
     from ..sim.plant import Plant
+    from ..sim.task import Task
     from .top_view import Episode
 
 _RATE_HZ = 20.0
@@ -32,28 +33,91 @@ class ViewError(Exception):
 
 
 def view(
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="BAG|RUN_FOLDER", help="Bag folder, .mcap file, or run folder."),
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="BAG|RUN_FOLDER|LAUNCH",
+            help="Bag folder, .mcap file, run folder, or launch file.",
+        ),
     ],
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME:=VALUE]...", help="A launch file's arguments."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="File to write (default: in the run's folder)."),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Play a bag in a page in the browser, until Ctrl-C.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the page; the next free one if it is taken.")
+    ] = 8080,
 ) -> None:
-    """Draw a recording from above as an SVG file that a browser plays.
+    """Draw a recording as an SVG file that a browser plays, or show it or a launch in a live page.
 
-    A run folder gives a page with all its episodes, and the first one in motion.
+    A run folder gives a picture of all its episodes, and the first one in motion. A launch file is
+    launched, in real time, with its page.
     """
     say = Console(soft_wrap=True, highlight=False, markup=False)
     complain = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    path = Path(what)
+    if is_launch(path):
+        from .live_page import watch
+
+        watch(what, values or [], port)
+        return
+    if values:
+        raise InputError(f"{what} is no launch file, so it takes no {values[0]}", "command line")
     try:
+        if live:
+            if is_run_folder(path):
+                raise ViewError(f"--live plays one bag, such as {bag_folders(path)[0]}")
+            play_live(path, port, say)
+            return
         draw = draw_run if is_run_folder(path) else draw_bag
         for file in draw(path, out, complain):
             say.print(in_a_line(str(file)))
     except (BagError, ViewError, OSError) as error:
         complain.print(in_a_line(str(error)))
         raise typer.Exit(2) from error
+
+
+def is_launch(path: Path) -> bool:
+    """Whether a launch file is meant: a path, or a bare name of ours that is no recording here."""
+    if path.suffix in (".yaml", ".yml"):
+        return True
+    ours = Path(__file__).resolve().parents[1] / "launch" / f"{path}.yaml"
+    return path.name == str(path) and not path.exists() and ours.is_file()
+
+
+def play_live(path: Path, port: int, say: Console) -> None:
+    """Play one bag in a page until Ctrl-C.
+
+    Raises:
+        BagError: Not a bag, one that was never closed, or without states.
+        ViewError: Its task or model cannot be loaded, or viser is not installed.
+    """
+    from .playback import play
+
+    recording = read(path, ["/episode"])
+    task = _task(recording)
+    try:
+        from ..sim.viewing.page import Page
+
+        page = Page(port, f"covary: {_folder(path).name}", live=False)
+    except ModuleNotFoundError as error:
+        raise ViewError(f"the page needs {error.name}: pip install viser") from error
+    facts = recording.metadata
+    told = [(name, in_a_line(facts.get(name, ""))) for name in ("task", "seed")]
+    say.print(f"{page.url} (Ctrl-C ends it)")
+    try:
+        play(path, task, page, [*told, ("result", result(facts))])
+    except ValueError as error:
+        raise ViewError(f"{path}: {in_a_line(str(error))}") from error
+    finally:
+        page.close()
 
 
 def draw_bag(path: Path, out: Path | None, complain: Console) -> list[Path]:
@@ -157,21 +221,9 @@ def _episode(path: Path, recording: Recording, plant: Plant) -> Episode:
 
 def _plant(recording: Recording) -> Plant:
     """The recorded model; the installed one where that is the same, for it may name other files."""
-    from ..nodes import plugin
-    from ..sim.load_task import load_task, task_options
     from ..sim.plant import Plant
-    from ..sim.task import Task
 
-    name = recording.metadata.get("task")
-    if not name:
-        raise ViewError(f"{recording.path}: does not say which task it is of")
-    try:
-        found = plugin.load(name, "sim.tasks")
-        if not issubclass(found, Task):  # a bag's word must not make anything else be called
-            raise TypeError("it is no task")
-        task = load_task(name, task_options(recording.metadata))
-    except Exception as error:  # an outsider's module may raise anything while it is imported
-        raise ViewError(f"{recording.path}: its task {name!r} cannot be loaded: {error}") from error
+    task = _task(recording)
     if task.opaque:
         raise ViewError(f"{recording.path}: what {task.name} shows does not say what it looks like")
     text = recording.model
@@ -185,6 +237,24 @@ def _plant(recording: Recording) -> Plant:
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ViewError(f"{recording.path}: its model does not load: {reason}") from error
+
+
+def _task(recording: Recording) -> Task:
+    """The task that a recording is of."""
+    from ..nodes import plugin
+    from ..sim.load_task import load_task, task_options
+    from ..sim.task import Task
+
+    name = recording.metadata.get("task")
+    if not name:
+        raise ViewError(f"{recording.path}: does not say which task it is of")
+    try:
+        found = plugin.load(name, "sim.tasks")
+        if not issubclass(found, Task):  # a bag's word must not make anything else be called
+            raise TypeError("it is no task")
+        return load_task(name, task_options(recording.metadata))
+    except Exception as error:  # an outsider's module may raise anything while it is imported
+        raise ViewError(f"{recording.path}: its task {name!r} cannot be loaded: {error}") from error
 
 
 def _states(recording: Recording, size: int) -> tuple[np.ndarray, np.ndarray]:

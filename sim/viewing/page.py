@@ -63,13 +63,16 @@ class Page:
         port: Of loopback; the next free one if it is taken, 0 for any.
         title: Above the panel.
         wake: Called, from another thread, when something is in `inputs`.
+        live: Whether there is a run to stop.
 
     Attributes:
         url: Where it is.
         inputs: What a person did, oldest first.
     """
 
-    def __init__(self, port: int, title: str, wake: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, port: int, title: str, wake: Callable[[], None] = lambda: None, live: bool = True
+    ) -> None:
         self.inputs: queue.SimpleQueue[Input] = queue.SimpleQueue()
         self._wake = wake
         self.server = serve(port, title)
@@ -77,9 +80,10 @@ class Page:
         gui = self.server.gui
         self._status = gui.add_html("")
         self._said = ""
-        with gui.add_folder("run"):
-            self.button("stop", "the safe action, until reset")
-            self.button("reset", "commands are obeyed again")
+        if live:
+            with gui.add_folder("run"):
+                self.button("stop", "the safe action, until reset")
+                self.button("reset", "commands are obeyed again")
         with gui.add_folder("draw"):
             self._plan = gui.add_checkbox("plan", True, hint="blue is cheap, red is dear")
             self._orbit = gui.add_checkbox("orbit", True, hint="the plan under the symmetry")
