@@ -132,7 +132,9 @@ class Player:
             end = max(playback.duration, task.dt)
             self.slider = gui.add_slider("time", 0.0, end, task.dt, 0.0, hint="s since the start")
             self.playing = gui.add_checkbox("play", True)
-            self.speed = gui.add_dropdown("speed", tuple(f"{s:g} x" for s in SPEEDS), initial_value="1 x")
+            self.speed = gui.add_dropdown(
+                "speed", tuple(f"{s:g} x" for s in SPEEDS), initial_value="1 x"
+            )
 
         @self.slider.on_update
         async def _(event: Any) -> None:
