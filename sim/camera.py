@@ -46,6 +46,7 @@ class Camera:
     def __init__(self, plant: Plant, view: CameraView) -> None:
         self._renderer: mujoco.Renderer | None = None
         self.plant, self.view = plant, view
+        self._axes = view.axes()
         self._renderer = _renderer(plant.model, view.width, view.height)
         # The shadow pass alone takes twenty times as long as all the rest of a software renderer.
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
@@ -78,7 +79,7 @@ class Camera:
 
     def pose(self) -> tuple[np.ndarray, np.ndarray]:
         """Where it is (m), and its axes in the world as columns: right, down, ahead."""
-        return np.array(self.view.position), self.view.axes()
+        return np.array(self.view.position), self._axes.copy()
 
     def close(self) -> None:
         """Free the GL context. Afterwards nothing can be drawn; closing again does no harm."""
@@ -117,7 +118,7 @@ class Camera:
         """Put both eyes of a scene's camera where the view has its one; MuJoCo leaves it so."""
         model = self.plant.model
         near, far = (model.stat.extent * z for z in (model.vis.map.znear, model.vis.map.zfar))
-        _, down, ahead = self.view.axes().T
+        _, down, ahead = self._axes.T
         for eye in scene.camera:
             eye.pos, eye.forward, eye.up = self.view.position, ahead, -down
             eye.frustum_near, eye.frustum_far = near, far

@@ -117,8 +117,8 @@ class HeightmapView:
 
     def axes(self) -> np.ndarray:
         """Its axes in the world as columns: right, down, ahead (ROS's optical frame). (3, 3)"""
-        right, down = np.array(self.right), np.negative(self.up)
-        return np.column_stack([right, down, np.cross(right, down)])
+        (a, b, c), (u, v, w) = self.right, self.up
+        return np.array([[a, -u, c * v - b * w], [b, -v, a * w - c * u], [c, -w, b * u - a * v]])
 
     def intrinsics(self) -> np.ndarray:
         """Pixels per metre and the centre's pixel, in the places of a camera matrix. (3, 3)"""

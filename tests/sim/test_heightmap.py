@@ -219,3 +219,20 @@ def test_it_needs_no_gl():
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) > 0.02
+
+
+def test_another_engine_is_seen_as_well():
+    pytest.importorskip("pybullet")
+    plant = Plant(Push(), engine="bullet")
+    x = np.array([-0.11, 0.0, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0])
+    plant.reset(x)
+    heightmap = Heightmap(plant, HeightmapView(64, 1.0))
+    before = heightmap.image()
+    for _ in range(100):
+        plant.apply(np.array([0.2, 0.0]))
+        plant.step()
+    image, state = heightmap.image(), plant.state()
+    assert state[2] > 0.03  # the box was pushed
+    rows, columns = np.nonzero(image > 0.045)
+    assert (columns.mean() - 31.5) / 64 == pytest.approx(state[2], abs=0.01)
+    assert not np.array_equal(image, before)
