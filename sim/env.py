@@ -9,7 +9,8 @@ import gymnasium
 import numpy as np
 
 from ..nodes import plugin
-from .plant import Plant
+from .judge import Judge
+from .load_task import load_task
 from .task import Task
 
 ROOM = "sim.tasks"
@@ -17,7 +18,7 @@ NAMESPACE, VERSION = "covary", "v0"
 
 
 class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
-    """A task on its MuJoCo plant. A step is one control period; judged as the sim node judges.
+    """A task on its plant. A step is one control period; judged as the sim node judges.
 
     The reward is ``-running_cost(x', u)``. The episode is terminated when success has held for
     `task.hold` seconds (then ``info["success"]`` is true) and truncated at `task.time_limit`, here
@@ -29,6 +30,13 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         render_mode: ``"rgb_array"`` for `render`, or None.
         width: Of rendered images, pixels.
         height: Of rendered images, pixels.
+        engine: What simulates it: ``mujoco`` or ``bullet``.
+        **options: What the task's class takes beside, as ``robot="arm"`` in manipulation tasks.
+
+    Raises:
+        ValueError: An option that the class does not take, or options of a task that is made
+            already; also no such task, engine or render mode.
+        EngineError: The engine is not installed.
 
     Attributes:
         task: The task.
@@ -43,13 +51,13 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         render_mode: str | None = None,
         width: int = 256,
         height: int = 256,
+        engine: str = "mujoco",
+        **options: Any,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode is 'rgb_array' or None, not {render_mode!r}")
-        if isinstance(task, str):
-            task = plugin.load(task, ROOM)
-        self.task: Task = task() if inspect.isclass(task) else task
-        self.plant = Plant(self.task)
+        self.task = _made(task, options)
+        self.plant = self.task.plant(engine)
         self.render_mode = render_mode
         self.metadata = {**self.metadata, "render_fps": round(1 / self.task.dt)}
         self.action_space = self.task.action_space
@@ -57,7 +65,7 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self._size = width, height
         self._camera = None
         self._ticks_per_step = round(self.task.dt / self.task.physics_dt)
-        self._held = 0
+        self._judge = Judge(self.plant)
         self._ready = False
 
     def reset(
@@ -81,9 +89,10 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         if options:
             raise ValueError(f"unknown reset option {next(iter(options))!r}; there is 'state'")
         if x is None:
-            x = self.task.initial_state(self.np_random)
-        self.plant.reset(_vector(x, len(self.task.state_names), "start"))
-        self._held = 0
+            self.plant.begin(self.np_random)
+        else:
+            self.plant.reset(_vector(x, len(self.task.state_names), "start"))
+        self._judge = Judge(self.plant)
         self._ready = True
         return self._observation(self.plant.state()), {"success": False}
 
@@ -103,13 +112,10 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         for _ in range(self._ticks_per_step):
             self.plant.apply(u)
             self.plant.step()
-        x = self.plant.state()
-        self._held = self._held + 1 if bool(self.task.success(x)) else 0
-        # Success must hold over a span of time: n periods are spanned by n + 1 good states.
-        success = self._held * self.task.dt > self.task.hold + 1e-9
-        over = self.plant.tick * self.task.physics_dt >= self.task.time_limit - 1e-9
-        reward = -float(self.task.running_cost(x, u))
-        return self._observation(x), reward, success, over and not success, {"success": success}
+        verdict = self._judge.period(u, self.plant.tick * self.task.physics_dt)
+        success, out_of_time = verdict is True, verdict is False
+        seen = self._observation(self.plant.state())
+        return seen, -self._judge.running, success, out_of_time, {"success": success}
 
     def render(self) -> np.ndarray | None:
         """The top camera's image (height, width, 3) uint8; None without a render mode.
@@ -151,6 +157,17 @@ def register() -> None:
             gymnasium.register(
                 environment_id(name), entry_point=f"{__name__}:TaskEnv", kwargs={"task": name}
             )
+
+
+def _made(task: Task | type[Task] | str, options: dict[str, Any]) -> Task:
+    """The task that a name, a class or an object stands for."""
+    if isinstance(task, str):
+        return load_task(task, options)
+    if inspect.isclass(task):
+        return task(**options)
+    if options:
+        raise ValueError(f"{task.name} is made already; it takes no option {next(iter(options))!r}")
+    return task
 
 
 def _vector(values: Any, size: int, what: str) -> np.ndarray:

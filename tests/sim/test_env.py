@@ -12,10 +12,13 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from covary.nodes import plugin
+from covary.nodes.parameters import ParameterError
 from covary.sim.camera import CameraError, backend
 from covary.sim.env import TaskEnv, environment_id, register
+from covary.sim.tabletop.tabletop import Tabletop
 
 TASKS = plugin.names("sim.tasks")
+MANIPULATION = [name for name in TASKS if issubclass(plugin.load(name, "sim.tasks"), Tabletop)]
 
 HARMLESS = ("infinity", "symmetric and normalized")
 """Warnings of the checker that units in SI bring with them: a metre has no natural bound."""
@@ -52,11 +55,61 @@ def test_the_checker_has_no_complaint(task):
     except CameraError:
         can_render = False  # the rest of the check goes on
     env = gymnasium.make(environment_id(task), disable_env_checker=True)
+    check_quietly(env.unwrapped, can_render)
+
+
+def check_quietly(env, can_render=False):
+    """Gymnasium's own checker, which has nothing to say that matters."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        check_env(env.unwrapped, skip_render_check=not can_render)
+        check_env(env, skip_render_check=not can_render)
     said = [str(warning.message) for warning in caught]
     assert [w for w in said if not any(harmless in w for harmless in HARMLESS)] == []
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_can_be_made_by_the_four_in_a_vector(task):
+    register()
+    envs = gymnasium.make_vec(environment_id(task), num_envs=4, vectorization_mode="sync")
+    first, _ = envs.reset(seed=3)
+    assert len(np.unique(first, axis=0)) == 4
+    envs.action_space.seed(0)
+    for _ in range(2):
+        seen, rewards, terminated, truncated, info = envs.step(envs.action_space.sample())
+    assert seen.shape == first.shape and np.isfinite(seen).all() and np.isfinite(rewards).all()
+    assert not terminated.any() and not truncated.any() and info["success"].shape == (4,)
+    again, _ = envs.reset(seed=3)
+    np.testing.assert_array_equal(again, first)
+    envs.close()
+
+
+@pytest.mark.parametrize("task", MANIPULATION)
+def test_a_manipulation_task_takes_its_robot(task):
+    env = gymnasium.make(environment_id(task), robot="arm", disable_env_checker=True)
+    assert "arm" in type(env.unwrapped.task.robot).__name__.lower()
+    check_quietly(env.unwrapped)
+    env.close()
+
+
+def test_an_option_that_is_none_is_one_line_with_the_nearest():
+    with pytest.raises(ParameterError, match="takes no option 'robt'; did you mean robot?"):
+        TaskEnv("block_pick", robt="arm")
+    with pytest.raises(ValueError, match="robot: 'amr'"):
+        TaskEnv("block_pick", robot="amr")
+    with pytest.raises(ValueError, match="made already"):
+        TaskEnv(plugin.load("push", "sim.tasks")(), robot="arm")
+    with pytest.raises(ValueError, match="engine: 'mujco' is none of mujoco, bullet"):
+        TaskEnv("push", engine="mujco")
+
+
+def test_another_engine_simulates_it():
+    pytest.importorskip("pybullet")
+    env = TaskEnv("push", engine="bullet")
+    mujoco = TaskEnv("push")
+    first, second = env.reset(seed=3)[0], mujoco.reset(seed=3)[0]
+    np.testing.assert_allclose(first, second, atol=1e-9)
+    check_quietly(env)
+    env.close()
 
 
 def test_registering_twice_is_quiet_and_imports_no_task():
