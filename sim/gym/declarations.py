@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...symmetry.group import Group, dihedral, o2, reflection, trivial
-from ...symmetry.part import Part, Position, Pseudoscalar, Regular, Scalar, Vector
+from ...symmetry.part import Angle, Part, Position, Pseudoscalar, Regular, Scalar, Vector
 
 Success = Callable[[np.ndarray, Mapping[str, Any], bool, bool], bool]
 """(state (n,), the environment's info, whether it has terminated, whether time is up) -> success"""
@@ -137,6 +137,7 @@ def _fetch(has_object: bool) -> Declaration:
     place = {"": Position((0.0, FETCH_Y)), "_height": Scalar()}
     polar = {"": Vector(), "_up": Scalar()}
     axial = {"_x": Pseudoscalar(), "_y": Scalar(), "_z": Pseudoscalar()}
+    turned = {"_x": Angle(), "_y": Scalar(), "_z": Angle()}
     fingers = {"": Regular()}
     add("grip", place, "x y z")
     if has_object:
@@ -144,7 +145,7 @@ def _fetch(has_object: bool) -> Declaration:
         add("object_from_grip", polar, "x y z")
     add("fingers", fingers, "right left")
     if has_object:
-        add("object_rotation", axial, "x y z")
+        add("object_rotation", turned, "x y z")
         add("object_velocity", polar, "x y z")  # relative to the grip's
         add("object_spin", axial, "x y z")
     add("grip_velocity", polar, "x y z")
