@@ -22,6 +22,7 @@ COMMANDS = {
     "topic": "List, print or measure the topics of a running launch.",
     "service": "List or call the services of a running launch, such as /stop.",
     "param": "List, get or set what a running node can be told, such as samples.",
+    "grade": "Grade a task's declared symmetry, component by component.",
     "info": "Show what a recording or a dataset holds, a dataset in pictures too.",
     "view": "Draw a recording as an SVG file, or show it or a launch in a live page.",
     "replay": "Do a recording again and name the first difference.",

@@ -150,8 +150,9 @@ def _at_contact(
             plant.step()
             touched = touched or touches(plant)
         if touched:
+            there = plant.state()
             later = np.concatenate([actions[k:], np.repeat(actions[-1:], k, axis=0)])
-            return plant.state(), later
+            return (there, later) if _stands(plant, there) else (x, actions)
     return x, actions
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,8 @@ LICENCES = {
     "CC-BY-SA-4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
 }
 """Licences with a page of their own; any other SPDX name will do as well."""
+GRADED = 24
+"""Draws at which the task of a dataset is graded."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def make_card(
         "model_sha256": model_sha256(task) or facts.get("model_sha256", ""),
         **_of_the_task(task),
         "dials": p.get("dials", {}),
-        "residuals": residuals_of(task, p),
+        "residuals": residuals_of(task, p) if attempts.whole else before.get("residuals", {}),
         "topics": topics,
         "sizes": {
             "seconds": round(sum(attempt.duration for attempt in chosen), 3),
@@ -123,13 +127,31 @@ def make_card(
 def residuals_of(task: Task | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """How far the simulated world is from its declared symmetry, component by component.
 
-    Nothing yet: whoever grades a task fills this in.
+    As `covary.sim.residuals` has it, or why it is not graded: a dataset is not lost over its card.
 
     Args:
         task: The task; None where it cannot be loaded.
         parameters: Of the node that simulates, with its dials.
     """
-    return {}
+    if task is None:
+        return {"not_graded": "the task cannot be loaded"}
+    given = {name: parameters.get(name) or {} for name in ("task_options", "dials")}
+    engine = str(parameters.get("engine", "mujoco"))
+    return _graded(str(parameters["task"]), json.dumps(given, sort_keys=True), engine)
+
+
+@cache
+def _graded(name: str, given: str, engine: str) -> dict[str, Any]:
+    """The residuals of a task, options and dials as JSON; a run asks more than once."""
+    from ...sim.dials import dials_from
+    from ...sim.residuals import residuals
+
+    asked = json.loads(given)
+    try:
+        task, dials = load_task(name, asked["task_options"]), dials_from(asked["dials"])
+        return residuals(task, dials, engine, samples=GRADED)
+    except (ValueError, RuntimeError) as error:  # NotImplementedError is one of these
+        return {"not_graded": " ".join(str(error).split())}
 
 
 def _task(parameters: Mapping[str, Any]) -> Task | None:
@@ -223,6 +245,7 @@ def page(card: Mapping[str, Any]) -> str:
         "control period": f"{card['control_period_s']} s" if "control_period_s" in card else "",
         "symmetry": card["symmetry"]["group"] if "symmetry" in card else "",
         "dials": _inline(card["dials"]),
+        "off from its symmetry": _off(card["residuals"]),
         "versions": ", ".join(f"{name} {version}" for name, version in card["versions"].items()),
         "revision": ", ".join(card["git_revisions"]),
         "model (SHA-256)": card["model_sha256"],
@@ -235,6 +258,15 @@ def page(card: Mapping[str, Any]) -> str:
         command=card["command"],
         words=f"episodes:={card['wanted']} out:=DIR",
     )
+
+
+def _off(residuals: Mapping[str, Any]) -> str:
+    """The worst of each component, in a line."""
+    worst = {
+        component: max((part["worst"] or 0.0 for part in parts.values()), default=0.0)
+        for component, parts in residuals.get("components", {}).items()
+    }
+    return ", ".join(f"{component} {value:.1g}" for component, value in worst.items())
 
 
 def _inline(values: Mapping[str, Any]) -> str:
