@@ -124,16 +124,46 @@ class Arm:
 
     def actuate(self, data: Any, u: np.ndarray, tick: int) -> None:
         """Set the controls of the joints for the next tick from a Cartesian action (5,)."""
-        if tick % TICKS_PER_RATE and (data.userdata[:5] == u).all():
-            return
+        if self._is_old(data, u, tick):
+            from . import chain
+
+            n, u = self._n, np.array(u, float)
+            chain.leashed(data.act[:n], data.qpos[:n], self._fixed, LEASH, u[1:])
+            rates = self.joint_rates(data.act[: n + 2], u)
+            self._clutch(data, rates, True)
+            data.ctrl[: n + 2] = rates
+
+    def actuate_joints(self, data: Any, u: np.ndarray, tick: int) -> None:
+        """Set the controls from rates of opening (m/s) and of the joints (rad/s). (8,)
+
+        Each joint by itself: it brakes towards its limits, and stops where something holds it.
+        """
+        if self._is_old(data, u, tick):
+            from . import chain
+
+            n = self._n
+            rates = np.empty(n + 2)
+            low, high = chain.BRAKING * (self._limits[:2] - data.act[:n])
+            rates[:n], rates[n:] = np.clip(u[1:], low, high), 0.5 * u[0]
+            self._clutch(data, rates, False)
+            data.ctrl[: n + 2] = rates
+
+    def _clutch(self, data: Any, rates: np.ndarray, together: bool) -> None:
+        """Keep the arm's commanded joints near where they are."""
         from . import chain
 
-        data.userdata[:5] = u
-        n, u = self._n, np.array(u, float)
-        chain.leashed(data.act[:n], data.qpos[:n], self._fixed, LEASH, u[1:])
-        rates = self.joint_rates(data.act[: n + 2], u)
-        chain.stalled(data.act[:n], data.qpos[:n], SLACK, rates[:n])
-        data.ctrl[: n + 2] = rates
+        n = self._n
+        chain.clutched(
+            data.act[:n], data.qpos[:n], SLACK, _AHEAD, together, self._limits, rates[:n]
+        )
+
+    def _is_old(self, data: Any, u: np.ndarray, tick: int) -> bool:
+        """Whether the controls must be set anew: their time is over, or the action is another."""
+        known = data.userdata[: len(u)]
+        if tick % TICKS_PER_RATE and (known == u).all():
+            return False
+        known[:] = u
+        return True
 
 
 _AHEAD = TICKS_PER_RATE * 0.0025  # how long rates are used, s, at the tabletop's physics step

@@ -255,22 +255,35 @@ def leashed(held, here, fixed, longest, u):
 
 
 @njit(cache=True)
-def stalled(held, here, furthest, rates):
-    """Makes all rates slower, down to none, where a joint cannot follow: something holds it.
+def clutched(held, here, slack, ahead, together, limits, rates):
+    """Lets joints slip that something holds, or moves, elsewhere than where they are commanded.
+
+    None is commanded further than `slack` from where it is: so it has nothing to catch up on when
+    it is let go, for which it would have to be too fast.
 
     Args:
         held: Joint positions that are commanded. (n,)
         here: Joint positions. (n,)
-        furthest: How far ahead a joint may be commanded, rad; from half of it on it is slower.
+        slack: rad; from half of it on a joint is slower.
+        ahead: How long the rates will be used, s.
+        together: Whether all joints are slower where one is.
+        limits: Smallest and largest angle, largest rate, rest posture. (4, n)
         rates: Changed in place. (n,)
     """
-    scale = 1.0
-    for i in range(held.shape[0]):
+    n, least = held.shape[0], 1.0
+    for i in range(n):
         behind = held[i] - here[i]
         if behind * rates[i] > 0.0:
-            scale = min(scale, max(2.0 - 2.0 * abs(behind) / furthest, 0.0))
-    for i in range(held.shape[0]):
-        rates[i] *= scale
+            scale = max(2.0 - 2.0 * max(abs(behind) / slack, 0.5), 0.0)
+            least = min(least, scale)
+            if not together:
+                rates[i] *= scale
+    for i in range(n):
+        if together:
+            rates[i] *= least
+        behind = held[i] - here[i]
+        rates[i] = max(rates[i], max((-slack - behind) / ahead, -limits[2, i]))
+        rates[i] = min(rates[i], min((slack - behind) / ahead, limits[2, i]))
 
 
 @njit(cache=True)

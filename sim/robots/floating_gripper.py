@@ -77,3 +77,7 @@ class FloatingGripper:
         """Set the controls from a Cartesian action (5,)."""
         data.ctrl[:4] = u[1:]
         data.ctrl[4:6] = 0.5 * u[0]
+
+    def actuate_joints(self, data: Any, u: np.ndarray, tick: int) -> None:
+        """The same: its joints are the gripper's own coordinates. (5,)"""
+        self.actuate(data, u, tick)

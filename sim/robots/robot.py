@@ -69,3 +69,7 @@ class Robot(Protocol):
     def actuate(self, data: Any, u: np.ndarray, tick: int) -> None:
         """Set the controls of the joints for the next tick from a Cartesian action (5,)."""
         ...
+
+    def actuate_joints(self, data: Any, u: np.ndarray, tick: int) -> None:
+        """Set the controls from rates of opening (m/s) and of all other joints. (j - 1,)"""
+        ...

@@ -268,10 +268,9 @@ class Tabletop(Task):
         return x
 
     def actuate(self, data: Any, u: np.ndarray, tick: int) -> None:
-        """Cartesian actions by way of the robot; joint actions are its controls."""
+        """By way of the robot, which knows what its joints can do."""
         if self.joints:
-            data.ctrl[: self.joints] = u[1:]
-            data.ctrl[self.joints : self.joints + 2] = 0.5 * u[0]
+            self.robot.actuate_joints(data, u, tick)
         else:
             self.robot.actuate(data, u, tick)
 

@@ -335,3 +335,33 @@ def test_joint_actions_are_rates_of_the_joints():
         plant.step()
     assert np.abs(plant.data.qpos[:7] - before - 0.5 * u[1:]).max() < 5e-3
     assert plant.data.qpos[7:9].sum() == pytest.approx(0.08 - 0.05, abs=0.01)  # 50 ms behind
+
+
+def test_no_joint_is_driven_past_its_limits_and_none_winds_up():
+    task = BlockPick(robot="arm", actions="joint")
+    plant, rates = Plant(task), SAWYER.velocity
+    start = task.initial_state(np.random.default_rng(13))
+    for joint in (0, 2, 4, 5, 6):  # those that meet neither the table nor the arm itself
+        for way in (-1.0, 1.0):
+            plant.reset(start)
+            u = np.zeros(8)
+            u[1 + joint] = way * rates[joint]
+            for _ in range(1600):
+                plant.apply(u)
+                plant.step()
+                q = plant.data.qpos[:7]
+                assert max((LOW - q).max(), (q - HIGH).max()) < 1e-3
+            assert abs(plant.data.act[joint] - (HIGH if way > 0 else LOW)[joint]) < 0.2
+    rng = np.random.default_rng(14)
+    plant.reset(start)
+    for _ in range(12):  # into the table, the plinth, itself
+        u = np.array([0.0, *(rng.choice([-1, 1], 7) * rates)])
+        for _ in range(400):
+            plant.apply(u)
+            plant.step()
+        q = plant.data.qpos[:7]
+        assert max((LOW - q).max(), (q - HIGH).max()) < 0.05
+    for _ in range(800):
+        plant.apply(np.zeros(8))
+        plant.step()
+    assert np.abs(plant.data.act[:7] - q).max() < 0.11
