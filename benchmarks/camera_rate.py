@@ -57,7 +57,7 @@ def published(plant: Plant, given: dict) -> dict[str, float]:
         k = next(state)
         plant.data.qpos[:] = positions
         plant.data.qpos[0] += 1e-4 * (k % 100)
-        images.publish(k * plant.task.dt)
+        images.publish(k * plant.task.dt, (0, 0, k))
 
     try:
         return measured(moved)
