@@ -15,7 +15,7 @@ from ..nodes.node import Node
 from ..nodes.parameter_services import ParameterClient
 from ..nodes.parameters import ParameterError
 from .camera_view import CameraView
-from .images import image_topics
+from .images import HEIGHTMAP, IN_HAND, image_topics
 from .load_task import load_task
 from .task_messages import TaskMessageError, plan_actions, plan_message
 from .viewing.hand import Hand
@@ -239,12 +239,13 @@ class ViewerNode(Node):
     def image_shower(self, topic: str) -> Callable[[Any], None]:
         """What shows the images of a topic, no faster than the page is drawn."""
         shown = [-1.0]
+        heights = topic.split("/")[2:3] in ([HEIGHTMAP], [IN_HAND])
 
         def show(message: messages.Image) -> None:
             if wall.monotonic() - shown[0] < PATHS_S:
                 return
             shown[0] = wall.monotonic()
-            found = pixels(message)
+            found = pixels(message, heights)
             if found is not None:
                 self.page.show_image(topic, found)
 

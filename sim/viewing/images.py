@@ -10,10 +10,14 @@ LARGEST = 4096
 """Longest side that is shown, pixels."""
 
 
-def pixels(message: Any) -> np.ndarray | None:
+def pixels(message: Any, heights: bool = False) -> np.ndarray | None:
     """A `sensor_msgs/Image` as red, green and blue; None for what is no image or not known.
 
     Depths (``32FC1``, m, and ``16UC1``, mm) become grey, the nearest white; NaN and 0 are black.
+
+    Args:
+        message: The image.
+        heights: Whether its metres are heights: then the highest is white.
 
     Returns:
         (H, W, 3) uint8.
@@ -33,7 +37,9 @@ def pixels(message: Any) -> np.ndarray | None:
         order = ">" if message.is_bigendian else "<"
         kind = "f4" if message.encoding == "32FC1" else "u2"
         depth = rows.view(f"{order}{kind}").astype(float)
-        return np.repeat(_grey(depth)[..., None], 3, axis=2)
+        # The nearest is the highest: how far it is below any height that nothing reaches.
+        grey = _grey(np.nanmax(depth) + 1.0 - depth if heights else depth)
+        return np.repeat(grey[..., None], 3, axis=2)
     coloured = rows.reshape(height, width, wide)
     if message.encoding == "mono8":
         return np.repeat(coloured, 3, axis=2)

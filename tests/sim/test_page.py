@@ -215,6 +215,13 @@ def test_depths_become_grey_with_the_nearest_white():
     assert found is not None and found[0, :, 0].tolist() == [255, 55, 0, 155]
 
 
+def test_heights_become_grey_with_the_highest_white():
+    metres = np.array([[-0.06, 0.045, 0.0]], np.float32)
+    found = pixels(image("32FC1", metres.view(np.uint8), width=3), heights=True)
+    assert found is not None and found[0, 0, 0] == 55 and found[0, 1, 0] == 255
+    assert 55 < found[0, 2, 0] < 255
+
+
 @pytest.mark.parametrize("flaw", [{"encoding": "jpeg"}, {"height": 3}, {"width": 10**6}])
 def test_what_is_no_image_is_none(flaw):
     good = image("rgb8", np.zeros((1, 6), np.uint8), width=2)
