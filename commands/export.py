@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from ..nodes.bags.bag import BagError
-from ..nodes.bags.dataset import Dataset, Episode
+from ..nodes.bags.dataset import BAGS, Dataset, Episode
 from ..nodes.launching.yaml_loader import in_a_line
 from .exports.contents import Contents, ExportError
 from .exports.formats import Format, chosen
@@ -113,6 +113,12 @@ def run(
     dataset = Dataset(folder)
     outcome = Outcome(form.name, str(form.final), form.opening)
     sizes = [_size(path) for path in dataset.bags]
+    for path in never_closed(folder):
+        error = BagError(f"{path}: was never closed; `covary recover {path}` mends it")
+        if not skip_damaged:
+            raise _hinted(error, 2)
+        console.print(in_a_line(f"left out: {error}"))
+        outcome.skipped[path.name] = str(error)
     with _progress(console, sum(sizes)) as step:
         step("checking", 0)
         contents, good = None, []
@@ -148,6 +154,12 @@ def run(
     return outcome
 
 
+def never_closed(folder: Path) -> list[Path]:
+    """The bags whose recorder was killed: `Dataset` does not count them."""
+    root = folder / BAGS if (folder / BAGS).is_dir() else folder
+    return sorted(file.parent for file in root.glob("*.open/*.mcap"))
+
+
 def _hinted(error: Exception, episodes: int) -> Exception:
     """The error with what to type, where there are other episodes to be had."""
     if isinstance(error, OSError) or episodes < 2:
@@ -172,7 +184,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
-    return value if value is None or isinstance(value, str | int | bool) else str(value)
+    known = value is None or isinstance(value, str | int | float)
+    return value if known else str(value)
 
 
 def _size(path: Path) -> int:

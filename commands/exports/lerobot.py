@@ -142,11 +142,14 @@ class LeRobotWriter:
         import pyarrow.parquet as pq
 
         self._write_facts()
+        for video in self.videos.values():
+            video.finish()
         self.__exit__()
         meta = self.folder / "meta"
         _write_json(meta / "info.json", self._info())
         _write_json(meta / "stats.json", self.stats.result())
-        _write_json(meta / "covary.json", facts)
+        quality = {key: round(video.lowest_db, 2) for key, video in self.videos.items()}
+        _write_json(meta / "covary.json", {**facts, "video_lowest_psnr_db": quality})
         tasks = pa.table({"task_index": pa.array([0], pa.int64()), "task": [self.instruction]})
         # So pandas takes the texts for the index, by which LeRobot looks tasks up.
         columns = [{"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy,

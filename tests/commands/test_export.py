@@ -70,6 +70,16 @@ def test_a_corrupt_episode_is_named_and_nothing_is_written(tmp_path, kind):
     assert [path.name for path in out.iterdir()] == ["it"]
 
 
+def test_a_bag_that_was_never_closed_is_named_too(tmp_path):
+    few(tmp_path / "in")
+    bags = tmp_path / "in" / "bags"
+    (bags / "episode_000001").rename(bags / "episode_000001.open")
+    done = export(tmp_path / "in", "--robomimic", tmp_path / "x")
+    assert refused(done, "episode_000001.open: was never closed", "covary recover")
+    done = export(tmp_path / "in", "--robomimic", tmp_path / "x", "--skip-damaged")
+    assert done.exit_code == 0 and "1 left out" in done.output
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -75,7 +75,9 @@ def test_colours_are_bit_equal_as_images_and_the_right_frame_at_every_stamp_as_v
             assert read.info["features"][key]["dtype"] == "video"
             numbers = [number_in(image) for image in episode[key]]
             assert numbers == [row // 2 for row in range(len(was.time))]
-            assert min(map(psnr, episode[key], was.images)) >= 35
+            lowest = min(map(psnr, episode[key], was.images))
+            told = json.loads((root / "meta/covary.json").read_text())["video_lowest_psnr_db"]
+            assert lowest >= 35 and told[key] <= lowest + 0.01
             path = root / f"videos/{key}/chunk-000/file-000.mp4"
             begin = read.facts[k][f"videos/{key}/from_timestamp"]
             for row in range(0, len(was.time), 7):  # one by one, and in no order
@@ -125,6 +127,21 @@ def test_large_datasets_go_into_several_files(tmp_path, monkeypatch):
     for episode, was in zip(read.episodes, known, strict=True):
         assert np.array_equal(episode["action"], was.action.astype(np.float32))
         assert [number_in(image) for image in episode[TOP]] == [k // 2 for k in range(12)]
+
+
+def test_what_no_video_can_hold_is_refused(tmp_path):
+    def noise(topic, k, message):
+        if topic == "/camera/top/image_raw":
+            message.data = np.random.default_rng(k).integers(0, 256, message.data.size, np.uint8)
+        return message
+
+    record(tmp_path / "in", 0, ticks=8, change=noise)
+    done = export(tmp_path / "in", "--lerobot", tmp_path / "out")
+    assert done.exit_code == 2 and "dB, 35 are needed" in done.output and "--images" in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert export(tmp_path / "in", "--lerobot", tmp_path / "out", "--images").exit_code == 0
+    check(tmp_path / "out")
 
 
 def test_without_cameras_there_are_no_videos(tmp_path):
