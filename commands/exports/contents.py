@@ -148,6 +148,12 @@ class Contents:
         return self.first.metadata.get("task", "")
 
     @property
+    def title(self) -> str:
+        """The task in words: `block_pick` is block pick, a Gymnasium environment its id."""
+        options = task_options(self.first.metadata)
+        return options.get("env_id") or self.task_name.rpartition(":")[2].replace("_", " ")
+
+    @property
     def hz(self) -> int | float:
         """Rows per second; a whole number where it is one."""
         rate = 1.0 / self.dt
@@ -271,8 +277,8 @@ def _flaw(episode: Episode, dt: float, ground_truth: bool) -> str:
     if late.any():
         at = int(np.argmax(late))
         return (
-            f"after t={episode.time[at]:.3f} s the next tick comes {episode.time[at + 1]:.3f} s: "
-            f"ticks are not {dt:g} s apart"
+            f"its tick after t={episode.time[at]:.3f} s has no command, and rows must be {dt:g} s "
+            "apart; with realtime:=false none is missed"
         )
     return ""
 

@@ -67,8 +67,6 @@ class LeRobotWriter:
         self.features = _features(contents, self.videos)
         self.stats = MergedStats()
         self.episodes = self.rows = 0
-        # In words, as language models read it; a task's name is all that is known.
-        self.instruction = contents.task_name.rpartition(":")[2].replace("_", " ")
         self._waiting: list[dict[str, Any]] = []
         self._data = ParquetFiles(folder, DATA, FILES_PER_CHUNK, DATA_BYTES)
         self._facts = ParquetFiles(folder, EPISODES, FILES_PER_CHUNK, DATA_BYTES)
@@ -105,7 +103,7 @@ class LeRobotWriter:
         chunk, file = self._data.write(rows_of(self.features, arrays, encoded))
         facts = {
             "episode_index": self.episodes,
-            "tasks": [self.instruction],
+            "tasks": [self.contents.title],
             "length": count,
             "data/chunk_index": chunk,
             "data/file_index": file,
@@ -150,7 +148,7 @@ class LeRobotWriter:
         _write_json(meta / "stats.json", self.stats.result())
         quality = {key: round(video.lowest_db, 2) for key, video in self.videos.items()}
         _write_json(meta / "covary.json", {**facts, "video_lowest_psnr_db": quality})
-        tasks = pa.table({"task_index": pa.array([0], pa.int64()), "task": [self.instruction]})
+        tasks = pa.table({"task_index": pa.array([0], pa.int64()), "task": [self.contents.title]})
         # So pandas takes the texts for the index, by which LeRobot looks tasks up.
         columns = [{"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy,
                     "metadata": None} for name, kind, numpy in
@@ -220,7 +218,7 @@ class LeRobotWriter:
         return "\n".join(
             [
                 *head,
-                f"# {self.instruction}: {self.episodes} episodes, {self.rows} rows",
+                f"# {self.contents.title}: {self.episodes} episodes, {self.rows} rows",
                 "",
                 f"A LeRobotDataset {VERSION} of task `{self.contents.task_name}`, recorded and "
                 "exported by covary. Units, names, cameras (intrinsics, extrinsics) and origin: "

@@ -107,8 +107,10 @@ class RobomimicWriter:
 def environment(contents: Contents) -> dict[str, Any]:
     """What makes the environment that the episodes are of: `env_args`."""
     name = contents.task_name
-    # Of ours Gym imports the module before the colon, which registers what comes after it.
-    made = name if ":" in name else f"{NAMESPACE}.sim.env:{environment_id(name)}"
+    if ":" in name:  # an outsider's task, or somebody's environment
+        made = contents.title
+    else:  # Gym imports the module before the colon, which registers what comes after it
+        made = f"{NAMESPACE}.sim.env:{environment_id(name)}"
     # Its documents say `env_type`, its code reads `type`.
     return {"env_name": made, "env_type": GYM, "type": GYM, "env_kwargs": {}}
 

@@ -87,7 +87,10 @@ def test_a_bag_that_was_never_closed_is_named_too(tmp_path):
         (spoil("/command", 3, velocity=np.inf), "its action is not finite at row 3"),
         (spoil("/cost", 5, final=np.nan), "its final state is not finite"),
         (lambda topic, k, m: None if (topic, k) == ("/cost", 4) else m, "rewards are missing"),
-        (lambda topic, k, m: None if (topic, k) == ("/command", 2) else m, "ticks are not 0.05 s"),
+        (
+            lambda topic, k, m: None if (topic, k) == ("/command", 2) else m,
+            "its tick after t=5.050 s has no command",
+        ),
     ],
 )
 def test_numbers_that_are_none_are_refused_with_the_episodes_name(tmp_path, change, said):

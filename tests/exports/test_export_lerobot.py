@@ -153,6 +153,19 @@ def test_without_cameras_there_are_no_videos(tmp_path):
     assert not [key for key in read.info["features"] if "images" in key]
 
 
+def test_the_datasets_card_goes_along(tmp_path):
+    record(
+        tmp_path / "in", 0, ticks=4, cameras=False, task="x:Y", task_options='{"env_id": "A-v1"}'
+    )
+    card = "licence: CC-BY-4.0\nattempts: {made: 9, success_rate: 0.95, limit: null}\n"
+    (tmp_path / "in" / "dataset.yaml").write_text(card)
+    assert export(tmp_path / "in", "--lerobot", tmp_path / "out").exit_code == 0
+    facts = json.loads((tmp_path / "out/meta/covary.json").read_text())["dataset"]
+    assert facts["attempts"] == {"made": 9, "success_rate": 0.95, "limit": None}
+    assert "license: cc-by-4.0" in (tmp_path / "out/README.md").read_text()
+    assert check(tmp_path / "out").tasks == ["A-v1"]
+
+
 def test_a_summary_says_what_was_written(tmp_path):
     known = record(tmp_path / "in", 0)
     root, summary = tmp_path / "a folder" / "out", tmp_path / "summary.json"
