@@ -23,6 +23,8 @@ pressed harder the longer the command lasts, and a command back is obeyed at onc
 SLACK = 0.1
 """How far a joint may be commanded ahead of where it is, rad: three times its servo's lag at least.
 Only what holds an arm elsewhere than at its gripper comes to that."""
+AHEAD = TICKS_PER_RATE * 0.0025
+"""How long rates are used at the tabletop's physics step, s."""
 EXACT = 1e-10
 """Error of a posture, m and rad."""
 
@@ -117,7 +119,7 @@ class Arm:
 
         rates = np.empty(self._n + 2)
         chain.joint_rates(
-            held[: self._n], u[1:], self._fixed, self._limits, self._pull, _AHEAD, rates[: self._n]
+            held[: self._n], u[1:], self._fixed, self._limits, self._pull, AHEAD, rates[: self._n]
         )
         rates[self._n :] = min(max(0.5 * u[0], -hand.FINGER_RATE), hand.FINGER_RATE)
         return rates
@@ -153,9 +155,7 @@ class Arm:
         from . import chain
 
         n = self._n
-        chain.clutched(
-            data.act[:n], data.qpos[:n], SLACK, _AHEAD, together, self._limits, rates[:n]
-        )
+        chain.clutched(data.act[:n], data.qpos[:n], SLACK, AHEAD, together, self._limits, rates[:n])
 
     def _is_old(self, data: Any, u: np.ndarray, tick: int) -> bool:
         """Whether the controls must be set anew: their time is over, or the action is another."""
@@ -164,6 +164,3 @@ class Arm:
             return False
         known[:] = u
         return True
-
-
-_AHEAD = TICKS_PER_RATE * 0.0025  # how long rates are used, s, at the tabletop's physics step
