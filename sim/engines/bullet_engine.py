@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 
 from .bullet_client import bullet
+from .bullet_forces import Forces
 from .bullet_motors import Motors
 from .bullet_scene import Pose
 from .bullet_world import World
@@ -19,10 +20,12 @@ class BulletEngine:
     """An `Engine` that has a Bullet world of its own.
 
     **What is the same as in MuJoCo**: kinematics, masses, inertias, shapes, collision masks and
-    excludes, joint limits, damping and dry friction, gravity compensation, and the actuators' law.
+    excludes, joint limits, damping and dry friction, gravity compensation, the air, and the
+    actuators' law.
 
     **What is not**: contacts are hard and their friction the product of two numbers (`frictions`
-    says how these are chosen), and joints have no armature.
+    says how these are chosen), joints have no armature, and forces that somebody writes into the
+    data (`xfrc_applied`, `qfrc_applied`) are not looked at.
 
     An actuator with a velocity term, which MuJoCo may integrate implicitly, is one of Bullet's
     velocity motors: its target is the rate at which actuator and joint damping would give no force,
@@ -78,11 +81,7 @@ class BulletEngine:
                 forces=motors.force[which].tolist(),
                 physicsClientId=c,
             )
-        for number, link, body, weight in self._weights:
-            bullet.applyExternalForce(
-                *(number, link, weight, data.xipos[body].tolist(), bullet.WORLD_FRAME),
-                physicsClientId=c,
-            )
+        self._forces.apply(data)
         bullet.stepSimulation(physicsClientId=c)
         self.tick += 1
         data.time = self.tick * self.model.opt.timestep
@@ -140,19 +139,7 @@ class BulletEngine:
                 forces=[0.0] * len(links),
                 physicsClientId=world.client,
             )
-        # Bullet's gravity pulls at all or none: where some are compensated, weights are forces.
-        self._weights = []
-        gravity = model.opt.gravity.copy()
-        if model.opt.disableflags & mujoco.mjtDisableBit.mjDSBL_GRAVITY:
-            gravity[:] = 0.0
-        if model.body_gravcomp.any():
-            for body in np.flatnonzero((model.body_weldid > 0) & (model.body_mass > 0.0)).tolist():
-                pull = model.body_mass[body] * (1.0 - model.body_gravcomp[body]) * gravity
-                if pull.any():
-                    on = world.links[int(model.body_weldid[body])]
-                    self._weights.append((*on, body, pull.tolist()))
-            gravity = np.zeros(3)
-        bullet.setGravity(*gravity.tolist(), physicsClientId=world.client)
+        self._forces = Forces(world)
         self._follow()
 
     def _motors(

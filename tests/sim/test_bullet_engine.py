@@ -208,6 +208,29 @@ def test_limits_hold_and_compensated_bodies_do_not_fall():
     assert engine.data.qpos[1] == pytest.approx(-0.1, abs=1e-3)
 
 
+def test_wind_and_the_damping_of_free_bodies_act_as_in_mujoco():
+    text = TREES.replace("<option ", '<option density="40" viscosity="2" wind="3 -4 2" ')
+    text = text.replace('timestep="1e-5"', 'timestep="1e-3"')
+    text = text.replace("</worldbody>", "</worldbody><actuator><motor joint='j'/></actuator>")
+    text = text.replace('<joint type="slide" axis="1 0 0"/>', "<joint name='j' type='slide'/>")
+    calm, ours, theirs = engine_of(text), engine_of(text), engine_of(text, "mujoco")
+    calm.model.opt.density = calm.model.opt.viscosity = 0.0
+    rng = np.random.default_rng(3)
+    q, v = rng.normal(size=ours.model.nq), rng.normal(size=ours.model.nv)
+    mujoco.mj_normalizeQuat(ours.model, q)
+    damped = ours.model.jnt_dofadr[ours.model.jnt_type == mujoco.mjtJoint.mjJNT_FREE][0]
+    for engine in (calm, ours, theirs):
+        if engine is not calm:
+            engine.model.dof_damping[damped] = 20.0
+        engine.data.qpos[:], engine.data.qvel[:], engine.data.ctrl[0] = q, v, 0.5
+        engine.begin()
+        for _ in range(50):
+            engine.step()
+    blown = np.abs(theirs.data.qvel - calm.data.qvel)
+    assert (blown > 0.02).all()
+    assert (np.abs(theirs.data.qvel - ours.data.qvel) < 0.1 * blown + 0.01).all()
+
+
 def test_the_same_start_and_controls_give_the_same_bits_whatever_was_before(plant):
     code = f"""
 import hashlib, numpy as np
