@@ -79,6 +79,8 @@ class SimNode(Node):
             raise ParameterError(str(error), "engine") from error
         self.plant.begin(np.random.default_rng(0))
         self.plant.cost(self.task.safe_action())  # its kernels are loaded now
+        # What a state vector does not tell must be seen in every period.
+        self.physics_every = 1 if self.task.opaque else PHYSICS_EVERY
         self.ticks_per_period = round(self.task.dt / self.task.physics_dt)
         deadline = round(p.command_deadline_ms * 1e-3 / self.task.physics_dt)
         delay = p.dials.action_delay * self.ticks_per_period
@@ -174,7 +176,7 @@ class SimNode(Node):
         self.plant.step()
         self.last_action = action
         self.tick += 1
-        if (self.tick - self.first_tick) % PHYSICS_EVERY == 0:
+        if (self.tick - self.first_tick) % self.physics_every == 0:
             self.publish_physics_state()
 
     def end_of_period(self) -> None:
