@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..nodes import plugin
 from .judge import Judge
-from .load_task import load_task
+from .load_task import load_task, task_options
 from .task import Task
 
 ROOM = "sim.tasks"
@@ -144,6 +145,22 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 def environment_id(task: str) -> str:
     """What a task of ours is called in Gymnasium: ``point_mass`` -> ``covary/PointMass-v0``."""
     return f"{NAMESPACE}/{''.join(word.capitalize() for word in task.split('_'))}-{VERSION}"
+
+
+def recorded_environment(metadata: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Id and arguments by which `gymnasium.make` makes what a recording is of.
+
+    Args:
+        metadata: Of the recording: ``task``, ``task_options``, ``engine``.
+    """
+    name, options = metadata.get("task", ""), task_options(metadata)
+    if "env_id" in options:  # a Gymnasium environment in the place of a task
+        return options["env_id"], {}
+    given = {key: value for key, value in options.items() if value}
+    if (engine := metadata.get("engine", "")) not in ("", "mujoco"):
+        given["engine"] = engine
+    # Of ours Gymnasium imports the module before the colon, which registers what comes after it.
+    return (name if ":" in name else f"{__name__}:{environment_id(name)}"), given
 
 
 def register() -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,11 +132,11 @@ class MinariWriter:
         """The environment's specification, so `recover_environment` works; None: not known."""
         import gymnasium
 
-        from ...sim.env import environment_id
+        from ...sim.env import recorded_environment
 
-        options = self.contents.first.metadata.get("task_options", "{}")
-        known = gymnasium.registry.get(environment_id(self.contents.task_name))
-        return known if options in ("{}", "") else None
+        name, arguments = recorded_environment(self.contents.first.metadata)
+        known = gymnasium.registry.get(name.rpartition(":")[2])
+        return None if known is None else replace(known, kwargs={**known.kwargs, **arguments})
 
     def _observations(self, episode: Episode) -> Any:
         """What was observed at every tick and at the end. (T + 1, ...)"""

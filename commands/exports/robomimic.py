@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...nodes.bags.dataset import Episode
-from ...sim.env import NAMESPACE, environment_id
+from ...sim.env import recorded_environment
 from .contents import Contents
 
 GYM = 2
@@ -106,13 +106,9 @@ class RobomimicWriter:
 
 def environment(contents: Contents) -> dict[str, Any]:
     """What makes the environment that the episodes are of: `env_args`."""
-    name = contents.task_name
-    if ":" in name:  # an outsider's task, or somebody's environment
-        made = contents.title
-    else:  # Gym imports the module before the colon, which registers what comes after it
-        made = f"{NAMESPACE}.sim.env:{environment_id(name)}"
+    made, arguments = recorded_environment(contents.first.metadata)
     # Its documents say `env_type`, its code reads `type`.
-    return {"env_name": made, "env_type": GYM, "type": GYM, "env_kwargs": {}}
+    return {"env_name": made, "env_type": GYM, "type": GYM, "env_kwargs": arguments}
 
 
 def split(demos: list[str]) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ from gymnasium.utils.env_checker import check_env
 from covary.nodes import plugin
 from covary.nodes.parameters import ParameterError
 from covary.sim.camera import CameraError, backend
-from covary.sim.env import TaskEnv, environment_id, register
+from covary.sim.env import TaskEnv, environment_id, recorded_environment, register
 from covary.sim.tabletop.tabletop import Tabletop
 
 TASKS = plugin.names("sim.tasks")
@@ -83,10 +83,11 @@ def test_every_task_can_be_made_by_the_four_in_a_vector(task):
     envs.close()
 
 
+@pytest.mark.parametrize("robot", ["arm", "floating_gripper"])
 @pytest.mark.parametrize("task", MANIPULATION)
-def test_a_manipulation_task_takes_its_robot(task):
-    env = gymnasium.make(environment_id(task), robot="arm", disable_env_checker=True)
-    assert "arm" in type(env.unwrapped.task.robot).__name__.lower()
+def test_a_manipulation_task_takes_its_robot(task, robot):
+    env = gymnasium.make(environment_id(task), robot=robot, disable_env_checker=True)
+    assert type(env.unwrapped.task.robot).__module__.endswith(f".{robot}")
     check_quietly(env.unwrapped)
     env.close()
 
@@ -100,6 +101,17 @@ def test_an_option_that_is_none_is_one_line_with_the_nearest():
         TaskEnv(plugin.load("push", "sim.tasks")(), robot="arm")
     with pytest.raises(ValueError, match="engine: 'mujco' is none of mujoco, bullet"):
         TaskEnv("push", engine="mujco")
+
+
+def test_what_was_recorded_can_be_made_again():
+    options = '{"actions": "", "robot": "arm"}'
+    made = recorded_environment({"task": "block_pick", "task_options": options, "engine": "bullet"})
+    assert made == ("covary.sim.env:covary/BlockPick-v0", {"robot": "arm", "engine": "bullet"})
+    made = recorded_environment({"task": "push", "engine": "mujoco"})
+    assert gymnasium.make(made[0], **made[1]).unwrapped.task.name == "push"
+    spec, options = "covary.sim.gym.gym_task:GymTask", '{"env_id": "Reacher-v5"}'
+    assert recorded_environment({"task": spec, "task_options": options}) == ("Reacher-v5", {})
+    assert recorded_environment({"task": "my_file:Mine"}) == ("my_file:Mine", {})
 
 
 def test_another_engine_simulates_it():
