@@ -18,8 +18,9 @@ VIEWS = ("heightmap", "rgb")
 """What can be graded: heights by parallel rays from above (m), and the model's camera ``top``
 (shares of full scale)."""
 PIXELS = 64
-LEVEL = 1
-"""Grey levels by which a renderer's rounding may differ; they count as none."""
+LEVELS = 2
+"""Grey levels by which a symmetric scene may differ: MuJoCo lights the corners of the table's
+triangles and interpolates. They count as none."""
 
 
 def pixel_elements(group: Group) -> list[int]:
@@ -91,7 +92,7 @@ def image_residual(
         expected = moved_image(s.group, g, noisy_image(here, noise)).astype(float)
         off = np.abs(noisy_image(there, along) - expected)
         if here.dtype == np.uint8:
-            off = np.maximum(off - LEVEL, 0.0) / 255.0
+            off = np.maximum(off - LEVELS, 0.0) / 255.0
         return float(off.mean())
 
     return residual
