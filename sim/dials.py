@@ -143,15 +143,30 @@ def recorded_dials(metadata: Mapping[str, str]) -> Dials:
     return dials_from(found)
 
 
-def check_dials(task: Task, dials: Dials) -> None:
-    """Hold dials to what a task's group moves.
+def check_dials(task: Task, dials: Dials, engine: str = "mujoco") -> None:
+    """Hold dials to what a task's group moves, to its scene and to the engine.
 
     Raises:
-        ParameterError: One that acts on the first coordinate that the group moves: it moves none.
+        ParameterError: One that acts on the first coordinate that the group moves, and it moves
+            none; one that can change nothing in the scene; one that the engine does not have.
     """
     for space, names in (("action", ("actuator_gain",)), ("state", ("cost_offset", "label_flip"))):
         if any(getattr(dials, name) for name in names):
             first_moved(task.symmetry, space)
+    check_engine_has(dials, engine)
+    if dials.gravity_tilt or dials.damping:
+        task.plant(dials=dials)
+
+
+def check_engine_has(dials: Dials, engine: str) -> None:
+    """Hold dials to an engine.
+
+    Raises:
+        ParameterError: One that only MuJoCo simulates.
+    """
+    for name in ("wind", "damping"):
+        if getattr(dials, name) and engine != "mujoco":
+            raise ParameterError(f"dials: {name}: the engine {engine} has none", "dials")
 
 
 def first_moved(symmetry: Symmetry, space: str) -> int:

@@ -102,7 +102,7 @@ def check_plant_parameters(parameters: Any) -> None:
     except EngineError as error:
         raise ParameterError(str(error), "engine") from error
     task = load_task(parameters.task, parameters.task_options)
-    check_dials(task, parameters.dials)
+    check_dials(task, parameters.dials, parameters.engine)
     tick_ms = task.physics_dt * 1e3
     if parameters.command_deadline_ms < tick_ms:
         said = f"{parameters.command_deadline_ms:g} is shorter than a physics tick"

@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from .dialled_model import dialled_model
-from .dials import Dials, first_moved
+from .dials import Dials, check_engine_has, first_moved
 from .engines.engine import PACKAGES, Engine, check_engine
 from .task import Task
 
@@ -58,6 +58,7 @@ class Plant:
                 self.model = dialled_model(task, self.dials, model)
             except (RuntimeError, MemoryError) as error:
                 raise ValueError(f"MuJoCo cannot load it: {error}") from error
+        check_engine_has(self.dials, engine)
         gain, offset = self.dials.actuator_gain, self.dials.cost_offset
         self._stronger = first_moved(task.symmetry, "action") if gain else None
         self._dearer = first_moved(task.symmetry, "state") if offset else None

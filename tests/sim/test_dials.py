@@ -17,10 +17,10 @@ from covary.sim.dialled_senses import (
     state_as_sensed,
     state_noise,
 )
-from covary.sim.dials import Dials, dials_from, first_moved, recorded_dials
+from covary.sim.dials import Dials, check_dials, dials_from, first_moved, recorded_dials
 from covary.sim.guard import LATE, NO_COMMAND, OK, REJECTED, STOPPED, PlantGuard
 from covary.sim.judge import Judge
-from covary.sim.load_task import check_plant_parameters
+from covary.sim.load_task import check_plant_parameters, load_task
 from covary.sim.plant import Plant
 from covary.sim.tasks.push import Push
 from covary.sim.tasks.reacher import Reacher
@@ -248,3 +248,16 @@ def test_the_page_has_the_table():
         )
         for f in dataclasses.fields(Dials)
     ]
+
+
+@pytest.mark.parametrize(
+    ("task", "dials", "engine", "said"),
+    [
+        ("reacher", Dials(gravity_tilt=1), "mujoco", "reacher has no gravity"),
+        ("reacher", Dials(damping=1), "mujoco", "nothing in reacher slides along x"),
+        ("push", Dials(wind=1), "bullet", "wind: the engine bullet has none"),
+    ],
+)
+def test_the_static_check_knows_what_a_scene_and_an_engine_lack(task, dials, engine, said):
+    with pytest.raises(ParameterError, match=said):
+        check_dials(load_task(task), dials, engine)
