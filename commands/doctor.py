@@ -33,6 +33,7 @@ OPTIONAL = {
     "torch": ("learned models", "pip install 'covary[learn]'"),
     "escnn": ("steerable networks", "pip install --no-deps escnn==1.0.11"),
     "pybullet": ("the second physics engine", "pip install --only-binary :all: 'covary[bullet]'"),
+    "gymnasium-robotics": ("Fetch, PointMaze and others", "pip install gymnasium-robotics"),
     "mcap-ros2-support": ("tests of recordings", "pip install 'covary[test]'"),
 }
 """Packages that some parts want: what for, and what to type."""
