@@ -76,6 +76,7 @@ setup(
             "pytest>=8",
             "hypothesis>=6",
             "mcap-ros2-support>=0.5",
+            "selenium>=4.20",  # the live page in a real browser, where there is one
             "ruff",
             "pyright",
             # Coverage-guided fuzzing, where there is a wheel: elsewhere it wants a compiler.

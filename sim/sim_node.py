@@ -182,6 +182,8 @@ class SimNode(Node):
     def end_of_period(self) -> None:
         """Judge the state at the end of a control period; sense again or end the episode."""
         elapsed = (self.tick - self.first_tick) * self.task.physics_dt
+        if self.parameters.on_request:
+            elapsed = 0.0  # a person takes the time that it takes, and ends what is vain
         success = self.judge.period(self.last_action, elapsed)
         self.senses.publish_cost(self.sensed_at, self.judge, success is not None)
         if success is not None:

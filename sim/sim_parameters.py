@@ -28,7 +28,8 @@ class SimParameters:
     first_episode: int = 0
     """Number of the first of them."""
     on_request: bool = False
-    """Begin each episode when /episode/begin is called; those discarded do not count."""
+    """Begin each episode when /episode/begin is called; it has no time limit, and those discarded
+    do not count."""
     command_deadline_ms: float = 100.0
     """After this long without a valid command (plant time): the task's safe action."""
     freeze_limit_s: float = 1.0

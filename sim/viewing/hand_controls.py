@@ -11,17 +11,16 @@ import numpy as np
 from .hand import HIGHEST, LOWEST, REACH, Hand, yaw_of
 from .page import Input, Page
 
-GIZMO = "/target"
-"""The gizmo's name in the scene."""
-SIZE = 0.12
-"""Its size, m."""
+GIZMO, RING = "/target", "/target_yaw"
+"""Names in the scene of the arrows, and of the arc that turns the gripper."""
+SIZE, RING_SIZE = 0.12, 0.22
+"""Their sizes, m: the arc lies beyond the arrows, so that neither is taken for the other."""
 EPISODE_BUTTONS = {
     "start": "begin an episode",
     "success": "end the episode and keep its recording",
     "discard": "end the episode and mark its recording as aborted",
 }
 """What begins and ends an episode."""
-FREE, NONE = (-1000.0, 1000.0), (0.0, 0.0)
 
 
 class HandControls:
@@ -71,19 +70,22 @@ class HandControls:
 
     def draw(self) -> None:
         """Put the gizmo into the scene, which may have been built anew."""
-        self._gizmo = self.page.server.scene.add_transform_controls(
-            GIZMO,
-            scale=SIZE,
-            rotation_limits=(NONE, NONE, FREE),  # a gripper that points down turns about z only
-            depth_test=False,
-        )
+        add = self.page.server.scene.add_transform_controls
+        self._gizmo = add(GIZMO, scale=SIZE, disable_rotations=True, depth_test=False)
+        # A gripper that points down turns about the vertical only.
+        flat = {"active_axes": (True, True, False), "disable_axes": True, "disable_sliders": True}
+        self._ring = add(RING, scale=RING_SIZE, depth_test=False, **flat)
         self.shown = ()
 
         @self._gizmo.on_update
         async def _(event: Any) -> None:
             if event.phase == "update":
-                pose = (np.array(event.target.position), np.array(event.target.wxyz))
-                self.page.put(Input("target", "gizmo", pose))
+                self.page.put(Input("target", "position", tuple(event.target.position)))
+
+        @self._ring.on_update
+        async def _(event: Any) -> None:
+            if event.phase == "update":
+                self.page.put(Input("target", "yaw", yaw_of(event.target.wxyz)))
 
     def obey(self, given: Input) -> None:
         """Take a change of the target, or of the fingers.
@@ -94,9 +96,6 @@ class HandControls:
         hand = self.hand
         if given.what == "gripper":
             hand.closed = not hand.closed
-        elif given.name == "gizmo":
-            position, wxyz = given.value
-            hand.aim(position, yaw_of(wxyz))
         elif given.name == "position":
             hand.aim(np.array(given.value, float), hand.yaw)
         else:
@@ -110,8 +109,9 @@ class HandControls:
             return
         self.shown = now
         half = 0.5 * hand.yaw
-        self._gizmo.position = tuple(float(v) for v in hand.position)
-        self._gizmo.wxyz = (math.cos(half), 0.0, 0.0, math.sin(half))
+        for handle in (self._gizmo, self._ring):
+            handle.position = tuple(float(v) for v in hand.position)
+            handle.wxyz = (math.cos(half), 0.0, 0.0, math.sin(half))
         self._position.value = now[:3]
         self._yaw.value = now[3]
         self._gripper.label = "open gripper" if hand.closed else "close gripper"

@@ -99,6 +99,8 @@ class Page:
         """Draw a scene's bodies, and nothing else any more."""
         self.server.scene.reset()
         self.server.scene.set_up_direction("+z")
+        # Without a GPU shadows cost more than all the rest of a frame.
+        self.server.scene.configure_default_lights(cast_shadow=False)
         reach = scene.extent
         self.server.initial_camera.position = (0.9 * reach, -1.2 * reach, 1.2 * reach)
         self.server.initial_camera.look_at = (0.0, 0.0, 0.0)

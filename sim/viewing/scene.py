@@ -55,6 +55,7 @@ class Scene:
     Attributes:
         bodies: Names of the bodies that have something to draw, the world's first.
         shapes: What is drawn of each.
+        extent: How much of it a look should take in, m.
         tells_all: Whether the state vector says where everything is; else `restore` does.
 
     Raises:
@@ -85,7 +86,8 @@ class Scene:
         self._ids = sorted(drawn)
         self.bodies = tuple(_name(self.model.body(i).name, "body", i) for i in self._ids)
         self.shapes = tuple(tuple(drawn[i]) for i in self._ids)
-        self.extent = float(np.clip(self.model.stat.extent, 0.2, 4.0))
+        everything = float(np.clip(self.model.stat.extent, 0.2, 4.0))
+        self.extent = task.extent if self.tells_all else everything
 
     def poses(
         self, x: np.ndarray, joints: Mapping[str, float] | None = None

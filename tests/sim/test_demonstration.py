@@ -68,9 +68,13 @@ def click(world, client, label, condition):
 
 
 def drag(world, client, position, yaw):
-    """Drag the gizmo to a place that is within reach."""
-    client.drag("/target", position, [np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)])
-    client.wait(lambda: np.allclose(world.viewer.hand.position, position), world.look)
+    """Drag the gizmos to a place that is within reach."""
+    client.drag("/target", position)
+    client.drag("/target_yaw", position, [np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)])
+    hand = world.viewer.hand
+    client.wait(
+        lambda: np.allclose([*hand.position, hand.yaw], [*position, yaw], atol=1e-6), world.look
+    )
 
 
 def reach(world, client, position, yaw):
@@ -145,6 +149,13 @@ def test_fields_and_gizmo_show_one_target_and_take_only_what_is_one(world):
         client.drag("/target", [float("nan"), 0.0, 0.2])
         client.wait(lambda: world.viewer.stats["refused"] == 1, world.look)
         np.testing.assert_allclose(hand.position, [0.4, 0.0, 0.2])
+
+
+def test_a_person_has_no_time_limit(world):
+    with PageClient(world.viewer.page.url) as client:
+        click(world, client, "start", lambda: world.sim.running)
+        world.run(lambda: world.sim.time > world.sim.task.time_limit + 0.5)
+        assert world.sim.running
 
 
 def test_without_a_request_episodes_follow_each_other(tmp_path):
