@@ -137,7 +137,7 @@ def run(
             step("checking", size)
         if contents is None:
             raise ExportError(f"{folder}: no episode in it that can be exported")
-        with _temporary(form.root) as place:
+        with _refusals_named(form.final), _temporary(form.root) as place:
             with form.writer(place / form.inside, contents) as out:
                 step("writing", -1)
                 for k in good:
@@ -191,6 +191,16 @@ def _plain(value: Any) -> Any:
 def _size(path: Path) -> int:
     """Bytes of all files below a folder."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+@contextmanager
+def _refusals_named(final: Path) -> Iterator[None]:
+    """Which export it was that a disk refused."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ExportError(f"{final} cannot be written: {reason}; nothing is left of it") from error
 
 
 @contextmanager

@@ -30,10 +30,19 @@ def place_of(name: str) -> Path:
         ExportError: It is no name of a dataset, or `minari` is too old.
     """
     import minari
+    from minari.dataset.minari_dataset import parse_dataset_id
     from minari.storage.datasets_root_dir import get_dataset_path
 
-    if not _NAME.fullmatch(name):
-        raise ExportError(f"--minari {name}: a name is like covary/block_pick-v0, version included")
+    try:
+        # Ours besides: Minari's lets pass what is no path of folders.
+        parsed = _NAME.fullmatch(name) and parse_dataset_id(name)
+    except (ValueError, TypeError):
+        parsed = None
+    if not parsed:
+        raise ExportError(
+            f"--minari {name}: a name is like covary/block_pick-v0, with a version, and folders "
+            "have two letters at least"
+        )
     if "jpeg_encoding" not in inspect.signature(minari.create_dataset_from_buffers).parameters:
         raise ExportError("--minari needs minari 0.5.4 or newer (older ones change images): "
                           "pip install 'minari>=0.5.4'")  # fmt: skip

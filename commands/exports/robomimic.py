@@ -5,6 +5,7 @@ The layout is the one that robomimic documents under "Dataset Structure"; docs/e
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,8 @@ class RobomimicWriter:
         import h5py
 
         self.contents = contents
-        self._file = h5py.File(file, "x")
+        self._disk = _Disk(file)
+        self._file = h5py.File(self._disk, "w")
         self._data = self._file.create_group("data")
         self._demos: list[str] = []
         self._rows = 0
@@ -44,6 +46,7 @@ class RobomimicWriter:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        self._disk.close()
 
     def add(self, episode: Episode) -> None:
         """Append an episode."""
@@ -83,6 +86,7 @@ class RobomimicWriter:
                 self._store(demo, f"{group}/{key}", rows)
         self._demos.append(name)
         self._rows += count
+        self._disk.check()
 
     @staticmethod
     def _store(demo: Any, name: str, rows: np.ndarray) -> None:
@@ -101,7 +105,48 @@ class RobomimicWriter:
         self._data.attrs["covary"] = json.dumps(facts, allow_nan=False)
         for name, demos in split(self._demos).items():
             self._file[f"mask/{name}"] = np.array(demos, dtype="S")
-        self._file.close()
+        self.__exit__()
+        self._disk.check()
+
+
+class _Disk(io.FileIO):
+    """The file below HDF5, which crashes when a write fails: it is told that none does.
+
+    Args:
+        path: The file; it must not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "x+")
+        self._failed: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write what is given, until the disk refuses; then nothing any more."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while len(left) and self._failed is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self._failed = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        """Change the file's size, unless the disk has refused."""
+        try:
+            return super().truncate(size) if self._failed is None else 0
+        except OSError as error:
+            self._failed = error
+            return 0
+
+    def check(self) -> None:
+        """Tell what HDF5 was not told.
+
+        Raises:
+            OSError: The disk has refused.
+        """
+        if self._failed is not None:
+            raise self._failed
 
 
 def environment(contents: Contents) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`covary export`: what it refuses, in one line and before anything is written."""
 
-import errno
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -154,17 +154,35 @@ def test_a_missing_package_says_what_to_type(tmp_path, monkeypatch):
     assert refused(done, "--robomimic needs h5py", "pip install 'covary[data]'")
 
 
-def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
-    few(tmp_path / "in")
+FULL = """
+import resource, signal, sys
+import av, h5py, minari, pyarrow.parquet, PIL.Image, covary.commands.export
+from typer.testing import CliRunner
+from covary.commands.main import build
 
-    def full(writer, episode):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x")
+app = build("export")
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # no file may become larger than this
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+for words in (["--lerobot", "a", "--images"], ["--robomimic", "b"], ["--minari", "xy/c-v0"]):
+    done = CliRunner().invoke(app, ["export", "in", *words])
+    assert isinstance(done.exception, SystemExit), done.exception
+    print(done.exit_code, done.output.strip())
+"""
 
-    monkeypatch.setattr(robomimic.RobomimicWriter, "add", full)
-    out = tmp_path / "out"
-    out.mkdir()
-    assert refused(export(tmp_path / "in", "--robomimic", out / "x"), "No space left")
-    assert list(out.iterdir()) == []
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path):
+    for k in range(3):
+        record(tmp_path / "in", k, ticks=12)
+    environment = {**os.environ, "MINARI_DATASETS_PATH": str(tmp_path / "minari")}
+    command = [sys.executable, "-P", "-c", FULL]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        assert line.startswith("2 /") and "cannot be written: File too large" in line
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "minari"}
+    assert list((tmp_path / "minari").iterdir()) == []
 
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path, monkeypatch):

@@ -75,7 +75,9 @@ def test_without_cameras_observations_are_states_and_the_environment_comes_back(
     env.close()
 
 
-@pytest.mark.parametrize("name", ["push", "covary/push", "../push-v0", "/push-v0", "a b-v0", ""])
+@pytest.mark.parametrize(
+    "name", ["push", "covary/push", "../push-v0", "/push-v0", "a b-v0", "x/push-v0", ""]
+)
 def test_what_is_no_name_is_refused_in_a_line(tmp_path, datasets, name):
     record(tmp_path / "in", 0, ticks=3, cameras=False)
     done = export(tmp_path / "in", "--minari", name)
