@@ -79,7 +79,7 @@ def shaded(field: np.ndarray) -> np.ndarray:
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     light = normal @ (np.array([-1.0, -1.0, 2.0]) / np.sqrt(6.0))
     dark, bright = np.array([40.0, 60.0, 110.0]), np.array([250.0, 240.0, 210.0])
-    colour = dark + (bright - dark) * level[..., None] ** 0.7
+    colour = dark + (bright - dark) * level[..., None] ** 0.4
     colour *= (0.35 + 0.8 * np.clip(light, 0.0, 1.0))[..., None]
     return np.where(there[..., None], np.clip(colour, 0, 255), 0).astype(np.uint8)
 

@@ -31,7 +31,7 @@ class Answer:
     number: int
     """Which."""
     told: dict[str, Any]
-    """As `Attempter.make` gives it, with `wall_s` and `memory_mib`; or only `error`."""
+    """As `Attempter.make` gives it, with `cpu_s` and `memory_mib`; or only `error`."""
 
 
 class _Worker:
