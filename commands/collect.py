@@ -48,7 +48,7 @@ def collect(
     wishes = _wishes(own)
     launch = checked(launch).told(launch)
     request = Request(
-        launch=file,
+        launch=path.name if Path(file).name == file else file,  # push is push.yaml
         arguments={k: v for k, v in launch.values.items() if k not in ("episodes", "realtime")},
         given=tuple(f"{name}:={words[name].text}" for name in sorted(words)),
         success_only=wishes.success_only,

@@ -70,7 +70,11 @@ def wilson(successes: int, n: int, z: float = 1.96) -> list[float]:
 
 
 def make_card(
-    request: Request, attempts: Attempts, sim: NodeDescription, before: Mapping[str, Any]
+    request: Request,
+    attempts: Attempts,
+    sim: NodeDescription,
+    before: Mapping[str, Any],
+    residuals: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The card of what a folder holds now.
 
@@ -79,6 +83,7 @@ def make_card(
         attempts: What came of it.
         sim: The node that simulates.
         before: The card that was there; what it says of earlier runs stays.
+        residuals: From `residuals_of`; empty: not graded yet.
     """
     counted, chosen = attempts.counted, attempts.chosen
     successes = sum(attempt.success for attempt in counted)
@@ -111,10 +116,10 @@ def make_card(
         "command": " ".join(request.command),
         "git_revisions": list(dict.fromkeys(revisions)),
         "versions": _versions(now),
-        "model_sha256": model_sha256(task) or facts.get("model_sha256", ""),
+        "model_sha256": _model_sha256(task) or facts.get("model_sha256", ""),
         **_of_the_task(task),
         "dials": p.get("dials", {}),
-        "residuals": residuals_of(task, p) if attempts.whole else before.get("residuals", {}),
+        "residuals": dict(residuals),
         "topics": topics,
         "sizes": {
             "seconds": round(sum(attempt.duration for attempt in chosen), 3),
@@ -124,16 +129,15 @@ def make_card(
     }
 
 
-def residuals_of(task: Task | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def residuals_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """How far the simulated world is from its declared symmetry, component by component.
 
     As `covary.sim.residuals` has it, or why it is not graded: a dataset is not lost over its card.
 
     Args:
-        task: The task; None where it cannot be loaded.
         parameters: Of the node that simulates, with its dials.
     """
-    if task is None:
+    if _task(parameters) is None:
         return {"not_graded": "the task cannot be loaded"}
     given = {name: parameters.get(name) or {} for name in ("task_options", "dials")}
     engine = str(parameters.get("engine", "mujoco"))
@@ -161,8 +165,12 @@ def _task(parameters: Mapping[str, Any]) -> Task | None:
         return None
 
 
-def model_sha256(task: Task | None) -> str:
-    """Hash of the task's model as it is now; empty without a task."""
+def model_of(parameters: Mapping[str, Any]) -> str:
+    """Hash of the model that is simulated under a sim node's parameters; empty where none is."""
+    return _model_sha256(_task(parameters))
+
+
+def _model_sha256(task: Task | None) -> str:
     return hashlib.sha256(task.model_text().encode()).hexdigest() if task is not None else ""
 
 

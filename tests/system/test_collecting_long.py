@@ -39,7 +39,8 @@ def test_five_kills_do_not_change_a_payload_of_a_hundred_episodes(tmp_path):
         wait_for(lambda at=moment: len(list(data.glob("bags/*"))) >= at, 1200, child)
         time.sleep(rng.uniform(0.0, 0.3))  # anywhere in an attempt
         if victim == "worker":
-            os.kill(rng.choice(wait_for(lambda: workers_of(child.pid))), signal.SIGKILL)
+            workers = wait_for(lambda pid=child.pid: workers_of(pid))
+            os.kill(rng.choice(workers), signal.SIGKILL)
         else:
             child.kill()
             child.communicate()
