@@ -346,7 +346,8 @@ def rebuilt(planner: Any, changes: dict[str, Any], node: PlannerNode.Parameters)
     settings = vars(planner.parameters) | changes
     parameters = from_dict(cls.Parameters, settings, where)
     try:
-        return cls(planner.dynamics, node.symmetry, **vars(parameters))
+        model = getattr(planner, "dynamics", planner.task)  # some plan without one
+        return cls(model, node.symmetry, **vars(parameters))
     except ParameterError:
         raise
     except (Exception, SystemExit) as error:  # an outsider's may fail in any way

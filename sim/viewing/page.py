@@ -17,6 +17,8 @@ from .server import HOST, serve, stop
 
 THIN = 0.002
 """Thickness of a plane as it is drawn, m."""
+LOOK_FROM = (0.6, -0.8, 0.8)
+"""Where a look begins, over the scene's extent; it goes to the origin."""
 MOVED = 1e-6
 """What moves less is not sent again, m and parts of a quaternion."""
 
@@ -101,8 +103,8 @@ class Page:
         self.server.scene.set_up_direction("+z")
         # Without a GPU shadows cost more than all the rest of a frame.
         self.server.scene.configure_default_lights(cast_shadow=False)
-        reach = scene.extent
-        self.server.initial_camera.position = (0.9 * reach, -1.2 * reach, 1.2 * reach)
+        place = tuple(scene.extent * share for share in LOOK_FROM)
+        self.server.initial_camera.position = place
         self.server.initial_camera.look_at = (0.0, 0.0, 0.0)
         self.bodies = {}
         for body, shapes in zip(scene.bodies, scene.shapes, strict=True):

@@ -228,6 +228,13 @@ def test_a_parameter_that_is_refused_changes_nothing(name, value, reason):
         )
 
 
+def test_a_planner_without_a_model_can_be_set_too():
+    world = World(planner={"plugin": "uniform"})
+    assert client(world).set("horizon", 7) == ""
+    assert world.send(0.0, start())[2].shape == (7, 2)
+    assert "at least 1" in client(world).set("horizon", 0)
+
+
 def test_a_planner_that_would_fail_is_not_taken(tmp_path, monkeypatch):
     (tmp_path / "moody_planner.py").write_text(
         "from covary.planners.mppi import MPPI\n"

@@ -95,7 +95,8 @@ def test_stop_and_reset_reach_the_plant(world):
 def test_an_end_counts_and_a_start_may_bring_another_model(world):
     header = messages.Header(stamp=messages.stamp(1.0), frame_id="world")
     said = {"header": header, "index": 7, "seed": 0, "task": "push", "duration": 3.0}
-    said |= {"options": "{}", "engine": "mujoco", "model_sha256": "", "aborted": False}
+    said |= {"options": "{}", "engine": "mujoco", "dials": "{}"}
+    said |= {"model_sha256": "", "aborted": False}
     viewer = world.viewer
     for success in (True, False):
         viewer.on_episode(messages.Episode(phase=1, success=success, cost=2.5, model="", **said))

@@ -10,6 +10,7 @@ from launches import covary, left, start, wait_for
 
 from covary.nodes.bags.reader import Bag
 from covary.sim.load_task import load_task
+from covary.sim.viewing.page import LOOK_FROM
 
 pytestmark = [
     pytest.mark.slow,
@@ -100,7 +101,7 @@ def clock(view):
 
 def drag_to(view, task, goal, until=lambda: False):
     """Drag the gizmo by its arrows, one after the other, until it is there."""
-    camera = np.array([0.9, -1.2, 1.2]) * task.extent
+    camera = np.array(LOOK_FROM) * task.extent
     for _ in range(12):
         at, yaw = view.numbers("target"), view.numbers("yaw")[0]
         axes = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
