@@ -70,9 +70,14 @@ def _check_options(spec: str, cls: Any, options: Mapping[str, Any]) -> None:
     """Hold options to the names that a task's class takes.
 
     Raises:
-        ParameterError: One that it does not take.
+        ParameterError: One that it does not take, or one that it needs is missing.
     """
-    known = list(inspect.signature(cls).parameters)
+    taken = inspect.signature(cls).parameters
+    known = list(taken)
+    for name, option in taken.items():
+        named = option.kind in (option.POSITIONAL_OR_KEYWORD, option.KEYWORD_ONLY)
+        if named and option.default is option.empty and name not in options:
+            raise ParameterError(f"task {spec!r} needs the option {name!r}", "task_options")
     for name in options:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

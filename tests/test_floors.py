@@ -33,7 +33,9 @@ STATE_LAUNCH = (
     "*/*_node.py",
     "nodes/recorder.py",
     "planners/*.py",
+    "planners/*/*.py",
     "sim/tasks/*.py",
+    "sim/gym/*.py",
 )
 """What the processes of a state-based launch import, as patterns of files."""
 

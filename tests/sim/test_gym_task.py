@@ -83,6 +83,23 @@ def test_an_episode_is_a_function_of_seed_and_number_whatever_came_before(plant)
     fresh.close()
 
 
+OTHERS = (
+    *("Ant-v5", "Hopper-v5", "Pusher-v5", "HandReach-v3", "AdroitHandDoor-v1"),
+    *("AntMaze_UMaze-v5", "MountainCarContinuous-v0"),
+)
+
+
+@pytest.mark.parametrize("env_id", OTHERS)
+def test_others_need_no_declaration_to_run_and_to_run_again(env_id):
+    task = load_task(SPEC, {"env_id": env_id})
+    plant, actions = task.plant(), some(task, 4)
+    once = run(plant, 2, actions)
+    run(plant, 0, actions[:1])
+    assert np.isfinite(once).all() and task.symmetry.group.order == 1
+    np.testing.assert_array_equal(run(plant, 2, actions), once)
+    plant.close()
+
+
 def test_nothing_that_is_not_finite_reaches_it(plant):
     plant.begin(rng(0))
     before, tick = plant.physics_state(), plant.tick
@@ -180,6 +197,11 @@ def test_what_cannot_be_a_task_is_one_line():
         text = str(caught.value)
         assert text.startswith("env_id: ") and said in text and "\n" not in text, text
         assert caught.value.key == "task_options.env_id"
+
+
+def test_an_id_is_needed():
+    with pytest.raises(ParameterError, match=r"GymTask' needs the option 'env_id'"):
+        load_task(SPEC)
 
 
 def test_without_gymnasium_robotics_it_says_what_to_type(monkeypatch):
