@@ -46,7 +46,7 @@ def place_of(name: str) -> Path:
     if "jpeg_encoding" not in inspect.signature(minari.create_dataset_from_buffers).parameters:
         raise ExportError("--minari needs minari 0.5.4 or newer (older ones change images): "
                           "pip install 'minari>=0.5.4'")  # fmt: skip
-    return get_dataset_path(name)
+    return get_dataset_path(name).absolute()  # Minari itself fails below a relative one
 
 
 def make_namespaces(name: str) -> None:

@@ -85,7 +85,9 @@ def test_what_is_no_name_is_refused_in_a_line(tmp_path, datasets, name):
     assert len(done.output.strip().splitlines()) == 1
 
 
-def test_a_dataset_is_never_overwritten(tmp_path, datasets):
+def test_a_dataset_is_never_overwritten(tmp_path, datasets, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINARI_DATASETS_PATH", "minari")
     record(tmp_path / "in", 0, ticks=3, cameras=False)
     assert export(tmp_path / "in", "--minari", NAME).exit_code == 0
     done = export(tmp_path / "in", "--minari", NAME)
