@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from covary.commands.exports import lerobot, lerobot_video
 from covary.commands.main import build
+from covary.nodes.plugin import PluginError
+from covary.sim.load_task import load_task
 from covary.sim.tasks.push import Push
 
 TOP, DEPTH, HAND = "observation.images.top", "observation.depth.top", "observation.images.hand"
@@ -181,3 +183,9 @@ def test_the_pictures_of_these_tests_tell_their_numbers():
     from demonstrations import picture
 
     assert [number_in(picture(n)) for n in range(2**BITS)] == list(range(2**BITS))
+
+
+def test_units_of_a_task_are_as_many_as_its_names(monkeypatch):
+    monkeypatch.setattr(Push, "action_units", ("m/s",))
+    with pytest.raises(PluginError, match="its action_names are 2, its action_units 1"):
+        load_task("push")
