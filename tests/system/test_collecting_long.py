@@ -15,6 +15,8 @@ from launches import command, covary, environment, wait_for
 
 from covary.nodes.bags.dataset import Dataset
 from covary.nodes.bags.reader import Bag
+from covary.nodes.collecting.worker import Attempter, memory_mib
+from covary.nodes.launching.launch_file import find, read_assignments, resolve
 
 pytestmark = pytest.mark.slow
 WORDS = ("collect", "block_pick.yaml", "episodes:=100", "success_only:=true", "heightmap:=32")
@@ -80,6 +82,20 @@ def workers_of(parent):
         if words[1] == str(parent) and words[0] not in "ZX":
             found.append(int(entry.name))
     return found
+
+
+def test_an_attempt_leaves_no_memory_behind(tmp_path):
+    """A Bullet world is worth 15 MB that Python's collector knows nothing of."""
+    pytest.importorskip("pybullet")
+    words = read_assignments(["engine:=bullet", "episodes:=1"])
+    (tmp_path / "bags").mkdir()
+    attempter = Attempter(resolve(find("block_pick"), words), tmp_path, tmp_path / "work", True)
+    memory = []
+    for number in range(16):
+        assert "error" not in attempter.make(number)
+        memory.append(memory_mib())
+    attempter.close()
+    assert memory[-1] - memory[5] < 40.0, memory
 
 
 def test_a_thousand_episodes_cost_no_more_at_the_end(tmp_path):
