@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 
@@ -30,11 +30,8 @@ class CollectProgress:
         self._bar: Progress | None = None
         if self.console.is_terminal:
             self._bar = Progress(
-                TextColumn("episodes"),
-                BarColumn(),
+                BarColumn(bar_width=20),
                 TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-                TextColumn("[dim]elapsed[/]"),
-                TimeElapsedColumn(),
                 TextColumn("[dim]left[/]"),
                 TimeRemainingColumn(elapsed_when_finished=True),
                 TextColumn("{task.fields[said]}"),

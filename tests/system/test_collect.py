@@ -1,5 +1,6 @@
 """`covary collect`: one dataset whoever makes it, kills and full disks included; bad input."""
 
+import fcntl
 import json
 import os
 import signal
@@ -237,6 +238,14 @@ def test_a_full_disk_costs_nothing_that_was_collected(tmp_path):
         assert len(Dataset(place / "data")) == 9
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_two_do_not_work_in_one_folder(whole, monkeypatch):
+    monkeypatch.setattr(collection, "_LOCK_S", 0.1)
+    with open(whole / ".lock") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        done = collect(whole.parent, *WORDS, f"out:={whole}", code=2)
+    assert "another covary collect is at work there" in done.stderr
 
 
 BROKEN = '''"""A planner that breaks at its tenth plan."""
