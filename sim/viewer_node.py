@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time as wall
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -105,9 +106,11 @@ class ViewerNode(Node):
 
         Raises:
             PluginError: As `load_task`.
-            ParameterError: The task has no gripper to move.
+            ParameterError: The task has no gripper to move, or viser is not installed.
         """
         task = load_task(parameters.task, parameters.task_options)
+        if importlib.util.find_spec("viser") is None:
+            raise ParameterError("the live page needs viser: pip install viser")
         try:
             return Hand(task) if parameters.person else None
         except ValueError as error:

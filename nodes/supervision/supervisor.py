@@ -402,8 +402,10 @@ class Supervisor:
             if code is None or id(child) not in active or self._signals:
                 continue
             if code > 0 or code == -signal.SIGKILL:  # it did not end when it was asked to
-                self.outcome.failures.append(f"{child.node.full_name}: {in_words(code)} at its end")
-                self.progress.say(f"{self.outcome.failures[-1]}; its log is {child.log}", "red")
+                said = f"{child.node.full_name}: {in_words(code)} at its end"
+                self.progress.say(f"{said}; its log is {child.log}", "red")
+                if child.node.required:
+                    self.outcome.failures.append(said)
             child.phase = Phase.ENDED
 
 

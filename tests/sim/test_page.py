@@ -9,7 +9,7 @@ from covary.sim.load_task import load_task
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.viewing.images import pixels
 from covary.sim.viewing.page import Page, Slider
-from covary.sim.viewing.plan_paths import CHEAP, PlanPaths
+from covary.sim.viewing.plan_paths import CHEAP, Paths, PlanPaths
 from covary.sim.viewing.scene import Scene
 
 TASKS = ("push", "reacher", "point_mass")
@@ -166,6 +166,34 @@ def test_the_page_is_on_loopback_only_and_asks_for_no_tunnel(page):
         client.click("stop")
         client.wait(lambda: not page.inputs.empty())
     assert page.server._share_tunnel is None
+
+
+def test_what_is_no_message_ends_its_connection_and_nothing_else(page):
+    from websockets.exceptions import ConnectionClosed
+
+    for rubbish in (b"", b"\xc1", b"\x81\xa4type\xa5Bogus", "text", bytes(1000)):
+        client = PageClient(page.url)
+        client.socket.send(rubbish)
+        with pytest.raises(ConnectionClosed):
+            client.wait(lambda: False)
+    with PageClient(page.url) as client:
+        client.send("GuiUpdateMessage", uuid="nobody", updates={"value": 1})
+        client.send("GuiUpdateMessage", uuid=client.uuid("stop"), updates={"bogus": 1})
+        client.drag("/nothing", [0, 0, 0])
+        client.click("reset")
+        client.wait(lambda: not page.inputs.empty())
+    assert [given.what for given in page.taken()] == ["reset"]
+
+
+def test_hours_of_plans_fill_no_memory(page):
+    buffer = page.server._websock_server._broadcast_buffer.message_from_id
+    line = np.zeros((5, 2, 3))
+    sizes = []
+    for turn in range(300):
+        page.show_paths(Paths(line + turn, line, line))
+        page.say([("time", str(turn))])
+        sizes.append(len(buffer))
+    assert max(sizes[100:]) <= max(sizes[:100])
 
 
 def test_a_taken_port_gives_way_to_the_next(page):

@@ -11,6 +11,7 @@ from covary.nodes.parameters import ParameterError
 from covary.nodes.run import build
 from covary.sim.task_messages import command_message, plan_message
 from covary.sim.tasks.push import Push
+from covary.sim.viewer_node import ViewerNode
 
 TASK = Push()
 STOPPED = 4
@@ -147,6 +148,12 @@ def test_a_service_that_nobody_serves_is_told_in_the_page(world):
         client.click("stop")
         client.wait(lambda: client.notes, world.draw)
     assert world.viewer.stats["refused"] == 1
+
+
+def test_without_viser_it_says_what_to_type(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ParameterError, match="needs viser: pip install viser"):
+        ViewerNode.check(ViewerNode.Parameters(task="push"))
 
 
 def test_bad_ports_are_refused(tmp_path):
