@@ -137,6 +137,22 @@ def test_frictions_of_pairs_are_mujocos_by_maximum_and_priority():
     assert pad * table == pytest.approx(0.8, rel=0.3)
 
 
+@pytest.mark.parametrize(
+    "shape", ['type="box" size=".03 .03 .015"', 'type="cylinder" size=".03 .015"']
+)
+def test_a_sliding_thing_stops_where_friction_says(shape):
+    engine = engine_of(f"""<mujoco><option timestep="0.0025"/><worldbody>{TABLE.format("")}
+      <body pos="0 0 .015"><freejoint/><geom {shape} friction="0.3"/></body>
+      </worldbody></mujoco>""")
+    data, yaw = engine.data, 0.3
+    data.qpos[3], data.qpos[6], data.qvel[0] = np.cos(yaw / 2), np.sin(yaw / 2), 0.5
+    engine.begin()
+    for _ in range(200):
+        engine.step()
+    assert data.qpos[0] == pytest.approx(0.5**2 / (2 * 0.5 * 9.81), rel=0.03)
+    assert abs(data.qpos[1]) < 1e-3 and np.abs(data.qvel).max() < 1e-3
+
+
 def test_masks_and_excludes_decide_what_touches():
     body = '<body name="{0}" pos="0 0 .1"><freejoint/><geom type="sphere" size=".02" {1}/></body>'
     for masks, exclude, falls in (
