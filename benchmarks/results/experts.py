@@ -39,7 +39,7 @@ def row(task: str, planner: str, robot: str, engine: str, folder: str) -> dict:
     command += [f"episodes:={EPISODES}", f"seed:={SEED}", "--summary", str(summary)]
     subprocess.run(command, check=True, cwd=folder, capture_output=True)
     found = json.loads(summary.read_text())
-    episodes = json.loads((Path(found["run"]) / "sim.json").read_text())["episodes"]
+    episodes = json.loads((Path(folder, found["run"]) / "sim.json").read_text())["episodes"]
     successes = sum(episode["success"] for episode in episodes)
     return {
         **{"task": task, "planner": planner, "robot": robot, "engine": engine},

@@ -23,9 +23,9 @@ class BulletEngine:
     excludes, joint limits, damping and dry friction, gravity compensation, the air, and the
     actuators' law.
 
-    **What is not**: contacts are hard and their friction the product of two numbers (`frictions`
-    says how these are chosen), joints have no armature, and forces that somebody writes into the
-    data (`xfrc_applied`, `qfrc_applied`) are not looked at.
+    **What is not**: contacts, whose friction is the product of two numbers (`frictions` says how
+    these are chosen) and which give way as springs do (`softness`); joints have no armature; and
+    forces that somebody writes into the data (`xfrc_applied`, `qfrc_applied`) are not looked at.
 
     An actuator with a velocity term, which MuJoCo may integrate implicitly, is one of Bullet's
     velocity motors: its target is the rate at which actuator and joint damping would give no force,

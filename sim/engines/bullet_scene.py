@@ -229,6 +229,46 @@ def frictions(
     return np.exp(start + change)
 
 
+def softness(model: mujoco.MjModel, link: Link) -> tuple[float, float] | None:
+    """Stiffness (N/m) and damping (N s/m) of a free body's contacts; None: it has no mass.
+
+    MuJoCo's contact gives way as `solref` and `solimp` say, the less the more the bodies weigh
+    there: ``force = d / (1 - d) / w (k depth + b speed)``, with the impedance d, which depends on
+    the depth, and the inverse weight w (MuJoCo's documentation, "Solver parameters"). It is taken
+    at the depth at which four contacts carry a free body. So a body on four corners sinks in as
+    far as in MuJoCo, and all four carry their part: on hard contacts it would be an accident of
+    the solver how much each carries, and with it how the body turns when it is pushed.
+    """
+    weight = float(model.body_invweight0[link.body, 0])
+    if weight < 1e-9:
+        return None
+    geom = link.shapes[0].geom
+    time, ratio = model.geom_solref[geom]
+    least, most, width, middle, power = model.geom_solimp[geom]
+    if time > 0.0:
+        time = max(time, 2.0 * model.opt.timestep)
+        spring, damper = 1.0 / (most * time * ratio) ** 2, 2.0 / (most * time)
+    else:
+        spring, damper = -time / most**2, -ratio / most
+    pull = float(np.linalg.norm(model.opt.gravity)) or 9.81
+
+    def share(depth: float) -> float:
+        part = min(depth / width, 1.0)
+        if part < middle:
+            part = part**power / middle ** (power - 1.0)
+        else:
+            part = 1.0 - (1.0 - part) ** power / (1.0 - middle) ** (power - 1.0)
+        impedance = least + part * (most - least)
+        return impedance / (1.0 - impedance)
+
+    low, high = 0.0, pull / spring / share(0.0)
+    for _ in range(40):
+        depth = 0.5 * (low + high)
+        low, high = (low, depth) if 4.0 * share(depth) * spring * depth > pull else (depth, high)
+    scale = share(low) / weight
+    return scale * spring, scale * damper
+
+
 def _refuse(model: mujoco.MjModel) -> None:
     """Hold a model to what Bullet can have.
 

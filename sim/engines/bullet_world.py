@@ -8,10 +8,23 @@ import mujoco
 import numpy as np
 
 from .bullet_client import bullet, connect
-from .bullet_scene import Link, Pose, Shape, Tree, frictions, may_touch, pair_friction, trees
+from .bullet_scene import (
+    Link,
+    Pose,
+    Shape,
+    Tree,
+    frictions,
+    may_touch,
+    pair_friction,
+    softness,
+    trees,
+)
 
-ITERATIONS = 20
+ITERATIONS = 30
 """Of Bullet's solver, each tick."""
+GROUND = 10.0
+"""Half the width of the box that a plane becomes, m. On a plane Bullet finds one contact a tick, so
+that what slides sinks in by millimetres; between boxes it finds all of them."""
 
 
 @dataclass
@@ -128,9 +141,12 @@ class World:
         """A collision shape; several geoms become one compound."""
         if not shapes:
             return -1
-        if len(shapes) == 1 and shapes[0].kind == "plane":  # its pose is its root's
+        if shapes[0].kind == "plane":  # its pose is its root's
             return bullet.createCollisionShape(
-                bullet.GEOM_PLANE, planeNormal=[0, 0, 1], physicsClientId=self.client
+                bullet.GEOM_BOX,
+                halfExtents=[GROUND, GROUND, 1.0],
+                collisionFramePosition=[0.0, 0.0, -1.0],
+                physicsClientId=self.client,
             )
         kinds = {
             "sphere": bullet.GEOM_SPHERE,
@@ -208,7 +224,17 @@ class World:
             torsional = pair_friction(model, one, two)[1]
             first, other = (a, b) if model.geom_condim[one] > model.geom_condim[two] else (b, a)
             turning[first] = max(turning[first], torsional / sliding[other])
-        for (number, link, _, _), friction, spin in zip(surfaces, sliding, turning, strict=True):
+        for (number, link, at, free), friction, spin in zip(
+            surfaces, sliding, turning, strict=True
+        ):
+            if free and (soft := softness(model, at)):
+                bullet.changeDynamics(
+                    number,
+                    link,
+                    contactStiffness=soft[0],
+                    contactDamping=soft[1],
+                    physicsClientId=c,
+                )
             bullet.changeDynamics(
                 number,
                 link,
