@@ -23,13 +23,6 @@ from covary.sim.load_task import load_task
 ROUNDS = 2 if "--quick" in sys.argv else 9
 
 
-class Model:
-    """All that an expert asks of a dynamics."""
-
-    def __init__(self, task):
-        self.task = task
-
-
 class Timed:
     """A module of which one function is timed."""
 
@@ -67,7 +60,7 @@ def picked(plant):
     steps = 0
     for seed in range(3):
         plant.begin(np.random.default_rng([9000, seed]))
-        expert, judge = Expert(Model(plant.task)), Judge(plant)
+        expert, judge = Expert(plant.task), Judge(plant)
         memory, done, k = expert.initial_memory(0), None, 0
         while done is None:
             plan, memory = expert.plan(plant.state(), k * plant.task.dt, memory)

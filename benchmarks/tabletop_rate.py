@@ -24,16 +24,9 @@ ON_BULLET = ("block_push", "block_pick", "drawer_open")
 ROUNDS = 5
 
 
-class Model:
-    """All that an expert asks of a dynamics."""
-
-    def __init__(self, task):
-        self.task = task
-
-
 def episode(task, plant, seed: int) -> tuple[float, float, int]:
     """Seconds with everything and of physics alone, and control steps, of one episode."""
-    expert, judge = Expert(Model(task)), Judge(plant)
+    expert, judge = Expert(task), Judge(plant)
     memory, done, steps = expert.initial_memory(0), None, 0
     plant.reset(task.initial_state(np.random.default_rng([9000, seed])))
     starts = []

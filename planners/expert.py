@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..sim.dynamics import Dynamics
 from ..sim.tabletop.tabletop import CARTESIAN
+from ..sim.task import Task
 from ..symmetry.declaration import Symmetry, wrap
 from .plan import Plan
 
@@ -59,13 +59,15 @@ class Expert:
     scene gets the turned or mirrored motion, but for which of two equally near grasps is taken.
 
     Args:
-        dynamics: Its task counts; nothing is rolled out.
+        task: A tabletop task.
         symmetry: Not used; the planner node gives it to every planner.
         **parameters: Fields of `Parameters`.
 
     Raises:
         ValueError: There is no script for the task.
     """
+
+    needs_model: ClassVar[bool] = False
 
     @dataclass(frozen=True)
     class Parameters:
@@ -76,9 +78,8 @@ class Expert:
         horizon: int = 3
         """Control periods in a plan: in real time control follows the plan before the newest."""
 
-    def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
-        self.dynamics = dynamics
-        self.task: Any = dynamics.task
+    def __init__(self, task: Task, symmetry: Symmetry | str = "full", **parameters) -> None:
+        self.task: Any = task
         self.parameters = self.Parameters(**parameters)
         if not self.parameters.gain > 0:
             raise ValueError(f"gain: {self.parameters.gain} must be positive")

@@ -18,7 +18,6 @@ from browser import browser, reason_to_skip  # noqa: E402
 from covary.planners.expert import Expert  # noqa: E402
 from covary.planners.mppi import MPPI  # noqa: E402
 from covary.sim.load_task import load_task  # noqa: E402
-from covary.sim.mujoco_dynamics import MujocoDynamics  # noqa: E402
 from covary.sim.numba_dynamics import NumbaDynamics  # noqa: E402
 from covary.sim.viewing.page import Page  # noqa: E402
 from covary.sim.viewing.plan_paths import PlanPaths  # noqa: E402
@@ -51,7 +50,7 @@ def episode(name):
     else:
         task = load_task(name, {"robot": "arm"})
         until = SCRIPTED[name]
-        planner = Expert(MujocoDynamics(task))
+        planner = Expert(task)
     plant, memory = task.plant(), planner.initial_memory(0)
     plant.begin(np.random.default_rng([0, 0]))
     ticks = round(task.dt / task.physics_dt)

@@ -19,18 +19,11 @@ TASKS = sorted(
 ROBOTS = ("floating_gripper", "arm")
 
 
-class Model:
-    """All that an expert asks of a dynamics."""
-
-    def __init__(self, task):
-        self.task = task
-
-
 def episode(task, plant, seed, policy=None, periods=10**6):
     """Runs the expert, or another policy, to the end: success, and the states on the way."""
     rng = np.random.default_rng(seed)
     plant.reset(task.initial_state(rng))
-    expert = Expert(Model(task))
+    expert = Expert(task)
     memory, judge, states = expert.initial_memory(0), Judge(plant), []
     for k in range(periods):
         x = plant.state()
@@ -156,7 +149,7 @@ def test_a_plan_that_is_one_period_old_will_do():
     task = load_task("block_pick", {"robot": "floating_gripper"})
     plant = Plant(task)
     plant.reset(task.initial_state(np.random.default_rng(4)))
-    expert, judge, old = Expert(Model(task)), Judge(plant), None
+    expert, judge, old = Expert(task), Judge(plant), None
     memory, done, k = expert.initial_memory(0), None, 0
     while done is None:
         plan, memory = expert.plan(plant.state(), k * task.dt, memory)
