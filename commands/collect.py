@@ -14,6 +14,7 @@ from ..nodes.launching.description import LaunchDescription
 from ..nodes.launching.launch_file import arguments, find, read_assignments, resolve
 from ..nodes.launching.variables import Origin, Variable
 from ..nodes.launching.yaml_loader import InputError, nearest
+from ..nodes.supervision.run_folder import on_request
 from .check import checked
 from .collecting.card import Request
 from .collecting.collection import Collection, Wishes
@@ -45,6 +46,8 @@ def collect(
     words = read_assignments(values or [])
     own = {name: words.pop(name) for name in _OWN if name in words}
     launch = _resolved(path, words)
+    if on_request(launch):
+        raise InputError(f"a person demonstrates with covary launch {file}, not with collect")
     wishes = _wishes(own)
     launch = checked(launch).told(launch)
     request = Request(

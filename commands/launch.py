@@ -25,6 +25,7 @@ from ..nodes.supervision.run_folder import (
     Outcome,
     create,
     episodes_wanted,
+    on_request,
     summarise,
     write_json,
 )
@@ -63,6 +64,9 @@ def launch(
     description = resolve(path, read_assignments(values or []))
     _, hosts = description.realtime, hosts_of(description)  # these complain for themselves
     if lockstep:
+        if on_request(description):
+            why = "a person who begins the episodes needs real processes"
+            raise InputError(f"--lockstep: {why}", "command line")
         if hosts.linked or len(hosts.here) < len(description.nodes):
             why = "all nodes run in this process; leave out listen, connect and only"
             raise InputError(f"--lockstep: {why}", "command line")

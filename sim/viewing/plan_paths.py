@@ -88,8 +88,12 @@ class PlanPaths:
         )
 
     def _names(self, x: np.ndarray) -> list[str]:
-        """What is followed: the task's frames, and the parts of its state that are bodies."""
-        parts = [name for name in self.task.symmetry.state if self.scene.has_body(name)]
+        """What is followed: the task's frames, and the parts of its state that are bodies.
+
+        Of things in a gripper only the gripper: a state at rest does not know that it holds them.
+        """
+        state = () if self.task.sensed else self.task.symmetry.state
+        parts = [name for name in state if self.scene.has_body(name)]
         return [n for n in dict.fromkeys([*self.task.frames(x), *parts]) if n != self.task.goal]
 
     def _line(self, path: np.ndarray, name: str) -> np.ndarray:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from page_client import PageClient
 
+from covary.commands.main import main
 from covary.commands.replay import verify
 from covary.nodes import messages
 from covary.nodes.bags.reader import Bag
@@ -179,6 +180,19 @@ def test_without_a_request_episodes_follow_each_other(tmp_path):
         assert not answer.success and "on_request is false" in answer.message
     assert node.running
     node.shutdown()
+
+
+@pytest.mark.parametrize("words", [("launch", "--lockstep"), ("collect", "out:=there")])
+def test_where_nobody_can_press_start_a_person_is_refused(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command, *more = words
+    line = ["covary", command, "block_pick", "planner:=person", "episodes:=1", *more]
+    monkeypatch.setattr("sys.argv", line)
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and "a person" in said and said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_person_needs_real_time_and_a_gripper(tmp_path):
