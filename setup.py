@@ -66,7 +66,7 @@ setup(
         # From a wheel only: where PyPI has none for the platform there is no PyBullet.
         "bullet": ["pybullet>=3.2.6"],
         # What other tools keep demonstrations in: `covary export`.
-        "data": ["h5py>=3.10", "pyarrow>=16", "av>=13", "minari>=0.5.3", "pillow>=10"],
+        "data": ["h5py>=3.10", "pyarrow>=16", "av>=13", "minari>=0.5.4", "pillow>=10"],
         # The live page of `covary view`, and other people's environments as the sim node.
         "view": ["viser>=1,<2"],
         "robotics": ["gymnasium-robotics>=1.3"],

@@ -12,7 +12,7 @@ import numpy as np
 from ..sim.tabletop.tabletop import CARTESIAN
 from ..sim.task import Task
 from ..symmetry.declaration import Symmetry, wrap
-from .plan import Plan
+from .plan import Plan, Planner
 
 
 class Aim(NamedTuple):
@@ -50,7 +50,7 @@ class Memory:
     time: float
 
 
-class Expert:
+class Expert(Planner):
     """Follows the script of its task; it needs the poses of all things, and plans one period.
 
     The scripts are ours, state machines in the way of BulletArm's planners (Wang et al.,

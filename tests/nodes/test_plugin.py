@@ -42,7 +42,11 @@ def test_an_outsider(outside):
     [
         ("mpi", "planners", "did you mean mppi?"),
         ("pointmass", "sim.tasks", "did you mean point_mass?"),
-        ("quite_another", "planners", "known: cem, mppi, planner_node (an"),
+        (
+            "quite_another",
+            "planners",
+            "known: cem, expert, gym_expert, mppi, planner_node, uniform (an",
+        ),
         ("their_planner:Mien", "planners", "has no class 'Mien'; did you mean Mine?"),
         ("their_planner:not_a_class", "planners", "has no class 'not_a_class'; known: Mine"),
         ("their_planer:Mine", "planners", "no module 'their_planer'; did you mean their_planner?"),
