@@ -33,7 +33,7 @@ class CollectProgress:
                 BarColumn(bar_width=20),
                 TextColumn("{task.completed:.0f}/{task.total:.0f}"),
                 TextColumn("[dim]left[/]"),
-                TimeRemainingColumn(elapsed_when_finished=True),
+                TimeRemainingColumn(),
                 TextColumn("{task.fields[said]}"),
                 console=self.console,
                 transient=True,

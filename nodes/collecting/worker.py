@@ -113,7 +113,10 @@ class Attempter:
 
     def _made(self, number: int) -> dict[str, Any]:
         shutil.rmtree(self.place, ignore_errors=True)
+        kept = self.dataset / BAGS / bag_name(number)
         try:
+            if kept.exists():  # by a worker that was killed before it could say so
+                return dataclasses.asdict(Attempt.of(Bag(kept).metadata))
             self.place.mkdir(parents=True)
             run = Lockstep(self._numbered(number), self.place, self._progress)
             outcome = run.run()
@@ -127,7 +130,7 @@ class Attempter:
             bag = self.place / BAGS / bag_name(number)
             attempt = Attempt.of(Bag(bag).metadata)
             if attempt.success or not self.success_only:
-                os.rename(bag, self.dataset / BAGS / bag.name)
+                os.rename(bag, kept)
         except (InputError, BagError) as error:
             return {"error": str(error)}
         except OSError as error:

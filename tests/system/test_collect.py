@@ -14,6 +14,8 @@ from launches import command, covary_here, environment, wait_for
 
 from covary.commands.collecting import collection
 from covary.nodes.bags.dataset import Dataset
+from covary.nodes.collecting.worker import Attempter
+from covary.nodes.launching.launch_file import find, read_assignments, resolve
 
 PICK = ("collect", "block_pick", "robot:=floating_gripper", "dials:={label_flip: 0.6}")
 """Short episodes of an expert, some of which are called failures."""
@@ -238,6 +240,16 @@ def test_a_full_disk_costs_nothing_that_was_collected(tmp_path):
         assert len(Dataset(place / "data")) == 9
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_an_attempt_whose_worker_was_killed_before_it_said_so(tmp_path):
+    words = read_assignments(["robot:=floating_gripper", "episodes:=1"])
+    (tmp_path / "bags").mkdir()
+    attempter = Attempter(resolve(find("block_pick"), words), tmp_path, tmp_path / "work", False)
+    first, second = attempter.make(0), attempter.make(0)
+    attempter.close()
+    assert first == second and "error" not in first
+    assert [path.name for path in (tmp_path / "bags").iterdir()] == ["episode_000000"]
 
 
 def test_two_do_not_work_in_one_folder(whole, monkeypatch):
