@@ -103,5 +103,6 @@ def test_every_launch_file_of_ours_can_be_drawn():
     for path in sorted((Path(__file__).parents[2] / "launch").glob("*.yaml")):
         launch = resolve(path)
         wiring = wire(launch)
+        assert (wiring.errors, wiring.warnings) == ([], [])
         assert mermaid(wiring, launch).count("[") >= len(launch.nodes)
         assert [b.name for b in tree(wiring, launch)][:4] == [n.full_name for n in launch.nodes]

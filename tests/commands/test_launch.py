@@ -193,10 +193,8 @@ def test_check_finds_mistakes_without_starting_anything(place):
 
 
 def test_our_own_launch_files_pass_their_check(place):
-    ours = sorted((Path(__file__).parents[2] / "launch").glob("*.yaml"))
-    assert ours
-    for path in ours:
-        done = covary(place, "check", path.stem)
+    for name in ("push", "block_pick", "gym"):  # test_graph.py wires all of them
+        done = covary(place, "check", name)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
