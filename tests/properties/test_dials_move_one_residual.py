@@ -1,13 +1,17 @@
 """Each dial moves the residual that it names beyond its interval, and no other leaves its floor."""
 
 import dataclasses
+import runpy
+from pathlib import Path
 
 import pytest
 
 from covary.sim.dials import COMPONENTS, Dials
 from covary.sim.residuals import TOLERANCE, Grading, inexact
+from covary.sim.tasks.block_pick import BlockPick
 from covary.sim.tasks.push import Push
 
+BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "dials.py"
 FLOOR = 1e-11
 """Rounding of a second in contact."""
 
@@ -62,3 +66,22 @@ def test_a_dial_moves_what_it_names_and_nothing_else(grading, plain, field):
             assert any(rises), report["components"][named]
             assert report["broken_on_purpose"] == {named: [field.name]}
             assert inexact(report) == [], "it was broken on purpose"
+
+
+@pytest.fixture(scope="module", params=["push", "block_pick"])
+def many(request):
+    """More draws, also of a task whose dynamics have a floor of their own."""
+    task = Push() if request.param == "push" else BlockPick("floating_gripper")
+    grading = Grading(task, samples=48, seed=1)
+    return grading, grading.grade()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("field", dataclasses.fields(Dials), ids=lambda f: f.name)
+def test_over_five_values(many, field):
+    benchmark = runpy.run_path(str(BENCHMARK))
+    grading, plain = many
+    for share in benchmark["SHARES"]:
+        row = benchmark["row"](grading, plain, field, share)
+        assert set(row["others"].values()) <= {"bit-equal", "at its floor"}, row
+        assert not field.metadata["moves"] or row["rises"], row
