@@ -18,9 +18,6 @@ VIEWS = ("heightmap", "rgb")
 """What can be graded: heights by parallel rays from above (m), and the model's camera ``top``
 (shares of full scale)."""
 PIXELS = 64
-LEVELS = 2
-"""Grey levels by which a symmetric scene may differ: MuJoCo lights the corners of the table's
-triangles and interpolates. They count as none."""
 
 
 def pixel_elements(group: Group) -> list[int]:
@@ -90,9 +87,7 @@ def image_residual(
         noise: Any = image_noise(dials, here.shape, key) if dials.observation_noise else None
         along = None if noise is None else moved_image(s.group, g, noise)
         expected = moved_image(s.group, g, noisy_image(here, noise)).astype(float)
-        off = np.abs(noisy_image(there, along) - expected)
-        if here.dtype == np.uint8:
-            off = np.maximum(off - LEVELS, 0.0) / 255.0
-        return float(off.mean())
+        scale = 255.0 if here.dtype == np.uint8 else 1.0
+        return float(np.abs(noisy_image(there, along) - expected).mean() / scale)
 
     return residual

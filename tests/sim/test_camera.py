@@ -13,6 +13,8 @@ import pytest
 from covary.nodes import plugin
 from covary.sim.camera import Camera, CameraError, TopCamera
 from covary.sim.camera_view import CameraView
+from covary.sim.dials import Dials
+from covary.sim.graded_images import moved_image, pixel_elements
 from covary.sim.plant import Plant
 from covary.sim.tasks.push import Push
 
@@ -325,3 +327,23 @@ def test_views_of_several_cameras_do_not_mix(look):
     first = {name: camera.rgb() for name, camera in cameras.items()}
     for name in reversed(VIEWS):
         assert np.array_equal(cameras[name].rgb(), first[name])
+
+
+def test_no_highlight_breaks_a_quarter_turn():
+    """Of a table that no light saturates, the image of the turned scene is the turned image."""
+    task = Push()
+    plant = task.plant(dials=Dials(light=0.36))
+    x = task.initial_state(np.random.default_rng(0))
+    try:
+        camera = TopCamera(plant, 64, 64)
+    except CameraError as error:
+        pytest.skip(str(error))
+    group = task.symmetry.group
+    with camera:
+        plant.reset(x)
+        seen = camera.rgb().copy()
+        assert seen.max() < 255, "a saturated image would hide it"
+        for g in pixel_elements(group)[1:]:
+            plant.reset(task.symmetry.act(g, state=x))
+            off = np.abs(camera.rgb().astype(int) - moved_image(group, g, seen))
+            assert (off > 0).mean() < 1e-3, group.element_names[g]  # edges may fall either way

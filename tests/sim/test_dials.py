@@ -237,6 +237,7 @@ def test_images():
 def test_the_page_has_the_table():
     """docs/symmetry.md tells unit, range and residual of each dial as the code has them."""
     page = (Path(__file__).resolve().parents[2] / "docs" / "symmetry.md").read_text()
+    page = page.partition("## Dials")[2].partition("## Measured")[0]
     rows = [line.split("|")[1:5] for line in page.splitlines() if line.startswith("| `")]
     documented = [tuple(cell.strip() for cell in row) for row in rows]
     assert documented == [
