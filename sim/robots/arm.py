@@ -27,6 +27,8 @@ AHEAD = TICKS_PER_RATE * 0.0025
 """How long rates are used at the tabletop's physics step, s."""
 EXACT = 1e-10
 """Error of a posture, m and rad."""
+SOFT = 1e-3
+"""How far beyond their range the fingers may be found, m: a simulated joint's limit is soft."""
 
 
 class Arm:
@@ -100,9 +102,9 @@ class Arm:
             where = ", ".join(f"{value:.3f}" for value in row[:4])
             if not left <= EXACT:
                 raise ValueError(f"the arm does not reach x, y, z, yaw = {where}: {left:.3g} short")
-            if not 0.0 <= row[4] <= hand.MAX_OPENING + 1e-9:
+            if not -SOFT <= row[4] <= hand.MAX_OPENING + SOFT:
                 raise ValueError(f"the gripper opens from 0 to {hand.MAX_OPENING} m, not {row[4]}")
-            q[self._n :] = row[4] / 2
+            q[self._n :] = np.clip(row[4], 0.0, hand.MAX_OPENING) / 2
         return found.reshape(*gripper.shape[:-1], self._n + 2)
 
     def joint_rates(self, held: np.ndarray, u: np.ndarray) -> np.ndarray:

@@ -102,7 +102,10 @@ class Scene:
             Positions, m, and orientations (w, x, y, z) of `bodies`. (B, 3), (B, 4)
         """
         if self.tells_all:
-            self.data.qpos[:] = self.task.physics_from_state(x)[0]
+            try:
+                self.data.qpos[:] = self.task.physics_from_state(x)[0]
+            except ValueError:  # a pose that the arm's own kinematics do not give: it stays
+                pass
             self._mark(x[self.task.goal_slice])
         for name, value in (joints or {}).items():
             if name in self._joints:

@@ -18,12 +18,13 @@ TASK = {"task": "block_pick", "task_options": {"robot": "floating_gripper"}}
 class World:
     """Sim, control, recorder and a page in which a person stands for the planner."""
 
-    def __init__(self, folder, **params):
+    def __init__(self, folder, robot="floating_gripper", **params):
         self.graph, self.nodes = LocalGraph(), {}
-        self.add("viewer", folder, port=0, person=True, ground_truth=True, **TASK)
-        self.add("control", folder, **TASK)
+        task = {**TASK, "task_options": {"robot": robot}}
+        self.add("viewer", folder, port=0, person=True, ground_truth=True, **task)
+        self.add("control", folder, **task)
         self.add("recorder", folder, ground_truth=True)
-        self.add("sim", folder, on_request=True, **TASK, **params)
+        self.add("sim", folder, on_request=True, **task, **params)
         self.viewer, self.sim = self.nodes["viewer"], self.nodes["sim"]
         for node in self.nodes.values():
             node.start()
@@ -57,8 +58,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path):
-    made = World(tmp_path, episodes=1)
+def world(tmp_path, request):
+    made = World(tmp_path, getattr(request, "param", "floating_gripper"), episodes=1)
     yield made
     made.close()
 
@@ -86,6 +87,7 @@ def reach(world, client, position, yaw):
     world.run(lambda: np.abs(world.sim.plant.state()[at] - position).max() < 0.004)
 
 
+@pytest.mark.parametrize("world", ["floating_gripper", "arm"], indirect=True)
 def test_a_person_picks_the_block_up_and_the_recording_replays(world, tmp_path):
     with PageClient(world.viewer.page.url) as client:
         assert not world.sim.running and client.has("start")

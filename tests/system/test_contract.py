@@ -188,7 +188,9 @@ CHECKS = {
     "after each plan": one_for_each_state,
     "after each state (barrier: after state and plan)": one_for_each_state,
     "when what the plant executes changes": when_it_changes,
-    "first tick of an episode, every 100 ticks, last tick": first_every_hundred_and_last,
+    "first tick of an episode, every 100 ticks, last tick; every tick of a Gymnasium environment": (
+        first_every_hundred_and_last
+    ),
     "START and END of each episode": start_and_end,
     "at will; the next `/state` carries it": never,
     "every `T`, before `/state`; or at `camera_hz`": every_image_before_the_state,
