@@ -164,6 +164,10 @@ class ViewerNode(Node):
         self.model = model
         self.scene = Scene(self.task, model)
         self.page.show_scene(self.scene)
+        if self.task.sensed and not self.parameters.ground_truth:
+            _, told = self.task.sensed_state()
+            for body in self.scene.untold(told):
+                self.page.bodies[body].visible = False
         # Who cannot tell where a state is has no model to roll a plan out with.
         self.paths = PlanPaths(self.task, self.scene) if self.scene.tells_all else None
         if self.controls is not None:

@@ -113,6 +113,14 @@ class Scene:
         mujoco.mj_kinematics(self.model, self.data)
         return self.data.xpos[self._ids].copy(), self.data.xquat[self._ids].copy()
 
+    def untold(self, told: np.ndarray) -> list[str]:
+        """The bodies whose place hangs on other coordinates of the state than those `told` (k,)."""
+        starts = [self.task.initial_state(np.random.default_rng(key)) for key in (0, 1)]
+        starts[1][told] = starts[0][told]
+        placed = [np.hstack(self.poses(x)) for x in starts]
+        moved = np.abs(placed[1] - placed[0]).max(axis=1) > 1e-9
+        return [body for body, there in zip(self.bodies, moved, strict=True) if there]
+
     def restore(self, state: np.ndarray) -> None:
         """Put everything where the physics had it: MuJoCo's integration state (N,).
 

@@ -161,6 +161,19 @@ def test_a_person_has_no_time_limit(world):
         assert world.sim.running
 
 
+@pytest.mark.parametrize("truth", [True, False])
+def test_what_no_sensor_tells_is_drawn_only_by_the_ground_truth(truth):
+    spec = {"exec": "viewer_node", "name": "viewer", "realtime": False}
+    spec["params"] = {"port": 0, "ground_truth": truth, **TASK}
+    viewer = build(spec, LocalBus(LocalGraph(), "viewer"))
+    viewer.configure()
+    try:
+        seen = {name for name, body in viewer.page.bodies.items() if body.visible}
+        assert ("block" in seen) is truth and {"world", "hand", "finger_left"} <= seen
+    finally:
+        viewer.shutdown()
+
+
 def test_without_a_request_episodes_follow_each_other(tmp_path):
     graph = LocalGraph()
     spec = {"exec": "sim_node", "name": "sim", "realtime": False, "params": TASK}
