@@ -76,10 +76,10 @@ def picked(plant):
 def row(name, robot, engine, episode):
     """Rates of one task on one engine."""
     plant = load_task(name, {"robot": robot}).plant(engine)
-    if engine == "bullet":
-        from covary.sim.engines import bullet_engine as module
+    if engine == "pybullet":
+        from covary.sim.engines import pybullet_engine as module
 
-        function, place = "stepSimulation", "bullet"
+        function, place = "stepSimulation", "pybullet"
     else:
         module, function, place = mujoco_engine, "mj_step", "mujoco"
     episode(plant)
@@ -106,7 +106,7 @@ def row(name, robot, engine, episode):
 
 def main():
     """Print one JSON object."""
-    engines = ["mujoco"] + ["bullet"] * (importlib.util.find_spec("pybullet") is not None)
+    engines = ["mujoco"] + ["pybullet"] * (importlib.util.find_spec("pybullet") is not None)
     rows = [row("push", "", engine, straight) for engine in engines]
     rows += [row("block_pick", "arm", engine, picked) for engine in engines]
     load = round(os.getloadavg()[0], 1)

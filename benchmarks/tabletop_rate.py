@@ -76,7 +76,7 @@ def main() -> None:
         measured(name, robot, "mujoco") for name in TASKS for robot in ("arm", "floating_gripper")
     ]
     rows += [
-        measured(name, "arm", "bullet") for name in ("block_push", "block_pick", "drawer_open")
+        measured(name, "arm", "pybullet") for name in ("block_push", "block_pick", "drawer_open")
     ]
     print(json.dumps({"benchmark": "tabletop_rate", "rows": rows}, indent=1))
 

@@ -31,7 +31,7 @@ class TaskEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         render_mode: ``"rgb_array"`` for `render`, or None.
         width: Of rendered images, pixels.
         height: Of rendered images, pixels.
-        engine: What simulates it: ``mujoco`` or ``bullet``.
+        engine: What simulates it: ``mujoco`` or ``pybullet``.
         **options: What the task's class takes beside, as ``robot="arm"`` in manipulation tasks.
 
     Raises:

@@ -24,7 +24,7 @@ class Plant:
         task: The task.
         model: MJCF text to use instead of the task's own (a recorded one, say). It may name no
             other file.
-        engine: ``mujoco`` or ``bullet``.
+        engine: ``mujoco`` or ``pybullet``.
         dials: How the world departs from what the task declares; None: not at all.
 
     Attributes:

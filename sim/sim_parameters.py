@@ -17,7 +17,7 @@ class SimParameters:
     """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
     task_options: dict[str, str] = field(default_factory=dict)
     """What the task's class takes beside, such as robot; an empty text is not given."""
-    engine: Literal["mujoco", "bullet"] = "mujoco"
+    engine: Literal["mujoco", "pybullet"] = "mujoco"
     """What simulates the scene."""
     dials: Dials = field(default_factory=Dials)
     """How the world departs from its symmetry: {gravity_tilt: 5}; see docs/symmetry.md."""

@@ -18,7 +18,7 @@ ON_BULLET = ("block_push", "block_pick", "drawer_open")
 ROWS = [
     *((task, "expert", "arm", "mujoco") for task in TASKS),
     *((task, "expert", "floating_gripper", "mujoco") for task in TASKS),
-    *((task, "expert", "arm", "bullet") for task in ON_BULLET),
+    *((task, "expert", "arm", "pybullet") for task in ON_BULLET),
     *((task, "uniform", "arm", "mujoco") for task in TASKS),
 ]
 

@@ -36,19 +36,19 @@ class Motors:
         for i in range(model.nu):
             name = model.actuator(i).name or i
             if model.actuator_trntype[i] != mujoco.mjtTrn.mjTRN_JOINT:
-                raise SceneError(f"actuator {name}: the engine bullet drives joints only")
+                raise SceneError(f"actuator {name}: the engine pybullet drives joints only")
             if (
                 model.actuator_dyntype[i] not in (_NONE, _INTEGRATOR)
                 or model.actuator_gaintype[i] != mujoco.mjtGain.mjGAIN_FIXED
                 or model.actuator_biastype[i] not in (int(mujoco.mjtBias.mjBIAS_NONE), _AFFINE)
             ):
                 raise SceneError(
-                    f"actuator {name}: the engine bullet knows actuators with a fixed gain and an "
-                    "affine bias, with or without an integrator"
+                    f"actuator {name}: the engine pybullet knows actuators with a fixed gain and "
+                    "an affine bias, with or without an integrator"
                 )
         self.joints = model.actuator_trnid[:, 0].copy()
         if len(set(self.joints.tolist())) < model.nu:
-            raise SceneError("the engine bullet knows one actuator a joint")
+            raise SceneError("the engine pybullet knows one actuator a joint")
         bias = model.actuator_biasprm[:, :3] * (model.actuator_biastype == _AFFINE)[:, None]
         self.damped = bias[:, 2] < 0.0
         self.rate, self.force = np.zeros(model.nu), np.zeros(model.nu)

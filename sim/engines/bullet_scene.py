@@ -278,27 +278,31 @@ def _refuse(model: mujoco.MjModel) -> None:
     for joint in range(model.njnt):
         kind, name = model.jnt_type[joint], model.joint(joint).name or joint
         if kind == mujoco.mjtJoint.mjJNT_BALL:
-            raise SceneError(f"joint {name}: the engine bullet knows hinge, slide and free joints")
+            raise SceneError(
+                f"joint {name}: the engine pybullet knows hinge, slide and free joints"
+            )
         if model.jnt_stiffness[joint]:
-            raise SceneError(f"joint {name}: the engine bullet knows no joint springs")
+            raise SceneError(f"joint {name}: the engine pybullet knows no joint springs")
     for geom in range(model.ngeom):
         if not collides(model, geom):
             continue
         name = model.geom(geom).name or geom
         if int(model.geom_type[geom]) not in _SHAPES:
-            raise SceneError(f"geom {name}: the engine bullet knows {', '.join(_SHAPES.values())}")
+            raise SceneError(
+                f"geom {name}: the engine pybullet knows {', '.join(_SHAPES.values())}"
+            )
         body = int(model.geom_bodyid[geom])
         if model.body_mocapid[model.body_rootid[body]] >= 0:
-            raise SceneError(f"geom {name}: in the engine bullet mocap bodies do not collide")
+            raise SceneError(f"geom {name}: in the engine pybullet mocap bodies do not collide")
         if model.body_weldid[body] and model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_PLANE:
-            raise SceneError(f"geom {name}: in the engine bullet planes do not move")
+            raise SceneError(f"geom {name}: in the engine pybullet planes do not move")
     for count, what in (
         (model.neq, "equality constraints"),
         (model.ntendon, "tendons"),
         (model.npair, "explicit contact pairs"),
     ):
         if count:
-            raise SceneError(f"the engine bullet knows no {what}; the model has {count}")
+            raise SceneError(f"the engine pybullet knows no {what}; the model has {count}")
 
 
 def _geom_pose(model: mujoco.MjModel, geom: int) -> Pose:

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import mujoco
 
-PACKAGES = {"mujoco": "mujoco", "bullet": "pybullet"}
+PACKAGES = {"mujoco": "mujoco", "pybullet": "pybullet"}
 """The physics engines (`<name>_engine.py`), and the package that each needs."""
 
 

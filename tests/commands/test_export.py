@@ -116,7 +116,7 @@ def test_a_nan_in_an_image_is_refused(tmp_path):
     [
         ({"aborted": "true"}, "it was aborted"),
         ({"task": "reacher"}, "its task is 'reacher', that of episode_000000 is 'push'"),
-        ({"engine": "bullet"}, "its engine is 'bullet'"),
+        ({"engine": "pybullet"}, "its engine is 'pybullet'"),
     ],
 )
 def test_episodes_of_another_kind_are_refused(tmp_path, options, said):

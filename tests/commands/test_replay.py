@@ -161,18 +161,18 @@ def test_an_engine_that_is_not_there_or_not_known_exits_with_2(tmp_path, monkeyp
     monkeypatch.setattr(
         "covary.sim.engines.engine.find_spec", lambda name: name != "pybullet" or None
     )
-    result = run(record(tmp_path / "bag", said={"engine": "bullet"}))
+    result = run(record(tmp_path / "bag", said={"engine": "pybullet"}))
     assert result.exit_code == 2 and "pip install --only-binary=:all: pybullet" in result.output
     result = run(record(tmp_path / "odd", said={"engine": "ode"}))
-    assert result.exit_code == 2 and "'ode' is none of mujoco, bullet" in result.output
+    assert result.exit_code == 2 and "'ode' is none of mujoco, pybullet" in result.output
 
 
 @needs_bullet
 def test_bullet_replays_an_episode_to_the_last_bit_from_its_first_tick(tmp_path):
-    verdict = verify(record(tmp_path / "bag", engine="bullet"))
+    verdict = verify(record(tmp_path / "bag", engine="pybullet"))
     assert verdict.difference is None and verdict.ticks == TICKS and verdict.notes == ()
     # Not from a later one: contacts are in no recording.
-    path = record(tmp_path / "late", engine="bullet", since=200, said={"pybullet_version": "0.1"})
+    path = record(tmp_path / "late", engine="pybullet", since=200, said={"pybullet_version": "0.1"})
     verdict = verify(path)
     assert "recorded with pybullet 0.1" in verdict.notes[0]
     assert "begins at tick 200" in verdict.notes[1]

@@ -44,7 +44,7 @@ TREES = """<mujoco><compiler angle="radian"/><option timestep="1e-5" gravity="1 
 TABLE = '<geom type="plane" size="1 1 1" friction="0.5 0.005 0.0001" {}/>'
 
 
-def engine_of(text, name="bullet"):
+def engine_of(text, name="pybullet"):
     """An engine that stands at the model's first configuration."""
     model = mujoco.MjModel.from_xml_string(text)
     data = mujoco.MjData(model)
@@ -70,7 +70,7 @@ START = np.array([-0.12, 0.01, 0.0, 0.0, 0.1, 0.2, 0.0, 0.0])
 @pytest.fixture
 def plant():
     """Push on Bullet, the pusher beside the box."""
-    made = Plant(Push(), engine="bullet")
+    made = Plant(Push(), engine="pybullet")
     made.reset(START)
     return made
 
@@ -165,7 +165,7 @@ def test_a_sliding_thing_stops_where_friction_says(shape):
 
 
 def test_on_a_slope_a_box_slides_and_does_not_sink_in():
-    plant = Plant(Push(), engine="bullet", dials=Dials(gravity_tilt=30.0))
+    plant = Plant(Push(), engine="pybullet", dials=Dials(gravity_tilt=30.0))
     plant.reset(np.array([-0.3, 0.3, 0.0, 0.0, 0.3, 0.2, 0.2, 0.0]))
     for _ in range(60):
         plant.apply(np.zeros(2))
@@ -193,7 +193,7 @@ def test_masks_and_excludes_decide_what_touches():
         assert (engine.data.qpos[2] < 0.0) == falls
 
 
-@pytest.mark.parametrize("engine_name", ["mujoco", "bullet"])
+@pytest.mark.parametrize("engine_name", ["mujoco", "pybullet"])
 def test_a_servo_presses_with_its_spring_and_no_more_than_its_limit(engine_name):
     engine = engine_of(
         """<mujoco><option timestep="0.0025" gravity="0 0 0" integrator="implicitfast"/><worldbody>
@@ -276,7 +276,7 @@ def test_the_same_start_and_controls_give_the_same_bits_whatever_was_before(plan
 import hashlib, numpy as np
 from covary.sim.plant import Plant
 from covary.sim.tasks.push import Push
-plant = Plant(Push(), engine="bullet")
+plant = Plant(Push(), engine="pybullet")
 plant.reset(np.array({START.tolist()}))
 found = hashlib.sha256()
 for tick in range(200):
@@ -289,7 +289,7 @@ print(found.hexdigest())
     fresh = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert fresh.returncode == 0 and fresh.stderr == ""  # nor does PyBullet say anything
     drive(plant, 137)
-    other = Plant(Push(), engine="bullet")
+    other = Plant(Push(), engine="pybullet")
     other.reset(START)
     plant.reset(Push().initial_state(np.random.default_rng(1)))
     drive(plant, 20)
@@ -359,4 +359,4 @@ def test_a_forgotten_engine_closes_its_client():
 def test_what_bullet_cannot_have_is_refused_by_name(inside, named):
     with pytest.raises(EngineError, match=named) as caught:
         engine_of(f"<mujoco><worldbody>{inside}</worldbody></mujoco>")
-    assert "\n" not in str(caught.value) and "bullet" in str(caught.value)
+    assert "\n" not in str(caught.value) and "pybullet" in str(caught.value)

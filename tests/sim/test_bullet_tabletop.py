@@ -21,7 +21,7 @@ REST = np.zeros(5)
 def pick():
     """The task and a plant of it."""
     task = load_task("block_pick", {"robot": "arm"})
-    return task, task.plant("bullet")
+    return task, task.plant("pybullet")
 
 
 def dropped(plant):
@@ -83,7 +83,7 @@ def test_a_dropped_block_comes_to_rest_where_it_does_in_mujoco(pick):
 @pytest.mark.parametrize("speed", [0.1, 0.2])
 def test_a_pushed_block_slides_about_as_far_as_in_mujoco(speed):
     task = load_task("block_push", {"robot": "arm"})
-    ours, theirs = (pushed(task.plant(engine), speed) for engine in ("bullet", "mujoco"))
+    ours, theirs = (pushed(task.plant(engine), speed) for engine in ("pybullet", "mujoco"))
     block = task.at["block"].start
     assert theirs[block] > 0.06
     assert ours[block : block + 2] == pytest.approx(theirs[block : block + 2], abs=0.01)
@@ -92,7 +92,7 @@ def test_a_pushed_block_slides_about_as_far_as_in_mujoco(speed):
 @pytest.mark.parametrize("name", TASKS)
 def test_the_expert_does_it(name):
     task = load_task(name, {"robot": "arm"})
-    plant = task.plant("bullet")
+    plant = task.plant("pybullet")
     assert episode(task, plant, [31, 0])[0]
 
 
@@ -130,7 +130,7 @@ def test_a_start_is_repeated_to_the_last_bit_with_the_arm(pick):
     dropped(plant)
     plant.restore(start)
     assert states() == first
-    other = task.plant("bullet")
+    other = task.plant("pybullet")
     other.reset(x)
     assert other.physics_state().tobytes() == start.tobytes()
 
@@ -139,5 +139,5 @@ def test_a_start_is_repeated_to_the_last_bit_with_the_arm(pick):
 @pytest.mark.parametrize("name", TASKS)
 def test_the_expert_does_it_nearly_always(name):
     task = load_task(name, {"robot": "arm"})
-    plant = task.plant("bullet")
+    plant = task.plant("pybullet")
     assert sum(episode(task, plant, [32, i])[0] for i in range(20)) >= 18

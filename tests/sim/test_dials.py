@@ -256,7 +256,7 @@ def test_the_page_has_the_table():
     [
         ("reacher", Dials(gravity_tilt=1), "mujoco", "reacher has no gravity"),
         ("reacher", Dials(damping=1), "mujoco", "nothing in reacher slides along x"),
-        ("push", Dials(wind=1), "bullet", "wind: the engine bullet has none"),
+        ("push", Dials(wind=1), "pybullet", "wind: the engine pybullet has none"),
     ],
 )
 def test_the_static_check_knows_what_a_scene_and_an_engine_lack(task, dials, engine, said):

@@ -17,19 +17,19 @@ def test_an_engine_that_is_not_installed_is_refused_before_anything_starts(monke
     )
     advice = "needs pybullet, which is not installed: pip install --only-binary=:all: pybullet"
     with pytest.raises(EngineError) as caught:
-        check_engine("bullet")
-    assert str(caught.value) == f"engine: bullet {advice}"
+        check_engine("pybullet")
+    assert str(caught.value) == f"engine: pybullet {advice}"
     for command in ("check", "launch"):
-        monkeypatch.setattr("sys.argv", ["covary", command, "push.yaml", "engine:=bullet"])
+        monkeypatch.setattr("sys.argv", ["covary", command, "push.yaml", "engine:=pybullet"])
         with pytest.raises(SystemExit) as ended:
             main()
         assert ended.value.code == 2
         [line] = capsys.readouterr().err.splitlines()
-        assert f"/sim: engine: bullet {advice}" in line
+        assert f"/sim: engine: pybullet {advice}" in line
 
 
 def test_an_engine_that_does_not_exist_is_named():
-    with pytest.raises(ValueError, match="'ode' is none of mujoco, bullet"):
+    with pytest.raises(ValueError, match="'ode' is none of mujoco, pybullet"):
         Plant(Push(), engine="ode")
 
 

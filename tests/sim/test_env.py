@@ -99,14 +99,16 @@ def test_an_option_that_is_none_is_one_line_with_the_nearest():
         TaskEnv("block_pick", robot="amr")
     with pytest.raises(ValueError, match="made already"):
         TaskEnv(plugin.load("push", "sim.tasks")(), robot="arm")
-    with pytest.raises(ValueError, match="engine: 'mujco' is none of mujoco, bullet"):
+    with pytest.raises(ValueError, match="engine: 'mujco' is none of mujoco, pybullet"):
         TaskEnv("push", engine="mujco")
 
 
 def test_what_was_recorded_can_be_made_again():
     options = '{"actions": "", "robot": "arm"}'
-    made = recorded_environment({"task": "block_pick", "task_options": options, "engine": "bullet"})
-    assert made == ("covary.sim.env:covary/BlockPick-v0", {"robot": "arm", "engine": "bullet"})
+    made = recorded_environment(
+        {"task": "block_pick", "task_options": options, "engine": "pybullet"}
+    )
+    assert made == ("covary.sim.env:covary/BlockPick-v0", {"robot": "arm", "engine": "pybullet"})
     made = recorded_environment({"task": "push", "engine": "mujoco"})
     assert gymnasium.make(made[0], **made[1]).unwrapped.task.name == "push"
     spec, options = "covary.sim.gym.gym_task:GymTask", '{"env_id": "Reacher-v5"}'
@@ -116,7 +118,7 @@ def test_what_was_recorded_can_be_made_again():
 
 def test_another_engine_simulates_it():
     pytest.importorskip("pybullet")
-    env = TaskEnv("push", engine="bullet")
+    env = TaskEnv("push", engine="pybullet")
     mujoco = TaskEnv("push")
     first, second = env.reset(seed=3)[0], mujoco.reset(seed=3)[0]
     np.testing.assert_allclose(first, second, atol=1e-9)

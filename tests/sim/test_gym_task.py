@@ -174,7 +174,7 @@ def test_a_flag_of_the_environment_is_its_success():
 def test_only_its_own_physics_and_its_own_model():
     task = GymTask("Reacher-v5")
     with pytest.raises(EngineError, match="Reacher-v5 brings its own physics"):
-        task.plant("bullet")
+        task.plant("pybullet")
     with pytest.raises(ValueError, match="of another version"):
         task.plant("mujoco", task.model_text().replace("gymnasium 1", "gymnasium 0"))
     with pytest.raises(ValueError, match="begins where its seed says"):

@@ -223,7 +223,7 @@ def test_it_needs_no_gl():
 
 def test_another_engine_is_seen_as_well():
     pytest.importorskip("pybullet")
-    plant = Plant(Push(), engine="bullet")
+    plant = Plant(Push(), engine="pybullet")
     x = np.array([-0.11, 0.0, 0.0, 0.0, 0.0, 0.3, 0.3, 0.0])
     plant.reset(x)
     heightmap = Heightmap(plant, HeightmapView(64, 1.0))

@@ -87,7 +87,7 @@ def workers_of(parent):
 def test_an_attempt_leaves_no_memory_behind(tmp_path):
     """A Bullet world is worth 15 MB that Python's collector knows nothing of."""
     pytest.importorskip("pybullet")
-    words = read_assignments(["engine:=bullet", "episodes:=1"])
+    words = read_assignments(["engine:=pybullet", "episodes:=1"])
     (tmp_path / "bags").mkdir()
     attempter = Attempter(resolve(find("block_pick"), words), tmp_path, tmp_path / "work", True)
     memory = []

@@ -1,4 +1,4 @@
-"""`BulletEngine`: PyBullet simulates the scene of a MuJoCo model, and MuJoCo's data mirror it."""
+"""`PybulletEngine`: PyBullet simulates the scene of a MuJoCo model, and MuJoCo's data mirror it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PARTS = ("qpos", "qvel", "act", "ctrl", "userdata", "mocap_pos", "mocap_quat")
 """What of MuJoCo's data a state holds, before time and tick."""
 
 
-class BulletEngine:
+class PybulletEngine:
     """An `Engine` that has a Bullet world of its own.
 
     **What is the same as in MuJoCo**: kinematics, masses, inertias, shapes, collision masks and
@@ -45,7 +45,7 @@ class BulletEngine:
         SceneError: The scene holds something that Bullet cannot have.
     """
 
-    name = "bullet"
+    name = "pybullet"
     resumes = False
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
