@@ -52,7 +52,7 @@ check: setup
 bench: setup
 	@for file in benchmarks/*.py; do $(PYTHON) -P "$$file" || exit 1; done
 
-# The long figures of docs/results.md, about six minutes: 50 held-out starts a row.
+# The long figures of docs/results.md, about an hour: held-out starts, dials, residuals, a long collection.
 results: setup
 	@for file in benchmarks/results/*.py; do $(PYTHON) -P "$$file" || exit 1; done
 

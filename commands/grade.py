@@ -128,4 +128,4 @@ def _cells(part: dict[str, Any]) -> tuple[str, str, str]:
     if not part["draws"]:
         return "-", "-", "-"
     low, high = part["interval"]
-    return f"{part['mean']:.1e}", f"{low:.0e}..{high:.0e}", f"{part['worst']:.1e}"
+    return f"{part['mean']:.1e}", f"{low:.1e}..{high:.1e}", f"{part['worst']:.1e}"

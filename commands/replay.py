@@ -149,20 +149,13 @@ def _engine_notes(recording: Recording, plant: Plant) -> list[str]:
 
 
 def _task(recording: Recording) -> Task:
-    from ..nodes import plugin
-    from ..sim.load_task import load_task, task_options
-    from ..sim.task import Task
+    from ..sim.load_task import recorded_task
 
     name = recording.metadata.get("task")
     if not name:
         raise ReplayError(f"{recording.path}: does not say which task it is of")
     try:
-        found = plugin.load(name, "sim.tasks")
-        if not issubclass(found, Task):  # a bag's word must not make anything else be called
-            raise ReplayError(f"{recording.path}: {name!r} is no task")
-        return load_task(name, task_options(recording.metadata))
-    except ReplayError:
-        raise
+        return recorded_task(recording.metadata)
     except Exception as error:  # an outsider's module may raise anything while it is imported
         raise ReplayError(
             f"{recording.path}: its task {name!r} cannot be loaded: {error}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ def load_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
         ParameterError: Options that its class does not take, or with values that it refuses.
     """
     cls = load(spec, "sim.tasks")
+    if not (isinstance(cls, type) and issubclass(cls, Task)):  # no word of a file calls it
+        said = "is no task: it must derive from covary.sim.task.Task"
+        raise PluginError(f"task {spec!r}: {said}", True, "task")
     given = {name: value for name, value in (options or {}).items() if value != ""}
     _check_options(spec, cls, given)
     try:
@@ -53,6 +57,45 @@ def load_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
     if reason:
         raise PluginError(f"task {spec!r}: {reason}", True, "task")
     return task
+
+
+def recorded_task(metadata: Mapping[str, str]) -> Task:
+    """The task that a recording's metadata name; a recording may come from anybody.
+
+    What it names is imported only if it is ours, or lies in the working folder and has, by its
+    text, a class of that name with a parent.
+
+    Raises:
+        PluginError: None can be loaded, or it may not be.
+        ParameterError: Its options do not fit.
+    """
+    spec, options = metadata.get("task", ""), task_options(metadata)
+    if not spec:
+        raise PluginError("its metadata do not say which task it is of")
+    for word, is_class in ((spec, True), (options.get("env_id", ""), False)):
+        module, colon, name = word.partition(":")
+        ours = not colon or module.partition(".")[0] in _OURS
+        if not ours and not _lies_here(module, name if is_class else ""):
+            raise PluginError(
+                f"{word!r} is of a module that does not lie in the working folder, or has no such "
+                "class: a recording may not have it imported"
+            )
+    return load_task(spec, options)
+
+
+_OURS = (__name__.partition(".")[0], "gymnasium", "gymnasium_robotics")
+
+
+def _lies_here(module: str, name: str) -> bool:
+    """Whether a module is a file in the working folder, with a class of a name unless empty."""
+    if not all(part.isidentifier() for part in module.split(".")):
+        return False
+    file = Path.cwd().joinpath(*module.split(".")).with_suffix(".py")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return not name or re.search(rf"^class {re.escape(name)}\(", text, re.MULTILINE) is not None
 
 
 def task_options(metadata: Mapping[str, str]) -> dict[str, str]:

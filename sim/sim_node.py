@@ -134,6 +134,8 @@ class SimNode(Node):
         self.index += 1
         p = self.parameters
         self.plant.begin(np.random.default_rng([p.seed, self.index]))
+        if not np.isfinite(self.plant.state()).all():
+            raise ValueError(f"episode {self.index}: the start that the task drew is not finite")
         self.guard.reset()
         self.first_tick = self.tick
         self.judge = Judge(self.plant, is_flipped(p.dials, p.seed, self.index))
@@ -185,6 +187,9 @@ class SimNode(Node):
         if self.parameters.on_request:
             elapsed = 0.0  # a person takes the time that it takes, and ends what is vain
         success = self.judge.period(self.last_action, elapsed)
+        if not np.isfinite(self.judge.running):
+            self.abort(f"the task's cost is {self.judge.running} at t={self.time:.3f} s")
+            return
         self.senses.publish_cost(self.sensed_at, self.judge, success is not None)
         if success is not None:
             self.end_episode(success)

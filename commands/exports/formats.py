@@ -47,10 +47,7 @@ class Format:
             ExportError: There is.
         """
         if self.final.exists():
-            raise ExportError(
-                f"{self.final} is there already; name another one, or remove it first: "
-                f"rm -r {self.final}"
-            )
+            raise ExportError(f"{self.final} is there already; name another one, or remove it")
 
 
 def chosen(
@@ -69,6 +66,8 @@ def chosen(
             "--lerobot PATH, --robomimic PATH or --minari NAME"
         )
     (name,) = given
+    if not str(asked[name]).strip() or str(asked[name]) == ".":
+        raise ExportError(f"--{name} needs a {'name' if name == 'minari' else 'path'}")
     if images and name != "lerobot":
         raise ExportError(f"--images is for --lerobot; --{name} always stores images bit by bit")
     for module, package in _NEEDS[name].items():

@@ -92,6 +92,7 @@ def wire(launch: LaunchDescription, here: Container[str] | None = None) -> Wirin
         wiring.classes[node.full_name] = kind
         for found in () if away else parameter_findings(node, kind):
             findings.add(*found)
+            whole = False  # what it would publish hangs on them
         stated = list(_stated(node, kind))
         for error in _statement_errors(node, kind):
             findings.add(node.place("exec"), f"{node.full_name}: {error}", error)

@@ -37,6 +37,8 @@ CARTESIAN = Limits(
     {"gripper": slice(0, 1), "xy": slice(1, 3), "z": slice(3, 4), "yaw": slice(4, 5)},
 )
 """Limits of a Cartesian action, part by part."""
+GRIPPER = [0, 1, 3, 2, 4]
+"""Where x, y, z, yaw and opening of the gripper stand in a state."""
 HIGH = 0.16
 """Height of the gripper at the start, m."""
 CLEAR = 0.02
@@ -178,7 +180,9 @@ class Tabletop(Task):
         x[self.at["height"]] = HIGH
         x[self.at["opening"]] = MAX_OPENING
         if self.joints:
-            x[self.at["joints"]] = self._posture(x)[: self.joints]
+            x[self.at["joints"]] = self.robot.posture(x[GRIPPER])[: self.joints]
+            # The arm is there up to what its inverse kinematics leaves: the state says where.
+            x[GRIPPER] = self.robot.gripper(self._posture(x))
         return x
 
     def apart(self, rng: np.random.Generator, radii: tuple[float, ...]) -> list[np.ndarray]:
@@ -299,7 +303,7 @@ class Tabletop(Task):
         if self.joints:
             half = np.repeat(0.5 * x[..., self.at["opening"]], 2, axis=-1)
             return np.concatenate([x[..., self.at["joints"]], half], axis=-1)
-        return self.robot.posture(x[..., [0, 1, 3, 2, 4]])
+        return self.robot.posture(x[..., GRIPPER])
 
 
 def goal_mark(radius: float, spots: tuple[tuple[str, float], ...] = (("", 0.0),)) -> str:

@@ -130,7 +130,7 @@ def test_what_stands_there_stays_as_it_is(tmp_path):
         target = tmp_path / f"there{kind}"
         target.write_text("mine")
         done = export(tmp_path / "in", kind, target)
-        assert refused(done, "is there already", f"rm -r {target}")
+        assert refused(done, "is there already", "name another one")
         assert target.read_text() == "mine"
 
 

@@ -162,6 +162,18 @@ def test_a_plan_that_is_one_period_old_will_do():
     assert done
 
 
+def test_joint_actions_start_where_cartesian_ones_do():
+    plain, joints = (
+        load_task("block_stack", {"actions": words}) for words in ("cartesian", "joint")
+    )
+    for seed in range(5):
+        a, b = (task.initial_state(np.random.default_rng(seed)) for task in (plain, joints))
+        assert np.abs(a - b[: len(a)]).max() < 1e-5  # the joints stand at the end
+        plant = Plant(joints)
+        plant.reset(b)
+        assert np.abs(plant.state() - b).max() < 1e-9
+
+
 def test_joint_actions_do_it_too():
     task = load_task("block_pick", {"robot": "arm", "actions": "joint"})
     assert task.symmetry.group.order == 1
