@@ -19,7 +19,7 @@ from ...nodes.bags.dataset import is_dataset, read_card
 from ...nodes.collecting.attempts import Attempt, Attempts
 from ...nodes.collecting.crew import Crew
 from ...nodes.collecting.worker import LAUNCH, WORK, Roles
-from ...nodes.launching.description import LaunchDescription, to_yaml
+from ...nodes.launching.description import RESOLVED, LaunchDescription, to_yaml
 from ...nodes.launching.variables import as_text
 from ...nodes.launching.yaml_loader import InputError
 from ...nodes.supervision.run_folder import versions, write_json
@@ -104,13 +104,8 @@ class Collection:
     def _locked(self) -> Iterator[int]:
         """The folder, for this collect and its workers alone; an open file that says so."""
         out = self.wishes.out
-        if out.exists() and not out.is_dir():
-            raise InputError(f"out:={out}: is no folder", "command line")
-        known = (_LOCK, WORK, LAUNCH)
-        if not is_dataset(out) and any(path.name not in known for path in _inside(out)):
-            said = f"out:={out}: holds something that is no dataset; name a new folder"
-            raise InputError(said, "command line")
         try:
+            self._check_folder()
             out.mkdir(parents=True, exist_ok=True)
             lock = os.open(out / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -129,6 +124,26 @@ class Collection:
             yield lock
         finally:
             os.close(lock)
+
+    def _check_folder(self) -> None:
+        """Refuse a folder in which somebody else's files would be written over.
+
+        Raises:
+            OSError: It cannot be looked into.
+        """
+        out = self.wishes.out
+        if out.exists() and not out.is_dir():
+            raise InputError(f"out:={out}: is no folder", "command line")
+        launch, source = out / LAUNCH, self.launch.file
+        if launch.exists() and launch.samefile(source):
+            said = f"{source} is what is launched, and would be written over; name a new folder"
+            raise InputError(f"out:={out}: {said}", "command line")
+        names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+        # What a collect leaves that was killed before it wrote a card: the lock is its first file.
+        begun = not names or (_LOCK in names and names <= {_LOCK, WORK, LAUNCH})
+        if not (is_dataset(out) or begun) or not _is_resolved(launch):
+            said = f"out:={out}: holds something that is no dataset; name a new folder"
+            raise InputError(said, "command line")
 
     def _check_earlier(self) -> None:
         """Hold the dataset that is there already to what is asked for now."""
@@ -286,8 +301,15 @@ class Collection:
         }
 
 
-def _inside(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
+def _is_resolved(path: Path) -> bool:
+    """Whether a file is a launch file that a collect wrote, or began to write, or is not there."""
+    if not os.path.lexists(path):
+        return True
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        begin = file.read(len(RESOLVED))
+    return begin in (b"", RESOLVED.encode())
 
 
 def _body(path: Path) -> str:

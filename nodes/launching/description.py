@@ -12,6 +12,8 @@ from .yaml_loader import InputError, dump
 
 RESERVED_NAMES = ("bags", "endpoint", "launcher", "spec", "summary", "versions")
 """Names of the run folder's own files, which no node may take."""
+RESOLVED = "# Resolved from "
+"""How the text of `to_yaml` begins."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ def to_yaml(launch: LaunchDescription) -> str:
         {"arg": {"name": name, "default": _escape(value)}} for name, value in launch.values.items()
     ]
     entries += [_entry(node) for node in launch.nodes]
-    return "# Resolved from " + str(launch.file) + "\n" + dump({"launch": entries})
+    return RESOLVED + str(launch.file) + "\n" + dump({"launch": entries})
 
 
 def _entry(node: NodeDescription) -> dict:
