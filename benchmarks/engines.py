@@ -79,7 +79,7 @@ def row(name, robot, engine, episode):
     if engine == "pybullet":
         from covary.sim.engines import pybullet_engine as module
 
-        function, place = "stepSimulation", "pybullet"
+        function, place = "stepSimulation", "bullet"
     else:
         module, function, place = mujoco_engine, "mj_step", "mujoco"
     episode(plant)

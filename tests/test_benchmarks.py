@@ -29,7 +29,12 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("name", KEYS)
+LONG = {"sensor_to_command", "launch_to_first_command"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(k, marks=[pytest.mark.slow] if k in LONG else []) for k in KEYS]
+)
 def test_it_prints_its_figures(tmp_path, name):
     file = code_blocks.ROOT / "benchmarks" / f"{name}.py"
     output = code_blocks.run([sys.executable, "-P", str(file), "--quick"], tmp_path, timeout=120)

@@ -162,6 +162,7 @@ def test_stop_latches_until_reset_whatever_happens_to_the_others(trial):
     assert stopped["next_command"] is None or stopped["next_command"] >= end - 0.1
 
 
+@SLOW
 def test_a_frozen_sim_aborts_its_episode_and_never_takes_it_up_again(trial):
     here = trial(*REALTIME, sim=PATIENT)
     here.reach(1.0)

@@ -85,6 +85,7 @@ def assert_ended_well(launcher, place):
     return run
 
 
+@pytest.mark.slow
 def test_two_launches_at_once_do_what_each_does_alone(tmp_path, running):
     words = ("push", *SMALL, "episodes:=2", "realtime:=false")
     both = [running(*words, f"seed:={seed}", name=f"seed {seed}") for seed in (0, 1)]

@@ -197,7 +197,7 @@ def assert_kept(here, windows):
 @pytest.mark.parametrize(
     ("how", "seconds"),
     [
-        ("silent", 1.0),
+        pytest.param("silent", 1.0, marks=SLOW),
         pytest.param("silent", 4.0, marks=SLOW),
         pytest.param("down", 1.0, marks=SLOW),
         pytest.param("down", 4.0, marks=SLOW),
