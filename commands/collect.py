@@ -102,8 +102,13 @@ def _wishes(own: Mapping[str, Variable]) -> Wishes:
     attempts = count("attempts", 10 * episodes if only else episodes)
     if attempts < episodes:
         raise InputError(f"attempts:={attempts}: too few for {episodes} episodes", _PLACE)
+    out = text("out", "", "the folder of the dataset")
+    try:
+        folder = Path(out).expanduser()
+    except RuntimeError:
+        raise InputError(f"out:={out}: nobody here has that name", _PLACE) from None
     return Wishes(
-        out=Path(text("out", "", "the folder of the dataset")).expanduser(),
+        out=folder,
         episodes=episodes,
         success_only=only,
         attempts=attempts,

@@ -88,7 +88,10 @@ def _show_dataset(path: Path, out: Path, console: Console) -> None:
 
 def is_run_folder(path: Path) -> bool:
     """Whether a folder holds bags (itself, or in its `bags/`) rather than being one."""
-    return path.is_dir() and not any(path.glob("*.mcap")) and bool(bag_folders(path))
+    try:
+        return path.is_dir() and not any(path.glob("*.mcap")) and bool(bag_folders(path))
+    except OSError:  # a name that is too long, or a folder that nobody may read
+        return False
 
 
 def bag_folders(path: Path) -> list[Path]:

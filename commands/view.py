@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from ..nodes.bags.bag import BagError
 from ..nodes.bags.reader import Recording, read
+from ..nodes.launching.key_values import is_file
 from ..nodes.launching.yaml_loader import InputError, in_a_line
 from .info import bag_folders, is_run_folder, result
 
@@ -89,7 +91,7 @@ def is_launch(path: Path) -> bool:
     if path.suffix in (".yaml", ".yml"):
         return True
     ours = Path(__file__).resolve().parents[1] / "launch" / f"{path}.yaml"
-    return path.name == str(path) and not path.exists() and ours.is_file()
+    return path.name == str(path) and not os.path.exists(path) and is_file(ours)
 
 
 def play_live(path: Path, port: int, say: Console) -> None:

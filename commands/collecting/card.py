@@ -15,7 +15,7 @@ from typing import Any
 
 from ...nodes import plugin
 from ...nodes.bags.bag import BagError
-from ...nodes.bags.dataset import BAGS, CARD, bags_in
+from ...nodes.bags.dataset import BAGS, CARD, FORMAT, bags_in
 from ...nodes.bags.reader import Bag
 from ...nodes.collecting.attempts import Attempts
 from ...nodes.launching.description import NodeDescription
@@ -25,8 +25,6 @@ from ...nodes.supervision.run_folder import versions
 from ...sim.load_task import load_task
 from ...sim.task import Task
 
-FORMAT = 1
-"""Of the folder and its card; another number is another layout."""
 LICENCES = {
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
@@ -253,7 +251,7 @@ def page(card: Mapping[str, Any]) -> str:
         "control period": f"{card['control_period_s']} s" if "control_period_s" in card else "",
         "symmetry": card["symmetry"]["group"] if "symmetry" in card else "",
         "dials": _inline(card["dials"]),
-        "off from its symmetry": _off(card["residuals"]),
+        "off from its symmetry": off_symmetry(card["residuals"]),
         "versions": ", ".join(f"{name} {version}" for name, version in card["versions"].items()),
         "revision": ", ".join(card["git_revisions"]),
         "model (SHA-256)": card["model_sha256"],
@@ -268,7 +266,7 @@ def page(card: Mapping[str, Any]) -> str:
     )
 
 
-def _off(residuals: Mapping[str, Any]) -> str:
+def off_symmetry(residuals: Mapping[str, Any]) -> str:
     """The worst of each component, in a line."""
     worst = {
         component: max((part["worst"] or 0.0 for part in parts.values()), default=0.0)

@@ -16,14 +16,14 @@ from typing import Any
 
 from ...nodes.bags.bag import BagError
 from ...nodes.bags.dataset import is_dataset, read_card
-from ...nodes.collecting.attempts import Attempt, Attempts
+from ...nodes.collecting.attempts import Attempt, Attempts, bag_name
 from ...nodes.collecting.crew import Crew
 from ...nodes.collecting.worker import LAUNCH, WORK, Roles
 from ...nodes.launching.description import RESOLVED, LaunchDescription, to_yaml
 from ...nodes.launching.variables import as_text
 from ...nodes.launching.yaml_loader import InputError
 from ...nodes.supervision.run_folder import versions, write_json
-from .card import Request, make_card, model_of, residuals_of, write_card
+from .card import Request, make_card, model_of, off_symmetry, residuals_of, write_card
 from .progress import CollectProgress, report
 
 _LOCK = ".lock"
@@ -152,13 +152,21 @@ class Collection:
             return
         try:
             card = self.before = read_card(out)
-        except BagError as error:
+            stranger = self.attempts.stranger()
+        except (BagError, OSError) as error:
             raise InputError(str(error)) from None
+        if stranger is not None:
+            said = f"is nothing that collect made (folders such as {bag_name(17)}); move it away"
+            raise InputError(f"{stranger}: {said}")
         try:
+            revisions = card.get("git_revisions", [])
+            if not (isinstance(revisions, list) and all(type(one) is str for one in revisions)):
+                raise TypeError("git_revisions is no list of texts")
             old, self.residuals = dict(card["arguments"]), dict(card["residuals"])
             own = {"launch": card["launch"], "success_only": card["success_only"]}
             own["licence"], wanted = card["licence"], int(card["wanted"])
-        except (LookupError, TypeError, ValueError) as error:
+            off_symmetry(self.residuals)  # it is shown again
+        except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"{out}: its card is none of collect's ({error})") from None
         now = {"launch": asked.launch, "success_only": asked.success_only}
         now["licence"] = asked.licence
@@ -315,7 +323,7 @@ def _is_resolved(path: Path) -> bool:
 def _body(path: Path) -> str:
     """A resolved launch file without its first line, which names where it came from."""
     try:
-        return path.read_text(encoding="utf-8").partition("\n")[2]
+        return path.read_text(encoding="utf-8", errors="replace").partition("\n")[2]
     except OSError:
         return ""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..launching.key_values import is_file
 from ..launching.yaml_loader import InputError, load_file
 from .bag import BagError
 from .cameras import Camera, camera_topics, cameras_of
@@ -20,6 +21,8 @@ from .reader import Bag, Recording, TopicArrays, read_bag
 
 CARD = "dataset.yaml"
 """The dataset's card, in its folder."""
+FORMAT = 1
+"""Of the folder and its card; another number is another layout."""
 BAGS = "bags"
 """The folder of the bags, in the dataset's folder."""
 _TICKS = ("/state", "/command", "/ground_truth", "/cost")
@@ -140,7 +143,7 @@ class Dataset:
 
 def is_dataset(folder: Path) -> bool:
     """Whether a folder has a dataset's card."""
-    return (Path(folder) / CARD).is_file()
+    return is_file(Path(folder) / CARD)
 
 
 def bags_in(folder: Path) -> list[Path]:
@@ -160,10 +163,10 @@ def read_card(folder: Path) -> dict[str, Any]:
     """The card of a dataset, empty where there is none.
 
     Raises:
-        BagError: The file is no card.
+        BagError: The file is no card, or one of a format that is not known here.
     """
     path = Path(folder) / CARD
-    if not path.is_file():
+    if not is_file(path):
         return {}
     try:
         root = load_file(path)
@@ -171,6 +174,10 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise BagError(str(error)) from None
     if root is None or not isinstance(root.value, dict):
         raise BagError(f"{path}: no dataset card: it must be a mapping")
+    found = root.value.get("covary_dataset")
+    if found is not None and (type(found.value) is not int or found.value != FORMAT):
+        said = f"covary_dataset is {found.text or 'no number'}, and this covary reads {FORMAT}"
+        raise BagError(f"{path}:{found.line}: {said}")
     return root.python()
 
 

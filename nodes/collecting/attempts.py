@@ -7,14 +7,16 @@ first N attempts, or the first N successful ones, whoever made them and in whate
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
+import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..bags.bag import BagError
-from ..bags.dataset import BAGS, bags_in, number_in
+from ..bags.dataset import BAGS, number_in
 from ..bags.reader import Bag
 
 BOOK = "attempts.jsonl"
@@ -35,7 +37,7 @@ class Attempt:
     success: bool
     """Whether it was one."""
     cost: float
-    """Its running costs together."""
+    """Its running costs together; NaN where they come to no finite number."""
     duration: float
     """How long it took, simulated s."""
 
@@ -50,9 +52,34 @@ class Attempt:
             if metadata["aborted"] != "false":
                 raise ValueError
             number, success = int(metadata["episode"]), metadata["success"] == "true"
-            return Attempt(number, success, float(metadata["cost"]), float(metadata["duration"]))
+            cost, duration = float(metadata["cost"]), float(metadata["duration"])
+            if number < 0 or not math.isfinite(duration):
+                raise ValueError
+            return Attempt(number, success, cost if math.isfinite(cost) else math.nan, duration)
         except (LookupError, ValueError):
             raise BagError("no whole episode") from None
+
+    @staticmethod
+    def read(line: str) -> Attempt:
+        """From a line of the book.
+
+        Raises:
+            ValueError: It is none.
+        """
+        try:
+            made = Attempt(**json.loads(line))
+        except (TypeError, RecursionError):
+            raise ValueError("no attempt") from None
+        number, cost = made.attempt, made.cost
+        whole = type(number) is int and number >= 0 and type(made.success) is bool
+        if not (whole and (cost is None or _is_number(cost)) and _is_number(made.duration)):
+            raise ValueError("no attempt")
+        return replace(made, cost=math.nan if cost is None else float(cost))
+
+    def line(self) -> str:
+        """Its line in the book: JSON, which has no NaN."""
+        fields = asdict(self) | {"cost": self.cost if math.isfinite(self.cost) else None}
+        return json.dumps(fields, allow_nan=False) + "\n"
 
 
 class Attempts:
@@ -120,8 +147,33 @@ class Attempts:
 
     # Its folder.
 
+    def stranger(self) -> Path | None:
+        """Something among the bags that no attempt has left there, the first by name.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        root = self.folder / BAGS
+        if not os.path.lexists(root):
+            return None
+        if not root.is_dir():
+            return root
+        own = set(self._bags().values())
+        return next((path for path in sorted(root.iterdir()) if path not in own), None)
+
+    def _bags(self) -> dict[int, Path]:
+        """The folders that have an attempt's name, by number: whole bags or not, but no links."""
+        found = {}
+        for path in sorted((self.folder / BAGS).iterdir()):
+            number = number_in(path.name)
+            if path.name == bag_name(number) and path.is_dir() and not path.is_symlink():
+                found[number] = path
+        return found
+
     def open(self, tell: Callable[[str], None]) -> None:
         """Read what an earlier run left, and put right what it left half done.
+
+        Nothing but folders that have an attempt's name is touched.
 
         Args:
             tell: Called with one line for each episode that has to be made again.
@@ -131,13 +183,16 @@ class Attempts:
         """
         (self.folder / BAGS).mkdir(parents=True, exist_ok=True)
         made = self._read()
-        bags = {number_in(path.name): path for path in bags_in(self.folder)}
-        for number, path in bags.items():
+        bags = self._bags()
+        for number, path in [*bags.items()]:
             try:
-                made[number] = Attempt.of(Bag(path).metadata)
+                found = Attempt.of(Bag(path).metadata)
+                if found.attempt != number:
+                    raise BagError(f"{path}: it is attempt {found.attempt}")
+                made[number] = found
             except BagError as error:
-                tell(f"made again: {error}")
-                made.pop(number, None)
+                tell(f"{path.name} is made again: {error}")
+                del bags[number]
                 shutil.rmtree(path)
         self.made = {
             number: attempt
@@ -155,10 +210,10 @@ class Attempts:
             return {}
         for line in text.splitlines():
             try:
-                attempt = Attempt(**json.loads(line))
-                found[int(attempt.attempt)] = attempt
-            except (TypeError, ValueError):
+                attempt = Attempt.read(line)
+            except ValueError:
                 continue
+            found[attempt.attempt] = attempt
         return found
 
     def add(self, attempt: Attempt) -> None:
@@ -169,12 +224,12 @@ class Attempts:
         """
         self.made[attempt.attempt] = attempt
         with (self.folder / BOOK).open("a", encoding="utf-8") as file:
-            file.write(_line(attempt))
+            file.write(attempt.line())
 
     def write(self) -> None:
         """Write the book anew, in order."""
         half = self.folder / f".{BOOK}"
-        lines = [_line(self.made[number]) for number in sorted(self.made)]
+        lines = [self.made[number].line() for number in sorted(self.made)]
         half.write_text("".join(lines), encoding="utf-8")
         os.replace(half, self.folder / BOOK)
 
@@ -187,10 +242,12 @@ class Attempts:
         for number in beyond:
             del self.made[number]
         self.write()
-        for path in bags_in(self.folder):
-            if number_in(path.name) > last:
+        for number, path in self._bags().items():
+            if number > last:
                 shutil.rmtree(path)
 
 
-def _line(attempt: Attempt) -> str:
-    return json.dumps(asdict(attempt)) + "\n"
+def _is_number(value: object) -> bool:
+    """Whether it is one that a float can hold."""
+    most = sys.float_info.max
+    return isinstance(value, int | float) and type(value) is not bool and -most <= value <= most

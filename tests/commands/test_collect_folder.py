@@ -5,6 +5,8 @@ import sys
 import pytest
 
 from covary.commands.main import main
+from covary.nodes.bags.bag import BagError
+from covary.nodes.bags.dataset import read_card
 
 RESOLVED = "# Resolved from somewhere\nlaunch: []\n"
 MINE = """launch:
@@ -63,3 +65,70 @@ def test_a_link_in_place_of_its_launch_file_is_not_followed(collect, tmp_path):
     (tmp_path / "out" / "launch.yaml").symlink_to(tmp_path / "mine")
     assert "holds something" in collect("push", "episodes:=1", "out:=out")
     assert (tmp_path / "mine").read_text() == RESOLVED
+
+
+def dataset(folder, card="covary_dataset: 1"):
+    (folder / "bags").mkdir(parents=True)
+    (folder / "dataset.yaml").write_text(card + "\n")
+    (folder / "launch.yaml").write_text(RESOLVED)
+
+
+def test_what_is_no_attempt_among_the_bags_is_named_and_left(collect, tmp_path):
+    dataset(tmp_path / "out")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "mine.mcap").write_bytes(b"damaged")
+    (tmp_path / "out" / "bags" / "episode_000000").symlink_to(tmp_path / "mine")
+    before = {*text_of(tmp_path)}
+    said = collect("push", "episodes:=1", "out:=out")
+    assert said.startswith("out/bags/episode_000000: is nothing that collect made")
+    assert {*text_of(tmp_path)} - before == {str(tmp_path / "out" / ".lock")}
+
+
+CARD = """covary_dataset: 1
+launch: push.yaml
+success_only: false
+licence: CC-BY-4.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        ("wanted: .inf\narguments: {}\nresiduals: {}", "none of collect's (cannot convert"),
+        ("wanted: 1\narguments: {}\nresiduals: {}\ngit_revisions: 5", "no list of texts"),
+        ("wanted: 1\narguments: {}\nresiduals: {}\ngit_revisions: [5]", "no list of texts"),
+        ("wanted: 1\narguments: {}\nresiduals: {components: 5}", "none of collect's"),
+        ("wanted: 1\narguments: 5\nresiduals: {}", "none of collect's"),
+    ],
+)
+def test_a_card_of_others_is_refused(collect, tmp_path, card, said):
+    dataset(tmp_path / "out", CARD + card)
+    assert said in collect("push", "episodes:=1", "out:=out")
+
+
+@pytest.mark.parametrize("format_", ["99", "2", "true", "1.0", "one", "[1]", "{}"])
+def test_a_card_of_a_format_that_is_not_known_is_refused(tmp_path, format_):
+    dataset(tmp_path / "out", f"task: push\ncovary_dataset: {format_}")
+    with pytest.raises(BagError, match=r"out/dataset.yaml:2: covary_dataset is .* reads 1"):
+        read_card(tmp_path / "out")
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [(LONG, "File name too long"), ("~nobody_of_that_name/x", "nobody here has that name")],
+)
+def test_a_folder_that_cannot_be(collect, out, said):
+    assert said in collect("push", "episodes:=1", f"out:={out}")
+
+
+@pytest.mark.parametrize("words", [["replay"], ["view"], ["view", "--live"], ["info"]], ids=str)
+def test_a_path_that_is_too_long(tmp_path, monkeypatch, capsys, words):
+    for path in (LONG, str(tmp_path / LONG), f"{LONG}/{LONG}"):
+        monkeypatch.setattr(sys, "argv", ["covary", *words, path])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr().err
+        assert end.value.code == 2 and len(said.splitlines()) == 1 and "too long" in said

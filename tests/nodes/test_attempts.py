@@ -74,6 +74,80 @@ def test_what_a_kill_leaves_half_done_is_put_right(tmp_path):
     assert again.made == book.made and len(said) == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        '{"attempt": 1e400}',
+        '{"attempt": 1e400, "success": true, "cost": 1.0, "duration": 1.0}',
+        '{"attempt": -1, "success": false, "cost": 1.0, "duration": 1.0}',
+        '{"attempt": 1, "success": 0, "cost": 1.0, "duration": 1.0}',
+        '{"attempt": 1, "success": false, "cost": "1", "duration": 1.0}',
+        '{"attempt": 1, "success": false, "cost": 1.0, "duration": NaN}',
+        '{"attempt": 1, "success": false, "cost": 1.0, "duration": [1]}',
+        "[" * 100_000,
+        "7",
+        "null",
+    ],
+    ids=lambda line: line[:70],
+)
+def test_a_line_that_is_no_attempt_is_none(tmp_path, change):
+    (tmp_path / BOOK).write_text(change + "\n" + json.dumps(vars(result(2, {}))) + "\n")
+    book = Attempts(tmp_path, 3, True, 9)
+    book.open(print)
+    assert sorted(book.made) == [2]
+
+
+@pytest.mark.parametrize("cost", ["nan", "inf", "-inf"])
+def test_the_book_is_json_whatever_an_attempt_cost(tmp_path, cost):
+    bag(tmp_path, 0, True, cost=cost)
+    book = Attempts(tmp_path, 3, True, 9)
+    book.open(print)
+    book.add(Attempt(1, False, float(cost), 1.0))
+
+    def no(constant):
+        raise AssertionError(constant)
+
+    text = (tmp_path / BOOK).read_text()
+    lines = [json.loads(line, parse_constant=no) for line in text.splitlines()]
+    assert [line["cost"] for line in lines] == [None, None]
+    again = Attempts(tmp_path, 3, True, 9)
+    again.open(print)
+    assert sorted(again.made) == [0, 1] and (tmp_path / BOOK).read_text() == text
+
+
+def test_only_folders_with_an_attempts_name_are_touched(tmp_path):
+    """Neither names, links nor files of others go, whole or damaged, at the start or at the end."""
+    for number in range(3):
+        bag(tmp_path, number, True)
+    bags = tmp_path / "bags"
+    names = ["mine", "episode_7", "episode_0000009", "episode_00000\u0663", "my_episode_000004"]
+    for name in names:
+        (bags / name).mkdir()
+        (bags / name / "mine.mcap").write_bytes(b"damaged")
+    (bags / "episode_000008").write_text("a file")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "mine.mcap").write_bytes(b"damaged")
+    (bags / "episode_000006").symlink_to(tmp_path / "elsewhere")
+    (bags / bag_name(5)).mkdir()  # its own, and empty
+    book = Attempts(tmp_path, 2, True, 9)
+    said = []
+    book.open(said.append)
+    book.trim()
+    left = {*names, "episode_000006", "episode_000008", bag_name(0), bag_name(1)}
+    assert {path.name for path in bags.iterdir()} == left and len(said) == 1
+    assert (tmp_path / "elsewhere" / "mine.mcap").exists()
+    assert book.stranger() == bags / "episode_0000009"
+
+
+def test_a_bag_under_another_attempts_number_is_made_again(tmp_path):
+    bag(tmp_path, 0, True)
+    bag(tmp_path, 1, True, episode="5")
+    book = Attempts(tmp_path, 2, True, 9)
+    said = []
+    book.open(said.append)
+    assert sorted(book.made) == [0] and "it is attempt 5" in said[0] and book.stranger() is None
+
+
 def test_what_lies_beyond_the_last_chosen_one_goes(tmp_path):
     (tmp_path / "bags").mkdir()
     for number in (0, 2, 3):
