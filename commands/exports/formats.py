@@ -66,8 +66,8 @@ def chosen(
             "--lerobot PATH, --robomimic PATH or --minari NAME"
         )
     (name,) = given
-    if not str(asked[name]).strip() or str(asked[name]) == ".":
-        raise ExportError(f"--{name} needs a {'name' if name == 'minari' else 'path'}")
+    if name != "minari" and str(asked[name]).strip() in ("", "."):
+        raise ExportError(f"--{name} needs a path")
     if images and name != "lerobot":
         raise ExportError(f"--images is for --lerobot; --{name} always stores images bit by bit")
     for module, package in _NEEDS[name].items():
