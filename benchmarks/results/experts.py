@@ -1,12 +1,13 @@
 """Experts on 100 held-out starts a row, arm and floating gripper, both engines, with intervals."""
 
 import json
-import math
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from covary.commands.collecting.card import wilson
 
 EPISODES = 100
 SEED = 5000  # no script was tuned on it: those were written on 1000, 31 and 0
@@ -21,14 +22,6 @@ ROWS = [
     *((task, "expert", "arm", "pybullet") for task in ON_BULLET),
     *((task, "uniform", "arm", "mujoco") for task in TASKS),
 ]
-
-
-def wilson(successes: int, n: int, z: float = 1.96) -> list[float]:
-    """The 95 % interval of a rate."""
-    p, scale = successes / n, 1 + z * z / n
-    middle = (p + z * z / (2 * n)) / scale
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
-    return [round(middle - half, 3), round(middle + half, 3)]
 
 
 def row(task: str, planner: str, robot: str, engine: str, folder: str) -> dict:

@@ -1,12 +1,13 @@
 """Success on 50 held-out starts a row, in lockstep, with Wilson intervals, as JSON."""
 
 import json
-import math
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from covary.commands.collecting.card import wilson
 
 EPISODES = 50
 SEED = 1000  # no parameter was chosen on it
@@ -21,14 +22,6 @@ ROWS = [
     ("point_mass", "mppi", "full"),
     ("point_mass", "cem", "full"),
 ]
-
-
-def wilson(successes: int, n: int, z: float = 1.96) -> list[float]:
-    """The 95 % interval of a rate."""
-    p, scale = successes / n, 1 + z * z / n
-    middle = (p + z * z / (2 * n)) / scale
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
-    return [round(middle - half, 3), round(middle + half, 3)]
 
 
 def row(launch: str, planner: str, symmetry: str, folder: str) -> dict:
