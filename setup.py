@@ -71,7 +71,17 @@ setup(
         "view": ["viser>=1,<2"],
         "robotics": ["gymnasium-robotics>=1.3"],
         # escnn goes beside these with --no-deps: docs/decisions/0006-escnn-without-dependencies.md
-        "learn": ["torch==2.13.0", "joblib>=1.3"],
+        "learn": [
+            "torch==2.13.0",
+            "joblib>=1.3",
+            "safetensors>=0.5",
+            "onnx>=1.17",
+            "onnxscript>=0.5",
+            "onnxruntime>=1.20",
+            "pillow>=10",  # curves and maps
+        ],
+        # What a robot needs to run a policy: no torch.
+        "deploy": ["onnxruntime>=1.20"],
         "test": [
             "pytest>=8",
             "hypothesis>=6",

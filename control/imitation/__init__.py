@@ -1,0 +1,1 @@
+"""Learning from demonstrations; only training loads it, since it needs torch."""
