@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..symmetry.group import Group
+from ..symmetry.pixels import moved_image
 from .camera_view import HeightmapView
 from .dialled_senses import dialled_view, image_noise, is_mirrored, noisy_image
 from .dials import Dials
@@ -18,29 +18,6 @@ VIEWS = ("heightmap", "rgb")
 """What can be graded: heights by parallel rays from above (m), and the model's camera ``top``
 (shares of full scale)."""
 PIXELS = 64
-
-
-def pixel_elements(group: Group) -> list[int]:
-    """The elements that permute the pixels of a square image: quarter turns and their mirrors."""
-    plane = np.abs(group.plane)
-    return [g for g in group.elements if np.allclose(plane[g], np.round(plane[g]), atol=1e-9)]
-
-
-def moved_image(group: Group, g: int, image: np.ndarray) -> np.ndarray:
-    """Where an element sends an image of the plane, column 0 at the left, row 0 at the top.
-
-    Args:
-        group: The group.
-        g: One of `pixel_elements`.
-        image: (n, n, ...), y upwards.
-    """
-    n = len(image)
-    rows, columns = np.mgrid[0:n, 0:n]
-    at = np.stack([columns, n - 1 - rows], axis=-1) - 0.5 * (n - 1)  # x, y of each pixel
-    source = at @ np.round(group.plane[g])  # its place before the element moved it: A' p
-    column = np.rint(source[..., 0] + 0.5 * (n - 1)).astype(int)
-    row = n - 1 - np.rint(source[..., 1] + 0.5 * (n - 1)).astype(int)
-    return image[row, column]
 
 
 def drawer(plant: Plant, dials: Dials, name: str) -> tuple[Callable, Callable]:

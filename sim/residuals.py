@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..symmetry.pixels import pixel_elements
 from .check_states import near_goal
 from .dialled_senses import is_flipped, seen_state, state_noise
 from .dials import Dials
-from .graded_images import drawer, image_residual, pixel_elements
+from .graded_images import drawer, image_residual
 from .grading_states import RING, draws, touches
 from .guard import PlantGuard
 from .judge import inverted

@@ -14,9 +14,9 @@ from covary.nodes import plugin
 from covary.sim.camera import Camera, CameraError, TopCamera
 from covary.sim.camera_view import CameraView
 from covary.sim.dials import Dials
-from covary.sim.graded_images import moved_image, pixel_elements
 from covary.sim.plant import Plant
 from covary.sim.tasks.push import Push
+from covary.symmetry.pixels import moved_image, pixel_elements
 
 X = np.array([0.2, 0.1, -0.2, -0.15, 0.0, 0.15, -0.25, 0.5])
 """Pusher, box (unturned), goal: well apart."""
