@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mujoco
@@ -14,6 +15,7 @@ from ..nodes.node import Node
 from ..nodes.parameters import ParameterError
 from .camera_view import LARGEST, CameraView, HeightmapView
 from .dialled_senses import Key, dialled_view, seen_image
+from .dials import Dials
 from .plant import Plant
 
 if TYPE_CHECKING:
@@ -28,6 +30,52 @@ TOP_PIXELS = 128
 """On a side of the top camera's images."""
 
 
+class Views:
+    """Everything that looks at a plant, and what it sees as it is published, dials and all.
+
+    Args:
+        plant: What is looked at.
+        parameters: The sim node's: `camera`, `cameras`, `heightmap`, `in_hand`, and `dials`.
+
+    Raises:
+        ParameterError: One of them cannot be had; it says which, and what to do.
+    """
+
+    def __init__(self, plant: Plant, parameters: Any) -> None:
+        self.dials: Dials = parameters.dials
+        self.sources: list[_Rendered | _Measured] = []
+        asked = [name for name in ASKED if getattr(parameters, name)]
+        if asked and plant.model is None:
+            said = f"{asked[0]}: {plant.task.name} has no MuJoCo model of which there are images"
+            raise ParameterError(said, asked[0])
+        try:
+            self.sources += [_Rendered(name, camera) for name, camera in _opened(plant, parameters)]
+            self.sources += [_Measured(name, seen) for name, seen in _heightmaps(plant, parameters)]
+        except ParameterError:
+            self.close()
+            raise
+
+    def look(self, key: Key) -> Iterator[tuple[_Rendered | _Measured, _Seen]]:
+        """What each source sees now; the key settles what the dials draw."""
+        for number, source in enumerate(self.sources):
+            seen = source.look()
+            pixels = [seen_image(one, self.dials, key, number) for one in seen.pixels]
+            yield source, seen._replace(pixels=pixels)
+
+    def images(self, key: Key) -> dict[str, np.ndarray]:
+        """The images (H, W) or (H, W, 3) by their topics."""
+        return {
+            f"{place}/image_raw": pixels
+            for source, seen in self.look(key)
+            for place, pixels in zip(source.places, seen.pixels, strict=True)
+        }
+
+    def close(self) -> None:
+        """Let the cameras go."""
+        for source in self.sources:
+            source.close()
+
+
 class Images:
     """Publishes images of a plant, what they show in metres or pixels, and where from.
 
@@ -38,30 +86,19 @@ class Images:
     Args:
         node: Whose publishers they are.
         plant: What is looked at.
-        parameters: The sim node's: `camera`, `cameras`, `heightmap`, `in_hand`, `camera_hz`, and
-            `dials`.
+        parameters: The sim node's: those of `Views`, and `camera_hz`.
 
     Raises:
         ParameterError: One of them cannot be had; it says which, and what to do.
     """
 
     def __init__(self, node: Node, plant: Plant, parameters: Any) -> None:
-        self.hz, self.dials = parameters.camera_hz, parameters.dials
+        self.hz = parameters.camera_hz
         self._last = -1
         self._tf = node.create_publisher(messages.TFMessage, "/tf")
-        self._sources: list[_Rendered | _Measured] = []
-        asked = [name for name in ASKED if getattr(parameters, name)]
-        if asked and plant.model is None:
-            said = f"{asked[0]}: {plant.task.name} has no MuJoCo model of which there are images"
-            raise ParameterError(said, asked[0])
-        try:
-            for name, camera in _opened(plant, parameters):
-                self._sources.append(_Rendered(node, name, camera))
-            for name, heightmap in _heightmaps(plant, parameters):
-                self._sources.append(_Measured(node, name, heightmap))
-        except ParameterError:
-            self.close()
-            raise
+        self.views = Views(plant, parameters)
+        places = [place for source in self.views.sources for place in source.places]
+        self._eyes = {place: _Eye(node, place) for place in places}
 
     def publish(self, time: float, key: Key) -> None:
         """Publish what is seen now (s), if images are due: at the first call after each 1 / hz.
@@ -75,26 +112,23 @@ class Images:
             if frame == self._last:
                 return
             self._last = frame
-        for number, source in enumerate(self._sources):
-            seen = source.look()
+        for source, seen in self.views.look(key):
             self._tf.publish(_transform(time, f"camera_{source.name}", seen))
             header = messages.Header(stamp=messages.stamp(time), frame_id=f"camera_{source.name}")
-            for eye, pixels in zip(source.eyes, seen.pixels, strict=True):
-                pixels = seen_image(pixels, self.dials, key, number)
-                eye.info.publish(_info(header, pixels, seen.k, seen.p))
-                eye.image.publish(_image(header, pixels))
+            for place, pixels in zip(source.places, seen.pixels, strict=True):
+                self._eyes[place].info.publish(_info(header, pixels, seen.k, seen.p))
+                self._eyes[place].image.publish(_image(header, pixels))
 
     def close(self) -> None:
         """Let the cameras go."""
-        for source in self._sources:
-            source.close()
+        self.views.close()
 
 
 class _Seen(NamedTuple):
     """What one source shows at one moment."""
 
     pixels: list[np.ndarray]
-    """(height, width, 3) uint8 or (height, width) float32 each, one for each of its eyes."""
+    """(height, width, 3) uint8 or (height, width) float32 each, one for each of its places."""
     k: np.ndarray
     """(3, 3)"""
     p: np.ndarray
@@ -116,9 +150,9 @@ class _Eye:
 class _Rendered:
     """A camera: colours, and distances if its view says so."""
 
-    def __init__(self, node: Node, name: str, camera: Camera) -> None:
+    def __init__(self, name: str, camera: Camera) -> None:
         self.name, self.camera = name, camera
-        self.eyes = [_Eye(node, place) for place in _places(name, camera.view.depth)]
+        self.places = _places(name, camera.view.depth)
 
     def look(self) -> _Seen:
         k = self.camera.intrinsics()
@@ -134,9 +168,9 @@ class _Rendered:
 class _Measured:
     """A heightmap. Its rays are parallel, so the last row of P is (0, 0, 0, 1)."""
 
-    def __init__(self, node: Node, name: str, heightmap: Heightmap) -> None:
+    def __init__(self, name: str, heightmap: Heightmap) -> None:
         self.name, self.heightmap = name, heightmap
-        self.eyes = [_Eye(node, place) for place in _places(name, False)]
+        self.places = _places(name, False)
 
     def look(self) -> _Seen:
         view = self.heightmap.now()
