@@ -19,6 +19,17 @@ FORMAT = 1
 """Of the file; another number is another layout."""
 MAP = "map.npz"
 """The file in a policy's folder."""
+_BROKEN = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    MemoryError,
+    BadZipFile,
+    zlib.error,
+)
+"""What reading a file raises that somebody broke."""
 
 
 @dataclass(frozen=True)
@@ -132,16 +143,7 @@ def read_map(path: Path) -> SuccessMap:
         return SuccessMap((names[0], names[1]), first, second, episodes, successes, about)
     except FileNotFoundError:
         raise InputError("no map: covary evaluate POLICY map:=X,Y makes one", str(path)) from None
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        LookupError,
-        EOFError,
-        MemoryError,
-        BadZipFile,
-        zlib.error,
-    ) as error:
+    except _BROKEN as error:
         raise InputError(
             f"no map of successes ({' '.join(str(error).split())})", str(path)
         ) from None
