@@ -1,0 +1,158 @@
+"""`ImageEncoder`: from images as published to regular fields, equivariant to moves of pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...symmetry.group import Group
+from ...symmetry.layers.convolution import Convolution, MaxPool
+from ...symmetry.layers.flatten import FlattenLinear
+from ...symmetry.layers.linear import Mode
+from ...symmetry.layers.representation import regular, trivial_of
+from ...symmetry.pixels import Frame, PixelError
+
+CHANNELS = (16, 32, 64)
+"""Of the feature maps, whatever the group; the last for all that follow."""
+SMALLEST, LARGEST = 5, 16
+"""Pixels on a side of the last feature map: pooled until it is at most 8, if it can be."""
+
+
+class ImageEncoder(nn.Module):
+    """Convolutions 3x3 with 2x2 pooling, then an equivariant flatten: no place is pooled away.
+
+    For 64 pixels: 64 -> 32 -> 16 -> 8 in three convolutions and a fourth without pooling. Hidden
+    channels are regular fields of the group, as many in all whatever the group, so the modes have
+    equal width. A moved image gives the moved output: channel h of a field goes to channel gh.
+
+    Args:
+        group: One whose elements permute pixels: ``symmetry.restrict(pixel_subgroup(symmetry))``.
+        channels: Of the image: 1 for heights or distances, 3 for colours.
+        size: Pixels on a side.
+        width: Channels of the output, a multiple of the group's order.
+        mode: ``exact``, ``relaxed`` or ``free``.
+        banks: Of the relaxed mode.
+        frame: ``world``, or ``hand`` for an image that goes with the gripper.
+
+    Raises:
+        PixelError: The group holds more than quarter turns and mirrors, or images of this size
+            cannot be halved down to a small map.
+        ValueError: The width is no multiple of the order.
+    """
+
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        group: Group,
+        channels: int,
+        size: int = 64,
+        width: int = 128,
+        mode: Mode = "exact",
+        banks: int = 2,
+        frame: Frame = "world",
+    ) -> None:
+        super().__init__()
+        if width % group.order:
+            raise ValueError(f"width: {width} is no multiple of the {group.order} of {group.name}")
+        self.representation = regular(group, width // group.order)
+        self.register_buffer("centre", torch.zeros(channels, 1, 1))
+        self.register_buffer("scale", torch.ones(channels, 1, 1))
+        self.convolutions = nn.ModuleList()
+        self.pools = nn.ModuleList()
+        inside, side = trivial_of(group, channels), size
+        for stage in range(_halvings(size) + 1):
+            wanted = CHANNELS[min(stage, len(CHANNELS) - 1)]
+            outside = regular(group, max(1, wanted // group.order))
+            self.convolutions.append(
+                Convolution(inside, outside, mode=mode, banks=banks, frame=frame)
+            )
+            inside = outside
+            if stage < _halvings(size):
+                self.pools.append(MaxPool(group, frame=frame))
+                side //= 2
+        self.flatten = FlattenLinear(
+            inside, self.representation, side, mode=mode, banks=banks, frame=frame
+        )
+
+    def fit(self, images: Any) -> None:
+        """Set what is taken off and what is multiplied, a number each for every channel.
+
+        Args:
+            images: Those of the training, as published: an array or a tensor. (N, C, H, W)
+        """
+        seen = torch.as_tensor(np.asarray(images[:: max(1, len(images) // 2000)])).float()
+        low, high = seen.amin((0, 2, 3)), seen.amax((0, 2, 3))
+        span = torch.where(high > low, high - low, torch.full_like(high, 4.0))
+        self.centre.copy_(seen.mean((0, 2, 3)).view_as(self.centre))
+        self.scale.copy_((4.0 / span).view_as(self.scale))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images as published to regular fields. (B, C, H, W) -> (B, width)"""
+        x = (images - self.centre) * self.scale
+        for stage, convolution in enumerate(self.convolutions):
+            x = functional.relu(convolution(x))
+            if stage < len(self.pools):
+                x = self.pools[stage](x)
+        return functional.relu(self.flatten(x))
+
+    def penalty(self) -> Tensor:
+        """Of the relaxed layers, the mean. ()"""
+        layers = [*self.convolutions, self.flatten]
+        return torch.stack([layer.penalty() for layer in layers]).mean()  # type: ignore[operator]
+
+    def drift(self) -> dict[str, float]:
+        """How far each layer is from the nearest equivariant one, relative; 0 for exact ones."""
+        layers = {f"convolution_{i}": layer for i, layer in enumerate(self.convolutions)}
+        layers["flatten"] = self.flatten
+        return {name: layer.drift() for name, layer in layers.items()}  # type: ignore[operator]
+
+    def export(self) -> nn.Sequential:
+        """The encoder as it stands in torch's own layers, which know no group."""
+        made: list[nn.Module] = [Affine(self.centre, self.scale)]
+        for stage, convolution in enumerate(self.convolutions):
+            made += [convolution.export(), nn.ReLU()]  # type: ignore[operator]
+            if stage < len(self.pools):
+                made.append(self.pools[stage].export())  # type: ignore[operator]
+        return nn.Sequential(*made, *self.flatten.export(), nn.ReLU())
+
+
+class Affine(nn.Module):
+    """(x - centre) * scale, channel by channel.
+
+    Not part of the first convolution, whose padding is zero behind it, not before.
+    """
+
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, centre: Tensor, scale: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("centre", centre.clone())
+        self.register_buffer("scale", scale.clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)"""
+        return (x - self.centre) * self.scale
+
+
+def _halvings(size: int) -> int:
+    """How often a side is halved.
+
+    Raises:
+        PixelError: It is odd before it is small.
+    """
+    side, count = size, 0
+    while side > 8 and side % 2 == 0:
+        side, count = side // 2, count + 1
+    if not SMALLEST <= side <= LARGEST:
+        raise PixelError(
+            f"images of {size} pixels: halving gives {side}, which is not within {SMALLEST} and "
+            f"{LARGEST}; take 64, or another multiple of a power of two"
+        )
+    return count
