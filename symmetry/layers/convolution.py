@@ -55,10 +55,9 @@ class Convolution(Banks):
     ) -> None:
         if padding is None and kernel % 2 == 0:
             raise PixelError(f"kernel: {kernel} is even, so padding must be given")
-        super().__init__(
-            inside, outside, image_sources(inside, kernel, frame), mode, banks, bias
-        )
-        self.kernel, self.stride, self.frame = kernel, stride, frame
+        super().__init__(inside, outside, image_sources(inside, kernel, frame), mode, banks, bias)
+        self.kernel, self.stride = kernel, stride
+        self.frame: Frame = frame
         self.padding = kernel // 2 if padding is None else padding
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,7 +99,8 @@ class MaxPool(nn.Module):
 
     def __init__(self, group: Group, size: int = 2, frame: Frame = "world") -> None:
         super().__init__()
-        self.group, self.size, self.frame = group, size, frame
+        self.group, self.size = group, size
+        self.frame: Frame = frame
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H / size, W / size)
@@ -167,5 +167,3 @@ def check_size(
                 f"with stride {stride} and padding {padding}; take "
                 f"{size - (size + 2 * padding - kernel) % stride} pixels, or stride 1"
             )
-
-

@@ -17,9 +17,9 @@ class Flatten(nn.Module):
     """Stacks {h^-1 I : h in G} of a feature map I on the group's axis, so that no place is lost.
 
     Channel ``j * order + h`` is entry j of h^-1 I, its pixels and its channels moved. Of the map
-    g I this is entry j of (g^-1 h)^-1 I: g moves channel h to gh, so each entry has become a regular
-    field. Wang et al., "The Surprising Effectiveness of Equivariant Models in Domains with Latent Symmetry" (ICLR
-    2023) call it action restriction.
+    g I this is entry j of (g^-1 h)^-1 I: g moves channel h to gh, so each entry has become a
+    regular field (called action restriction by Wang et al., "The Surprising Effectiveness of
+    Equivariant Models in Domains with Latent Symmetry", ICLR 2023).
 
     Args:
         inside: How the group acts on the channels of the map.
@@ -129,6 +129,6 @@ def check_side(x: Tensor, side: int) -> None:
     """
     if tuple(x.shape[-2:]) != (side, side):
         height, width = x.shape[-2:]
-        raise PixelError(f"the feature map is {height} x {width}; this layer is for {side} x {side}")
-
-
+        raise PixelError(
+            f"the feature map is {height} x {width}; this layer is for {side} x {side}"
+        )
