@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time as wall
 from collections import deque
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -13,13 +12,13 @@ import numpy as np
 from ..nodes import messages, plugin
 from ..nodes.node import Node, NoParameters
 from ..nodes.parameter_services import ParameterServices
-from ..nodes.parameters import ParameterError, errors_of, explained, from_dict
-from ..sim.dynamics import Dynamics
+from ..nodes.parameters import ParameterError, explained
 from ..sim.load_task import load_task
+from ..sim.planner_plugin import in_a_line, planner_of, rebuilt
 from ..sim.task import Task
 from ..sim.task_messages import plan_message
-from ..symmetry.group import GroupError
 from .plan import Planner
+from .proposal import Proposer, build_proposer
 
 NEWEST = 20_000
 """Planning times that the percentiles are taken over; a run of days keeps no more."""
@@ -36,7 +35,11 @@ class PlannerNode(Node):
     """
 
     publishes: ClassVar[dict[str, str]] = {"/plan": "trajectory_msgs/msg/JointTrajectory"}
-    plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks", "planner": "planners"}
+    plugins: ClassVar[dict[str, str]] = {
+        "task": "sim.tasks",
+        "planner": "planners",
+        "proposal": "control",
+    }
 
     @dataclass(frozen=True)
     class Parameters:
@@ -52,6 +55,9 @@ class PlannerNode(Node):
         """Plan from /ground_truth, where the poses of all objects stand, instead of /state."""
         tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
         """Parameters of some algorithms only, by plugin name; a subclass takes its parent's."""
+        proposal: dict[str, Any] | None = None
+        """Who proposes one of a sampling planner's samples: `plugin`, a file of control/ or
+        my_file:MyClass, with its own parameters; null: nobody."""
         symmetry: str = "full"
         """Which of the task's symmetry to use: full, none, or a subgroup such as C4."""
         model: Literal["numba", "mujoco"] = "numba"
@@ -94,19 +100,10 @@ class PlannerNode(Node):
                 "tells: say ground_truth: true",
                 "ground_truth",
             )
-        try:
-            task.symmetry.restrict(p.symmetry)
-        except GroupError as error:
-            words = ("full", "none", *task.symmetry.group.subgroup_names())
-            near = difflib.get_close_matches(p.symmetry, words, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near and "did you mean" not in str(error) else ""
-            raise ParameterError(f"symmetry: {error}{hint}", "symmetry") from error
-        check_tuned(p.tuned)
-        cls = planner_class(p.planner)
-        model = task
-        if getattr(cls, "needs_model", True):
-            model = build_dynamics(task, p.model, p.friction_scale)
-        return build_planner(cls, model, p.planner, p.tuned, p.symmetry)
+        planner = planner_of(task, p.planner, p.tuned, p.symmetry, p.model, p.friction_scale)
+        if p.proposal is not None:
+            take_proposals(planner, build_proposer(p.proposal, task))
+        return planner
 
     def configure(self) -> None:
         """Build model and planner, and plan once so that everything is compiled."""
@@ -120,7 +117,7 @@ class PlannerNode(Node):
             plan_message(self.task, first.time, first.dt, first.actions)
         except (Exception, SystemExit) as error:  # an outsider's may fail in any way
             raise plugin.PluginError(
-                f"planner {p.planner['plugin']}: its first plan failed ({_in_a_line(error)})"
+                f"planner {p.planner['plugin']}: its first plan failed ({in_a_line(error)})"
             ) from error
         self._count_rollouts()
         self.episode = -1
@@ -184,12 +181,16 @@ class PlannerNode(Node):
         Raises:
             ParameterError: The planner cannot be built with them, or does not plan.
         """
-        planner = rebuilt(self.planner, changes, self.parameters)
+        planner = rebuilt(
+            self.planner, changes, self.parameters.planner["plugin"], self.parameters.symmetry
+        )
+        if self.parameters.proposal is not None:
+            take_proposals(planner, self.planner.proposer)
         fresh = planner.initial_memory(self.memory_seed())
         try:
             planner.plan(self.task.initial_state(np.random.default_rng(0)), 0.0, fresh)
         except (Exception, SystemExit) as error:  # an outsider's may fail in any way
-            raise ParameterError(f"it would not plan: {_in_a_line(error)}") from error
+            raise ParameterError(f"it would not plan: {in_a_line(error)}") from error
         self.planner = planner
         self.memory = remembered(self.memory, fresh)
         said = ", ".join(f"{name}: {value}" for name, value in changes.items())
@@ -232,127 +233,19 @@ class PlannerNode(Node):
         dynamics.rollout = counted
 
 
-def build_dynamics(task: Task, model: str, friction_scale: float) -> Dynamics:
-    """The planner's own model of the task: never the plant.
+def take_proposals(planner: Any, proposer: Proposer) -> None:
+    """Have a planner take proposals.
 
     Raises:
-        ParameterError: The task has no analytic kernels, or can have no model at all.
+        ParameterError: It is none that can, or its samples are too few.
     """
-    if task.opaque:
-        text = f"planner: {task.name} has no model to plan with; take one that needs none: uniform"
-        raise ParameterError(text, "planner.plugin")
-    if model == "mujoco":
-        from ..sim.mujoco_dynamics import MujocoDynamics  # mujoco only where it runs
-
-        return MujocoDynamics(task, friction_scale=friction_scale)
-    from ..sim.numba_dynamics import NumbaDynamics  # numba only where it runs
-
+    if not hasattr(planner, "take_proposals"):
+        text = f"proposal: {type(planner).__name__} takes none; mppi and cem do"
+        raise ParameterError(text, "proposal")
     try:
-        return NumbaDynamics(task)
+        planner.take_proposals(proposer)
     except ValueError as error:
-        raise ParameterError(f"model: {error}", "model") from error
-
-
-def check_tuned(tuned: dict[str, dict[str, Any]]) -> None:
-    """Hold the parameters of our planners to their types, those of planners not chosen too.
-
-    Raises:
-        ParameterError: An unknown parameter, a value of another type, or a planner's name that is
-            nearly one of ours.
-    """
-    known = plugin.offered("planners")
-    for name, block in tuned.items():
-        if name in known:
-            parameters = plugin.load(name, "planners").Parameters
-            for error in errors_of(parameters, block, f"planner {name}"):
-                raise error.within(f"tuned.{name}")
-        elif near := difflib.get_close_matches(name, known, n=1):
-            text = f"tuned: no planner is called {name!r}; did you mean {near[0]}?"
-            raise ParameterError(text, f"tuned.{name}", unknown=True)
-
-
-def planner_class(block: dict[str, Any]) -> Any:
-    """The class that a block ``{plugin: name, ...}`` names.
-
-    A class with ``needs_model = False`` plans without a model and is built with the task instead.
-
-    Raises:
-        ParameterError: The block names none.
-        PluginError: Unknown plugin, or one that is no planner.
-    """
-    if "plugin" not in block:
-        raise ParameterError("planner: needs a plugin, e.g. {plugin: mppi}", "planner")
-    spec = block["plugin"]
-    if not isinstance(spec, str):
-        raise ParameterError(
-            f"planner: plugin: {spec!r} is not text; write mppi or my_file:MyClass",
-            "planner.plugin",
-        )
-    cls = plugin.load(spec, "planners")
-    lacking = [w for w in ("Parameters", "initial_memory", "plan") if not hasattr(cls, w)]
-    if lacking:
-        text = f"planner {spec}: is no planner; it lacks {', '.join(lacking)}"
-        raise plugin.PluginError(text, True, "planner.plugin")
-    return cls
-
-
-def build_planner(
-    cls: Any,
-    model: Dynamics | Task,
-    block: dict[str, Any],
-    tuned: dict[str, dict[str, Any]],
-    symmetry: str,
-) -> Planner:
-    """The planner of a class with the parameters of its block ``{plugin: name, parameter: value}``.
-
-    Raises:
-        ParameterError: Unknown parameter, with the nearest valid word.
-        PluginError: It cannot be built.
-    """
-    spec = block["plugin"]
-    settings: dict[str, Any] = {}
-    origin: dict[str, str] = {}  # setting -> the parameter of this node that holds it
-    for parent in reversed(cls.__mro__):
-        name = parent.__module__.rpartition(".")[2]
-        more = tuned.get(name, {})
-        settings.update(more)
-        origin.update({key: f"tuned.{name}.{key}" for key in more})
-    own = {key: value for key, value in block.items() if key != "plugin"}
-    settings.update(own)
-    origin.update({key: f"planner.{key}" for key in own})
-    try:
-        parameters = from_dict(cls.Parameters, settings, f"planner {spec}")
-        return cls(model, symmetry, **vars(parameters))
-    except ParameterError as error:
-        error.key = origin.get(error.key.partition(".")[0], "planner")
-        raise
-    except ValueError as error:
-        key = str(error).partition(":")[0]
-        text = f"planner {spec}: {' '.join(str(error).split())}"
-        raise ParameterError(text, origin.get(key, "planner")) from error
-    except (Exception, SystemExit) as error:  # an outsider's may fail in any way
-        text = f"planner {spec}: cannot be built ({_in_a_line(error)})"
-        raise plugin.PluginError(text, True, "planner.plugin") from error
-
-
-def rebuilt(planner: Any, changes: dict[str, Any], node: PlannerNode.Parameters) -> Any:
-    """A planner like another one, with some of its parameters changed.
-
-    Raises:
-        ParameterError: Values of another type, or that do not fit each other.
-    """
-    where = f"planner {node.planner['plugin']}"
-    cls = type(planner)
-    settings = vars(planner.parameters) | changes
-    parameters = from_dict(cls.Parameters, settings, where)
-    try:
-        model = getattr(planner, "dynamics", planner.task)  # some plan without one
-        return cls(model, node.symmetry, **vars(parameters))
-    except ParameterError:
-        raise
-    except (Exception, SystemExit) as error:  # an outsider's may fail in any way
-        said = str(error) if isinstance(error, ValueError) else _in_a_line(error)
-        raise ParameterError(f"{where}: {' '.join(said.split())}") from error
+        raise ParameterError(str(error), "planner.samples") from error
 
 
 def remembered(memory: Any, fresh: Any) -> Any:
@@ -364,10 +257,6 @@ def remembered(memory: Any, fresh: Any) -> Any:
         return memory
     kept = {"draws": memory.draws} if hasattr(memory, "draws") else {}
     return replace(fresh, **kept)
-
-
-def _in_a_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def late_actions(task: Task, plan, late_s: float, policy: str) -> np.ndarray:

@@ -19,6 +19,7 @@ from ..sim.dynamics import Dynamics
 from ..sim.limits import symmetry_clash
 from ..symmetry.declaration import Symmetry
 from .plan import Plan
+from .proposal import Proposer, proposal
 from .side import draw_side, on_side
 from .spline import spline
 
@@ -61,7 +62,8 @@ class SamplingPlanner(ABC):
 
     Exactness: for every g there is an s that fixes state and memory such that
     ``plan(gx, g memory) = g s plan(x, memory)``; s is the identity unless the state lies on a
-    mirror or a rotation centre (see `side`).
+    mirror or a rotation centre (see `side`). A proposal keeps this as far as its proposer is
+    equivariant itself: then the samples for gx are still g times those for x.
 
     Args:
         dynamics: The model to plan with; its task gives costs, limits and the symmetry.
@@ -116,9 +118,11 @@ class SamplingPlanner(ABC):
                 f"GiB of memory; at most {LARGEST_BUFFERS >> 30}"
             )
         self.spline = spline(p.spline, p.horizon, p.knots)
+        self._knot_steps = self.spline.steps(p.knots)  # (N,)
         self.blocks = self.symmetry.blocks("action")
         self.elements = self.symmetry.distinct_actions()
         self._orbit = self.symmetry.orbit("action")[list(self.elements)]  # (E, m, m)
+        self.proposer: Proposer | None = None
         self._base = p.samples // len(self.elements)
         if self._base == 0:
             raise ValueError(
@@ -132,6 +136,21 @@ class SamplingPlanner(ABC):
         self._actions = np.empty((p.samples, p.horizon, width))  # (K, H, m)
         self._scratch = np.empty_like(self._actions)
         self._costs = np.empty((getattr(dynamics, "models", 1), p.samples))  # (M, K)
+
+    def take_proposals(self, proposer: Proposer | None) -> None:
+        """Let what somebody else would do be one of the samples; None: nobody.
+
+        It takes no sample from an orbit: there is room for one orbit less if all samples were in
+        one.
+
+        Raises:
+            ValueError: There are too few samples for one orbit and the proposal.
+        """
+        samples, orbit = self.parameters.samples, len(self.elements)
+        base = (samples - (proposer is not None)) // orbit
+        if base == 0:
+            raise ValueError(f"samples: {samples} have no room for a proposal beside one orbit")
+        self.proposer, self._base = proposer, base
 
     # The two hooks.
 
@@ -189,9 +208,15 @@ class SamplingPlanner(ABC):
         memory = replace(self._shifted(memory, time), std=self.initial_std)
         fixing = self.symmetry.stabiliser(state=state)
         rng = np.random.Generator(np.random.Philox(key=[memory.seed, memory.draws]))
+        proposed = None
+        if self.proposer is not None:
+            proposed = proposal(self.proposer, self.dynamics, state, self.parameters.horizon)
         lowest = np.inf
         for _ in range(self.parameters.iterations):
             self._draw(memory, rng)
+            if proposed is not None:
+                self._actions[-1] = proposed
+                self._noise[-1] = (proposed - memory.mean)[self._knot_steps]
             self.dynamics.rollout(state, self._actions, self._costs, None)
             costs = self._costs.mean(axis=0)  # (K,)
             costs[~np.isfinite(costs)] = np.inf  # a rollout that blew up is the worst, never NaN
@@ -210,8 +235,9 @@ class SamplingPlanner(ABC):
         """
         base = self.sample(memory, rng, self._base)
         orbit = len(self.elements)
+        self._noise[self._base * orbit :] = 0.0
         if orbit == 1:
-            self._noise[:] = base
+            self._noise[: self._base] = base
         else:
             closed = self._noise[: self._base * orbit].reshape(self._base, orbit, *base.shape[1:])
             for i, row in enumerate(np.moveaxis(self._orbit, 1, 0)):  # (E, m)

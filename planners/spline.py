@@ -31,6 +31,13 @@ class Spline:
             scratch *= self.weight[:, tap, None]
             out += scratch
 
+    def steps(self, knots: int) -> np.ndarray:
+        """For each of `knots` knots the step that hangs most on it. (N,) int"""
+        weight = np.zeros((len(self.index), knots))
+        for tap in range(self.index.shape[1]):
+            np.add.at(weight, (np.arange(len(weight)), self.index[:, tap]), self.weight[:, tap])
+        return weight.argmax(axis=0)
+
 
 def spline(kind: str, horizon: int, knots: int) -> Spline:
     """A spline through `knots` values, evenly spaced over `horizon` steps.

@@ -1,0 +1,75 @@
+"""Proposals: what somebody else would do, a learned policy say, as one of a planner's samples."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..nodes import plugin
+from ..nodes.parameters import ParameterError, from_dict
+from ..sim.dynamics import Dynamics
+from ..sim.planner_plugin import in_a_line
+from ..sim.task import Task
+
+
+class Proposer(Protocol):
+    """Anything that would act in a state. A planner is handed one; it knows nothing else of it."""
+
+    def actions(self, state: np.ndarray) -> np.ndarray:
+        """The actions for the next period or periods, from a state (n,). (k, m), k >= 1"""
+        ...
+
+
+def proposal(
+    proposer: Proposer, dynamics: Dynamics, state: np.ndarray, horizon: int
+) -> np.ndarray | None:
+    """What the proposer would do over a horizon, where the planner's own model takes it.
+
+    It depends on the state alone. For a proposer that is equivariant, and a model that is, the
+    proposal from gx is g times the one from x.
+
+    Args:
+        proposer: Who proposes.
+        dynamics: The planner's model.
+        state: (n,)
+        horizon: Control periods.
+
+    Returns:
+        The actions, within the limits (H, m); None if they are not finite.
+    """
+    found = np.empty((horizon, len(dynamics.task.action_names)))
+    at, x = 0, np.asarray(state, float)
+    while at < horizon:
+        for action in np.asarray(proposer.actions(x), float)[: horizon - at]:
+            found[at] = dynamics.task.limits.project(action)
+            at += 1
+            if at < horizon:
+                x = dynamics.next_state(x, found[at - 1])
+            if not (np.isfinite(found[at - 1]).all() and np.isfinite(x).all()):
+                return None
+    return found
+
+
+def build_proposer(block: dict[str, Any], task: Task) -> Proposer:
+    """The proposer that a block ``{plugin: name, parameter: value}`` asks for.
+
+    Raises:
+        ParameterError: Parameters that it does not know, or that do not fit the task.
+        PluginError: There is none of that name, or it cannot be built.
+    """
+    spec = block.get("plugin")
+    if not isinstance(spec, str):
+        raise ParameterError("proposal: needs a plugin, e.g. {plugin: policy_proposer}", "proposal")
+    cls = plugin.load(spec, "control")
+    if not (hasattr(cls, "Parameters") and hasattr(cls, "actions")):
+        text = f"proposal: {spec} proposes nothing; it lacks Parameters or actions"
+        raise plugin.PluginError(text, True, "proposal.plugin")
+    own = {key: value for key, value in block.items() if key != "plugin"}
+    try:
+        return cls(task, from_dict(cls.Parameters, own, "proposal"))
+    except ParameterError as error:
+        raise error.within("proposal") from None
+    except (Exception, SystemExit) as error:  # an outsider's may fail in any way
+        text = f"proposal: {spec} cannot be built ({in_a_line(error)})"
+        raise plugin.PluginError(text, True, "proposal.plugin") from error

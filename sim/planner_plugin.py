@@ -1,0 +1,177 @@
+"""What plans for a task, built from the block ``{plugin: mppi, samples: 256}`` of a launch file."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from ..nodes import plugin
+from ..nodes.parameters import ParameterError, errors_of, from_dict
+from ..symmetry.group import GroupError
+from .dynamics import Dynamics
+from .task import Task
+
+
+def planner_of(
+    task: Task,
+    block: dict[str, Any],
+    tuned: dict[str, dict[str, Any]],
+    symmetry: str,
+    model: str,
+    friction_scale: float,
+) -> Any:
+    """The planner that a block asks for, nothing compiled or run.
+
+    Args:
+        task: What it plans for.
+        block: ``{plugin: name, parameter: value}``.
+        tuned: Parameters of some algorithms only, by plugin name; a subclass takes its parent's.
+        symmetry: Which of the task's symmetry it uses: full, none, or a subgroup.
+        model: What it plans with: numba or mujoco.
+        friction_scale: Contact friction of the mujoco model over the plant's.
+
+    Raises:
+        ParameterError: Parameters that do not fit each other or the task.
+        PluginError: There is no such planner, or it cannot be built.
+    """
+    try:
+        task.symmetry.restrict(symmetry)
+    except GroupError as error:
+        words = ("full", "none", *task.symmetry.group.subgroup_names())
+        near = difflib.get_close_matches(symmetry, words, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]}?" if near and "did you mean" not in str(error) else ""
+        raise ParameterError(f"symmetry: {error}{hint}", "symmetry") from error
+    check_tuned(tuned)
+    cls = planner_class(block)
+    modelled: Dynamics | Task = task
+    if getattr(cls, "needs_model", True):
+        modelled = build_dynamics(task, model, friction_scale)
+    return build_planner(cls, modelled, block, tuned, symmetry)
+
+
+def build_dynamics(task: Task, model: str, friction_scale: float) -> Dynamics:
+    """The planner's own model of the task: never the plant.
+
+    Raises:
+        ParameterError: The task has no analytic kernels, or can have no model at all.
+    """
+    if task.opaque:
+        text = f"planner: {task.name} has no model to plan with; take one that needs none: uniform"
+        raise ParameterError(text, "planner.plugin")
+    if model == "mujoco":
+        from .mujoco_dynamics import MujocoDynamics  # mujoco only where it runs
+
+        return MujocoDynamics(task, friction_scale=friction_scale)
+    from .numba_dynamics import NumbaDynamics  # numba only where it runs
+
+    try:
+        return NumbaDynamics(task)
+    except ValueError as error:
+        raise ParameterError(f"model: {error}", "model") from error
+
+
+def check_tuned(tuned: dict[str, dict[str, Any]]) -> None:
+    """Hold the parameters of our planners to their types, those of planners not chosen too.
+
+    Raises:
+        ParameterError: An unknown parameter, a value of another type, or a planner's name that is
+            nearly one of ours.
+    """
+    known = plugin.offered("planners")
+    for name, block in tuned.items():
+        if name in known:
+            parameters = plugin.load(name, "planners").Parameters
+            for error in errors_of(parameters, block, f"planner {name}"):
+                raise error.within(f"tuned.{name}")
+        elif near := difflib.get_close_matches(name, known, n=1):
+            text = f"tuned: no planner is called {name!r}; did you mean {near[0]}?"
+            raise ParameterError(text, f"tuned.{name}", unknown=True)
+
+
+def planner_class(block: dict[str, Any]) -> Any:
+    """The class that a block ``{plugin: name, ...}`` names.
+
+    A class with ``needs_model = False`` plans without a model and is built with the task instead.
+
+    Raises:
+        ParameterError: The block names none.
+        PluginError: Unknown plugin, or one that is no planner.
+    """
+    if "plugin" not in block:
+        raise ParameterError("planner: needs a plugin, e.g. {plugin: mppi}", "planner")
+    spec = block["plugin"]
+    if not isinstance(spec, str):
+        raise ParameterError(
+            f"planner: plugin: {spec!r} is not text; write mppi or my_file:MyClass",
+            "planner.plugin",
+        )
+    cls = plugin.load(spec, "planners")
+    lacking = [w for w in ("Parameters", "initial_memory", "plan") if not hasattr(cls, w)]
+    if lacking:
+        text = f"planner {spec}: is no planner; it lacks {', '.join(lacking)}"
+        raise plugin.PluginError(text, True, "planner.plugin")
+    return cls
+
+
+def build_planner(
+    cls: Any,
+    model: Dynamics | Task,
+    block: dict[str, Any],
+    tuned: dict[str, dict[str, Any]],
+    symmetry: str,
+) -> Any:
+    """The planner of a class with the parameters of its block ``{plugin: name, parameter: value}``.
+
+    Raises:
+        ParameterError: Unknown parameter, with the nearest valid word.
+        PluginError: It cannot be built.
+    """
+    spec = block["plugin"]
+    settings: dict[str, Any] = {}
+    origin: dict[str, str] = {}  # setting -> the parameter of this node that holds it
+    for parent in reversed(cls.__mro__):
+        name = parent.__module__.rpartition(".")[2]
+        more = tuned.get(name, {})
+        settings.update(more)
+        origin.update({key: f"tuned.{name}.{key}" for key in more})
+    own = {key: value for key, value in block.items() if key != "plugin"}
+    settings.update(own)
+    origin.update({key: f"planner.{key}" for key in own})
+    try:
+        parameters = from_dict(cls.Parameters, settings, f"planner {spec}")
+        return cls(model, symmetry, **vars(parameters))
+    except ParameterError as error:
+        error.key = origin.get(error.key.partition(".")[0], "planner")
+        raise
+    except ValueError as error:
+        key = str(error).partition(":")[0]
+        text = f"planner {spec}: {' '.join(str(error).split())}"
+        raise ParameterError(text, origin.get(key, "planner")) from error
+    except (Exception, SystemExit) as error:  # an outsider's may fail in any way
+        text = f"planner {spec}: cannot be built ({in_a_line(error)})"
+        raise plugin.PluginError(text, True, "planner.plugin") from error
+
+
+def rebuilt(planner: Any, changes: dict[str, Any], spec: str, symmetry: str) -> Any:
+    """A planner like another one, with some of its parameters changed.
+
+    Raises:
+        ParameterError: Values of another type, or that do not fit each other.
+    """
+    where = f"planner {spec}"
+    cls = type(planner)
+    settings = vars(planner.parameters) | changes
+    parameters = from_dict(cls.Parameters, settings, where)
+    try:
+        model = getattr(planner, "dynamics", planner.task)  # some plan without one
+        return cls(model, symmetry, **vars(parameters))
+    except ParameterError:
+        raise
+    except (Exception, SystemExit) as error:  # an outsider's may fail in any way
+        said = str(error) if isinstance(error, ValueError) else in_a_line(error)
+        raise ParameterError(f"{where}: {' '.join(said.split())}") from error
+
+
+def in_a_line(error: BaseException) -> str:
+    """An error of somebody's class: its type and its words."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
