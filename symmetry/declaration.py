@@ -187,6 +187,11 @@ class Symmetry:
             )
         return acting.matrices
 
+    def affine(self, space: Space) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A(g), b(g) and which coordinates are angles. (order, d, d), (order, d), (d,) bool"""
+        acting = self._action_on(space)
+        return acting.matrices, acting.offsets, acting.angles
+
     def difference(self, space: Space, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """A - b, with angles subtracted the short way round. (..., d)"""
         acting = self._action_on(space)

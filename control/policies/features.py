@@ -1,0 +1,209 @@
+"""`StateFeatures`: a raw state as numbers to learn from, and how a group moves those."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import torch
+from scipy.linalg import block_diag
+from torch import Tensor, nn
+
+from ...symmetry.declaration import Symmetry
+from ...symmetry.group import Group
+from ...symmetry.layers.representation import Representation, planar, signs, trivial_of
+from .arrangement import arranged
+from .seen import Seen
+
+HARMONICS = (1, 2, 4)
+"""Multiples of a direction; 2 and 4 tell of a thing that half or quarter turns leave alike."""
+NEAR = (0.3, 0.05)
+"""Scales at which differences saturate, as shares of their spread: far, and millimetres."""
+LEAST = 1e-3
+"""Smallest spread that is taken for one (SI units): a coordinate that hardly varied in the data
+must not be blown up where it varies more."""
+
+
+class StateFeatures(nn.Module):
+    """Equivariant features: features(g x) = rho(g) features(x) for every element g.
+
+    - coordinates on which the group acts by matrices about a centre, from that centre;
+    - directions as (cos k a, sin k a), and angles between two of them likewise;
+    - differences of all points, and of all lengths, once in proportion and once for each scale s
+      of `NEAR` as v / sqrt(|v|^2 + s^2): a grasp needs millimetres in a workspace of 0.4 m.
+
+    Only what depends on the group's action is asked of the parts, not their kind. Statistics are
+    those of `fit`: a mean where the declared group leaves it in place, one scale for each block of
+    coordinates that it mixes. They, and the features, are the declared group's whatever subgroup
+    the network has, so a network without symmetry sees the same numbers.
+
+    Args:
+        seen: The coordinates, with the task's whole symmetry.
+        symmetry: The same restricted to the network's group.
+        harmonics: k of the directions.
+        near: Scales of the differences.
+    """
+
+    centre: Tensor
+    linear: Tensor
+    turning: Tensor
+    summed: Tensor
+    mean: Tensor
+    scale: Tensor
+    order: Tensor
+
+    def __init__(
+        self,
+        seen: Seen,
+        symmetry: Symmetry,
+        harmonics: Sequence[int] = HARMONICS,
+        near: Sequence[float] = NEAR,
+    ) -> None:
+        super().__init__()
+        self.harmonics, self.near, self.seen = tuple(harmonics), tuple(near), seen
+        declared = seen.symmetry
+        whole, offsets, angles = declared.affine("state")
+        used, used_offsets, _ = symmetry.affine("state")
+        blocks = _blocks(whole, ~angles)
+        where = [i for block in blocks for i in block]
+        direct = np.flatnonzero(angles)
+        self.pairs = _pairs_of_angles(whole, offsets, direct)
+        # Differences of points (two columns each) and of lengths.
+        points = [(a, b) for a, b in combinations(seen.points.tolist(), 2)]
+        lengths = [(a, b) for a, b in combinations(seen.lengths.tolist(), 2)]
+        self.points, self.lengths = len(points), len(lengths)
+        columns = [(a[i], b[i]) for a, b in points for i in range(2)] + lengths
+        chosen = np.zeros((seen.width, len(where) + len(columns)))
+        chosen[where, np.arange(len(where))] = 1.0
+        for column, (a, b) in enumerate(columns, len(where)):
+            chosen[a, column], chosen[b, column] = 1.0, -1.0
+        turned = np.zeros((seen.width, len(direct) + len(self.pairs)))
+        turned[direct, np.arange(len(direct))] = 1.0
+        for column, (a, b) in enumerate(self.pairs, len(direct)):
+            turned[a, column], turned[b, column] = 1.0, -1.0
+        self._buffer("centre", _centre(whole, offsets, angles))
+        self._buffer("linear", chosen)
+        self._buffer("turning", turned)
+        squares = [np.ones((2, 2))] * self.points + [np.ones((1, 1))] * self.lengths
+        self._buffer("summed", block_diag(*squares) if squares else np.zeros((0, 0)))
+        self.at = len(where)  # where the differences begin
+        # Blocks of the linear coordinates and differences: what `fit` gives one scale.
+        self.moved = [whole[:, block][:, :, block] for block in blocks]
+        self.moved += [declared.group.plane] * self.points
+        self.moved += [np.ones((declared.group.order, 1, 1))] * self.lengths
+        self._buffer("mean", np.zeros(self.at + len(columns)), persistent=True)
+        self._buffer("scale", np.ones(self.at + len(columns)), persistent=True)
+        group = symmetry.group
+        parts = [Representation(group, used[:, block][:, :, block]) for block in blocks]
+        parts += self._differences(group) * (1 + len(self.near))
+        one = used[:, direct][:, :, direct]
+        for k in self.harmonics:
+            parts += _harmonic(group, one, used_offsets[:, direct], k)
+            for a, _ in self.pairs:
+                i = int(np.flatnonzero(direct == a)[0])
+                parts += [trivial_of(group), signs(group, one[:, i, i])]
+        self.representation, order = arranged(parts)
+        """How the network's group acts on the features."""
+        self.register_buffer("order", torch.tensor(order), persistent=False)
+
+    def _buffer(self, name: str, values: np.ndarray, persistent: bool = False) -> None:
+        tensor = torch.tensor(np.asarray(values), dtype=torch.float32)
+        self.register_buffer(name, tensor, persistent=persistent)
+
+    def _differences(self, group: Group) -> list[Representation]:
+        vectors = [planar(group)] * self.points
+        return vectors + [trivial_of(group)] * self.lengths
+
+    def fit(self, states: np.ndarray) -> None:
+        """Take mean and scale from the states of the training data. (N, n)"""
+        raw = (np.asarray(states, float) - self.centre.double().cpu().numpy()) @ (
+            self.linear.double().cpu().numpy()
+        )
+        mean, scale, start = np.zeros(raw.shape[1]), np.ones(raw.shape[1]), 0
+        for moved in self.moved:
+            here = slice(start, start + moved.shape[-1])
+            mean[here] = moved.mean(axis=0) @ raw[:, here].mean(axis=0)
+            spread = float(np.sqrt(np.mean((raw[:, here] - mean[here]) ** 2)))
+            scale[here] = max(spread, LEAST)
+            start = here.stop
+        self.mean.copy_(torch.tensor(mean))
+        self.scale.copy_(torch.tensor(scale))
+
+    def forward(self, state: Tensor) -> Tensor:
+        """(B, n) in SI units -> (B, representation.width)"""
+        raw = (state - self.centre) @ self.linear
+        found = [(raw - self.mean) / self.scale]
+        apart, scale = raw[:, self.at :], self.scale[self.at :]
+        if self.points + self.lengths:
+            squared = (apart * apart) @ self.summed
+            for share in self.near:
+                found.append(apart / torch.sqrt(squared + (share * scale) ** 2))
+        angles = state @ self.turning
+        if self.turning.shape[1]:
+            for k in self.harmonics:
+                turned = torch.stack([torch.cos(k * angles), torch.sin(k * angles)], dim=-1)
+                found.append(turned.flatten(1))
+        return torch.cat(found, dim=1)[:, self.order]
+
+
+def _blocks(matrices: np.ndarray, among: np.ndarray) -> list[list[int]]:
+    """The finest split of some coordinates that the group does not mix."""
+    linked = (np.abs(matrices) > 1e-12).any(axis=0)
+    linked |= linked.T
+    left, blocks = [int(i) for i in np.flatnonzero(among)], []
+    while left:
+        block, frontier = set(), {left[0]}
+        while frontier:
+            block |= frontier
+            frontier = {int(j) for i in frontier for j in np.flatnonzero(linked[i])} - block
+        blocks.append(sorted(block))
+        left = [i for i in left if i not in block]
+    return blocks
+
+
+def _centre(matrices: np.ndarray, offsets: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """A point that the group leaves in place: (I - A(g)) c = b(g); angles have none. (n,)"""
+    centre, flat = np.zeros(len(angles)), np.flatnonzero(~angles)
+    if len(flat):
+        left = np.eye(len(flat)) - matrices[:, flat][:, :, flat]
+        right = offsets[:, flat].reshape(-1)
+        centre[flat] = np.linalg.lstsq(left.reshape(-1, len(flat)), right, rcond=None)[0]
+    return centre
+
+
+def _harmonic(
+    group: Group, matrices: np.ndarray, turns: np.ndarray, k: int
+) -> list[Representation]:
+    """How (cos k a, sin k a) of some directions move, where a goes to s a + b.
+
+    Args:
+        group: The group.
+        matrices: Of the directions; they must not change places. (order, d, d)
+        turns: b. (order, d)
+        k: The multiple.
+    """
+    found = []
+    for i in range(turns.shape[1]):
+        cos, sin, s = np.cos(k * turns[:, i]), np.sin(k * turns[:, i]), matrices[:, i, i]
+        moved = np.stack([np.stack([cos, -s * sin], -1), np.stack([sin, s * cos], -1)], -2)
+        found.append(Representation(group, _snapped(moved)))
+    return found
+
+
+def _pairs_of_angles(
+    matrices: np.ndarray, offsets: np.ndarray, direct: np.ndarray
+) -> list[tuple[int, int]]:
+    """The directions that every element turns alike, two by two: between them is an angle."""
+    return [
+        (int(a), int(b))
+        for a, b in combinations(direct, 2)
+        if np.allclose(offsets[:, a], offsets[:, b], atol=1e-12)
+        and np.allclose(matrices[:, a, a], matrices[:, b, b], atol=1e-12)
+    ]
+
+
+def _snapped(values: np.ndarray) -> np.ndarray:
+    """Entries that are 0, +-1/2 or +-1 but for rounding are made exactly so."""
+    halves = np.round(2.0 * values) / 2.0
+    return np.where(np.abs(values - halves) < 1e-12, halves, values) + 0.0
