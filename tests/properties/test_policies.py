@@ -1,4 +1,4 @@
-"""The law of policies: f(g x) = g f(x), before and after training, in torch and in the ONNX file."""
+"""The law of policies, f(g x) = g f(x): before and after training, and in the ONNX file."""
 
 import importlib
 import inspect
