@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
+
 from ..nodes import messages
 from ..nodes.node import Node
 from ..sim.load_task import check_task_parameter, load_task
 from ..sim.task import Task
 from ..sim.task_messages import TaskMessageError, command_message, plan_actions
+from .action_noise import ActionNoise
 from .plan_follower import PlanFollower
 
 
@@ -41,20 +44,32 @@ class ControlNode(Node):
         """A plan made from a state older than this is refused, and the task's safe action sent."""
         plan_delay_ms: float = 0.0
         """A plan takes effect this long after its state: a simulated planning time."""
+        action_noise: float = 0.0
+        """Standard deviation of what is added to every action of a plan, over the largest action:
+        so that a demonstration shows how to recover. The plan keeps what was intended."""
+        seed: int = 0
+        """With the episode's number and the tick, the key of that noise."""
 
         def __post_init__(self) -> None:
             if not self.plan_timeout_ms > 0:
                 raise ValueError(f"plan_timeout_ms: {self.plan_timeout_ms} must be positive")
             if self.plan_delay_ms < 0:
                 raise ValueError(f"plan_delay_ms: {self.plan_delay_ms} must not be negative")
+            if not 0 <= self.action_noise < np.inf:
+                raise ValueError(
+                    f"action_noise: {self.action_noise} must be a number of at least 0"
+                )
+            if not 0 <= self.seed < 2**64:
+                raise ValueError(f"seed: {self.seed} must be at least 0 and below 2**64")
 
     def configure(self) -> None:
         """Load the task and open the topics."""
         p = self.parameters
         self.task: Task = load_task(p.task, p.task_options)
         self.follower = PlanFollower(self.task, p.plan_timeout_ms * 1e-3, p.plan_delay_ms * 1e-3)
+        self.noise = ActionNoise(self.task, p.action_noise, p.seed)
         self.episode = -1
-        self.state_time = -1.0
+        self.begin = self.state_time = -1.0
         self.plan_time = -1.0
         self.planned = True
         self.stats.update(commands=0, without_plan=0, refused_plans=0)
@@ -67,7 +82,7 @@ class ControlNode(Node):
         time = messages.seconds(message.header.stamp)
         if message.episode != self.episode or time < self.state_time:
             # Time that goes back is another life of the plant, whatever its number.
-            self.episode = message.episode
+            self.episode, self.begin = message.episode, time
             self.follower.reset(time)
             self.plan_time = -1.0
             self.planned = True
@@ -92,6 +107,8 @@ class ControlNode(Node):
     def answer(self) -> None:
         """Publish the command for the newest state."""
         action, planned = self.follower.action(self.state_time)
+        if planned:
+            action = self.noise.added(action, self.episode, self.state_time - self.begin)
         self.stats["commands"] += 1
         self.stats["without_plan"] += not planned
         if self.realtime and planned != self.planned:

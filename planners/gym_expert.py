@@ -16,6 +16,7 @@ SCRIPTS = {
     r"Reacher-v5": "reacher:Reach",
     r"InvertedPendulum-v\d+": "inverted_pendulum:Balance",
     r"PointMaze_\w+-v\d+": "point_maze:FollowCells",
+    r"PointMaze(Rooms|Corridor)-v\d+": "point_maze:FollowRuns",
     r"FetchReach(Dense)?-v\d+": "fetch:Reach",
     r"FetchPush(Dense)?-v\d+": "fetch:Push",
     r"FetchPickAndPlace(Dense)?-v\d+": "fetch:PickAndPlace",

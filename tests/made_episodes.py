@@ -13,7 +13,7 @@ def head(ns, frame="world"):
     return messages.Header(stamp=messages.Time(ns // 10**9, ns % 10**9), frame_id=frame)
 
 
-def made(folder, number, success=True, truth=True, begin=0, size=4, **facts):
+def made(folder, number, success=True, truth=True, begin=0, size=4, plans=None, **facts):
     """Write one episode; images at every other tick, at height `number` + tick in metres.
 
     Args:
@@ -23,6 +23,8 @@ def made(folder, number, success=True, truth=True, begin=0, size=4, **facts):
         truth: Whether /ground_truth was recorded.
         begin: Stamp of its first tick, ns.
         size: Pixels of an image.
+        plans: Of each tick the actions that were planned, dy before dx, (H, 2) or None; None: no
+            plans at all.
         facts: More metadata.
     """
     metadata = {"task": "block_pick", "episode": str(number), "aborted": "false", "seed": "3"}
@@ -42,6 +44,12 @@ def made(folder, number, success=True, truth=True, begin=0, size=4, **facts):
         none = np.zeros(0)
         action = rng.normal(size=2)
         put("/command", messages.JointState(head(ns), ["dx", "dy"], none, action, none), ns)
+        if plans is not None and plans[tick] is not None:
+            points = [
+                messages.JointTrajectoryPoint(none, row, none, none, messages.Duration(0, 0))
+                for row in plans[tick]
+            ]
+            put("/plan", messages.JointTrajectory(head(ns), ["dy", "dx"], points), ns)
         last = tick == TICKS - 1
         final = x[:2] + 1.0 if last else np.zeros(0)
         put("/cost", messages.Cost(head(ns), 0.1 * (tick + 1), tick > 3, final), ns)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ FORMAT = 1
 """Of the folder and its card; another number is another layout."""
 BAGS = "bags"
 """The folder of the bags, in the dataset's folder."""
+_PLAN = "/plan"
 _TICKS = ("/state", "/command", "/ground_truth", "/cost")
 
 
@@ -77,6 +79,18 @@ class Episode:
 
     def __len__(self) -> int:
         return len(self.time)
+
+    @cached_property
+    def intended(self) -> np.ndarray | None:
+        """(T, m) the first action of the plan made from that very state; None: none was recorded.
+
+        It is what the planner meant, whatever a delay or noise made of it; NaN at a tick without a
+        plan. The plans are read when this is asked for, since most have no need of them.
+
+        Raises:
+            BagError: They cannot be read.
+        """
+        return _first_actions(self)
 
 
 class Dataset:
@@ -254,6 +268,29 @@ def _ground_truth(
     values = np.full((len(ticks), topic["value"].shape[1]), np.nan)
     values[at] = topic["value"][row]
     return values, tuple(map(str, topic["name"][0]))
+
+
+def _first_actions(episode: Episode) -> np.ndarray | None:
+    """The first action of each tick's plan, in the order of the episode's own names. (T, m)"""
+    bag = Bag(episode.path)
+    if _PLAN not in bag.types:
+        return None
+    row = {int(round(t * 1e9)): k for k, t in enumerate(episode.time)}
+    actions = np.full(episode.action.shape, np.nan)
+    for message in bag.messages({_PLAN}):
+        plan = bag.decode(message)
+        try:
+            stamp = plan.header.stamp.sec * 1_000_000_000 + plan.header.stamp.nanosec
+            if stamp not in row or not plan.points:
+                continue
+            first = plan.points[0]
+            values = first.velocities if len(first.velocities) else first.effort
+            place = [list(plan.joint_names).index(name) for name in episode.action_names]
+            actions[row[stamp]] = values[place]
+        except (LookupError, AttributeError, TypeError, ValueError) as error:
+            # A bag brings its own definitions, so a topic's messages may be anything.
+            raise BagError(f"{episode.path}: its /plan is none: {error}") from None
+    return actions
 
 
 def _costs(

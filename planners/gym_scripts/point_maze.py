@@ -10,6 +10,8 @@ import numpy as np
 from ...sim.gym.environments import make
 
 STIFFNESS, DAMPING = 4.0, 0.9  # per m and per m/s, in units of the action
+SOFT, SOFTLY_DAMPED = 0.38, 0.25  # the same where an action is held for 0.1 s: 3 rad/s, critical
+AHEAD = 1.0  # how far ahead it looks at most, m
 
 
 class FollowCells:
@@ -58,3 +60,23 @@ class FollowCells:
             here = after[here]
             way.append(here)
         return way
+
+
+class FollowRuns(FollowCells):
+    """Heads for the end of the straight run of cells that it is in, and in the last for the goal.
+
+    Where `FollowCells` pulls anew in each cell, this has one pull along a run: easier to imitate.
+    """
+
+    def __call__(self, x: np.ndarray, time: float, stage: Any) -> tuple[np.ndarray, Any]:
+        """Force. (8,) -> (2,)"""
+        here, goal = self._cell(x[0:2]), self._cell(x[6:8])
+        run = [here]
+        for cell in self._way(here, goal):
+            if cell[0] != here[0] and cell[1] != here[1]:
+                break
+            run.append(cell)
+        end = x[6:8] if run[-1] == goal else self.maze.cell_rowcol_to_xy(np.array(run[-1]))
+        gap = end - x[0:2]
+        gap *= min(1.0, AHEAD / max(float(np.hypot(*gap)), 1e-9))
+        return SOFT * gap - SOFTLY_DAMPED * x[2:4], stage

@@ -91,7 +91,7 @@ def declaration(env_id: str, env: Any, widths: Mapping[str, int], action_width: 
     found = None
     if re.fullmatch(r"Fetch(Reach|Push|Slide|PickAndPlace)(Dense)?-v\d+", name):
         found = _fetch(has_object="Reach" not in name)
-    elif re.fullmatch(r"PointMaze_\w+-v\d+", name):
+    elif re.fullmatch(r"PointMaze(_\w+|Rooms|Corridor)-v\d+", name):
         found = _point_maze(env.unwrapped.maze.maze_map)
     elif name == "Reacher-v5":
         found = _reacher()

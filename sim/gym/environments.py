@@ -22,6 +22,7 @@ import numpy as np
 
 from ...nodes.parameters import ParameterError
 from .declarations import Declaration, declaration
+from .starts import MAZE, check_starts
 
 if TYPE_CHECKING:
     import gymnasium
@@ -60,8 +61,12 @@ class Facts:
     """Parts, names and symmetry of its state and action."""
 
 
-def make(env_id: str) -> gymnasium.Env:
+def make(env_id: str, starts: str = "own") -> gymnasium.Env:
     """An environment by its id, ``my_file:MyEnv-v0`` for one that a file of yours registers.
+
+    Args:
+        env_id: Its id.
+        starts: Where its episodes begin, one of `covary.sim.starts.STARTS`.
 
     Raises:
         ParameterError: There is none of that id, it cannot be made, or its package is missing; one
@@ -70,9 +75,11 @@ def make(env_id: str) -> gymnasium.Env:
     import gymnasium
 
     _register(env_id)
+    check_starts(env_id, starts)
+    ours = {"starts": starts} if MAZE.fullmatch(env_id.rpartition(":")[2]) else {}
     try:
         with _quietly():
-            env = gymnasium.make(env_id, disable_env_checker=True)
+            env = gymnasium.make(env_id, disable_env_checker=True, **ours)
     except (Exception, SystemExit) as error:  # an outsider's may fail in any way
         said = " ".join(str(error).split())
         raise _refused(f"{env_id} cannot be made ({type(error).__name__}: {said})") from error
@@ -80,7 +87,11 @@ def make(env_id: str) -> gymnasium.Env:
     leftover = getattr(env.unwrapped, "tmp_xml_file_path", None)
     if leftover:
         Path(leftover).unlink(missing_ok=True)
-    return env
+    if ours or starts == "own":
+        return env
+    from .worlds.fetch_starts import FetchStarts
+
+    return FetchStarts(env, starts)
 
 
 @lru_cache(maxsize=8)
@@ -131,6 +142,7 @@ def _register(env_id: str) -> None:
     try:
         with _quietly():
             gymnasium.register_envs(importlib.import_module("gymnasium_robotics"))
+            importlib.import_module(".worlds.mazes", __package__)  # ours, of the same kind
     except ModuleNotFoundError as error:
         if error.name != "gymnasium_robotics":
             raise

@@ -39,7 +39,7 @@ class GymPlant:
 
     def __init__(self, task: GymTask, dials: Dials | None = None) -> None:
         self.task, self.dials = task, dials or Dials()
-        self.env = make(task.env_id)
+        self.env = make(task.env_id, task.starts)
         self.model = mujoco_model(self.env)
         self.data = self.env.unwrapped.data if self.model is not None else None  # type: ignore
         self.goal = np.zeros(0)

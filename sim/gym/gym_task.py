@@ -11,6 +11,7 @@ from ...symmetry.declaration import Symmetry
 from ..dials import Dials
 from ..limits import Box, Limits
 from ..task import Task
+from .starts import check_starts, hold_of
 
 _DIALS = {"action_delay", "label_flip", "observation_noise"}
 """Those that need no hold on the physics."""
@@ -25,23 +26,28 @@ class GymTask(Task):
 
     Args:
         env_id: Its id in Gymnasium, such as ``FetchPickAndPlace-v4``.
+        starts: ``own``; for those that `covary.sim.gym.starts` knows ``demonstrated`` or
+            ``widened`` too.
 
     Raises:
-        ParameterError: There is no such environment, or its spaces are none that a task can have.
+        ParameterError: There is no such environment, it has no such starts, or its spaces are none
+            that a task can have.
     """
 
     goal = ""  # the environment chooses it; nobody else can move it
     opaque = True
 
-    def __init__(self, env_id: str) -> None:
+    def __init__(self, env_id: str, starts: str = "own") -> None:
         from .environments import facts  # here, because gymnasium is slow to import
 
         self.name = self.env_id = env_id
+        self.starts = starts
         self.facts = known = facts(env_id)
+        check_starts(env_id, starts)
         declared = known.declaration
         self.dt = self.physics_dt = known.dt
         self.time_limit = known.steps * known.dt
-        self.hold = declared.hold
+        self.hold = declared.hold or hold_of(env_id, starts)
         self.action_interface = declared.action_interface
         self.state_names, self.action_names = declared.state_names, declared.action_names
         self.symmetry = Symmetry(

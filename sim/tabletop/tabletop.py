@@ -16,6 +16,7 @@ from ...symmetry.part import Pose, Pseudoscalar, Scalar, Vector
 from ..limits import Ball, Box, Interval, Limits
 from ..robots.gripper import FINGER_RATE, MAX_OPENING
 from ..robots.robot import Robot
+from ..starts import around, checked
 from ..task import Task
 from .things import Thing
 
@@ -43,6 +44,8 @@ HIGH = 0.16
 """Height of the gripper at the start, m."""
 CLEAR = 0.02
 """Least distance of two things' discs at the start, m."""
+PLACE = 3
+"""Key of the place about which demonstrated starts are, where a task names none."""
 ROBOTS = ("arm", "floating_gripper")
 """Files of sim/robots."""
 ACTIONS = ("cartesian", "joint")
@@ -65,12 +68,18 @@ class Tabletop(Task):
     positions before the goal. Velocities are no part of it: `physics_from_state` puts everything at
     rest, and things upright.
 
+    **Starts**, where a task says no more: with ``demonstrated`` each thing is within 40 mm and 0.3
+    rad of its place in `centre`, the goal where that has it, the gripper within 40 mm of the origin
+    and 0.3 rad of yaw 0. With ``widened`` the goal is the same; each thing is within 120 mm and 0.9
+    rad of its place, in the workspace, and the gripper starts as in the task's own starts.
+
     Args:
         robot: ``arm`` or ``floating_gripper``.
         actions: ``cartesian`` or ``joint`` (the arm's).
+        starts: ``own``, ``demonstrated`` or ``widened``.
 
     Raises:
-        ValueError: No such robot or kind of action.
+        ValueError: No such robot, kind of action, or starts.
     """
 
     dt = 0.05
@@ -83,8 +92,11 @@ class Tabletop(Task):
     goal_part: ClassVar[Any] = None
     goal_names: ClassVar[tuple[str, ...]] = ()
     decoration: ClassVar[str] = ""
+    places: ClassVar[float] = WORKSPACE
+    """Radius of the disc about the origin in which its things may start, m."""
 
-    def __init__(self, robot: str = "arm", actions: str = "cartesian") -> None:
+    def __init__(self, robot: str = "arm", actions: str = "cartesian", starts: str = "own") -> None:
+        self.starts = checked(starts)
         if robot not in ROBOTS:
             raise ValueError(f"robot: {robot!r} is none of {', '.join(ROBOTS)}")
         if actions not in ACTIONS:
@@ -169,21 +181,40 @@ class Tabletop(Task):
     def initial_state(self, rng: np.random.Generator) -> np.ndarray:
         """A start: things upright on the table, the gripper open above the workspace. (n,)"""
         x = np.zeros(len(self.state_names))
-        poses, goal = self.place(rng)
+        poses, goal = self.place(rng) if self.starts == "own" else self._near(rng)
         for thing, pose in zip(self.things, poses, strict=True):
             x[self.at[thing.name]] = pose
             x[self.at[f"{thing.name}_height"]] = thing.rest
         if self.goal:
             x[self.at[self.goal]] = goal
-        x[self.at["gripper"]][:2] = in_disc(rng, 0.10)
-        x[self.at["gripper"].start + 2] = rng.uniform(-math.pi / 2, math.pi / 2)
+        if self.starts == "demonstrated":
+            x[self.at["gripper"]] = around(rng, np.zeros(3), self.starts)
+        else:
+            x[self.at["gripper"]][:2] = in_disc(rng, 0.10)
+            x[self.at["gripper"].start + 2] = rng.uniform(-math.pi / 2, math.pi / 2)
         x[self.at["height"]] = HIGH
         x[self.at["opening"]] = MAX_OPENING
+        if self.starts != "own" and self.success(x):  # a place may be near where a thing belongs
+            return self.initial_state(rng)
         if self.joints:
             x[self.at["joints"]] = self.robot.posture(x[GRIPPER])[: self.joints]
             # The arm is there up to what its inverse kinematics leaves: the state says where.
             x[GRIPPER] = self.robot.gripper(self._posture(x))
         return x
+
+    def centre(self) -> tuple[list[np.ndarray], np.ndarray]:
+        """Where things and goal are in demonstrated starts: one place that the task has drawn."""
+        return self.place(np.random.default_rng(PLACE))
+
+    def _near(self, rng: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
+        """Poses around those of `centre`, clear of each other as at any start, and its goal."""
+        poses, goal = self.centre()
+        spots = [(goal[:2], 0.0)] if self.goal else []
+        while True:
+            found = [around(rng, pose, self.starts) for pose in poses]
+            discs = [(p[:2], t.radius + 0.03) for p, t in zip(found, self.things, strict=True)]
+            if all(math.hypot(*p) <= self.places for p, _ in discs) and _clear(discs + spots):
+                return found, goal
 
     def apart(self, rng: np.random.Generator, radii: tuple[float, ...]) -> list[np.ndarray]:
         """Poses (x, y, yaw) uniform in the workspace, discs of these radii (m) apart."""
@@ -191,12 +222,8 @@ class Tabletop(Task):
             found = [
                 np.array([*in_disc(rng, WORKSPACE), rng.uniform(-math.pi, math.pi)]) for _ in radii
             ]
-            gaps = [
-                math.hypot(*(found[i] - found[j])[:2]) - radii[i] - radii[j]
-                for i in range(len(radii))
-                for j in range(i)
-            ]
-            if all(gap >= CLEAR for gap in gaps):
+            discs = [(pose[:2], radius) for pose, radius in zip(found, radii, strict=True)]
+            if _clear(discs):
                 return found
 
     # Between the state and the physics.
@@ -287,7 +314,7 @@ class Tabletop(Task):
         """As a planner rolls it out: an arm's Cartesian actions move a floating gripper."""
         if self.actions == "joint" or self.robot.name == "floating_gripper":
             return self
-        return type(self)(robot="floating_gripper")
+        return type(self)(robot="floating_gripper", starts=self.starts)
 
     def goal_from_pose(self, x: float, y: float, yaw: float) -> np.ndarray:
         """The goal part that a planar pose asks for: as many of its coordinates. (k,)"""
@@ -314,6 +341,15 @@ def goal_mark(radius: float, spots: tuple[tuple[str, float], ...] = (("", 0.0),)
         for rgba, y in spots
     )
     return f'    <body name="goal" mocap="true" pos="0 0 0.0005">\n{discs}    </body>\n'
+
+
+def _clear(discs: list[tuple[np.ndarray, float]]) -> bool:
+    """Whether discs (centre, radius in m) are far enough from each other for a start."""
+    return all(
+        math.hypot(*(a - b)) - r - s >= CLEAR
+        for k, (a, r) in enumerate(discs)
+        for b, s in discs[:k]
+    )
 
 
 def in_disc(rng: np.random.Generator, radius: float) -> np.ndarray:

@@ -18,7 +18,9 @@ class BlockPush(Tabletop):
     20 s. (BulletArm asks for 50 mm.)
 
     **Starts**: block (60 x 60 x 30 mm, 0.3 kg) and goal uniform in the disc of 0.20 m, any yaw,
-    their discs (42 and 30 mm) 20 mm apart.
+    their discs (42 and 30 mm) 20 mm apart. ``starts="demonstrated"``: goal at the origin, block
+    within 40 mm and 0.3 rad of (-0.13, 0) m, yaw 0. ``starts="widened"``: the same goal, block
+    within 120 mm and 0.9 rad of that place. The gripper: see `Tabletop`.
 
     **Symmetry**: O(2) about the origin, declared as D8.
     """
@@ -37,6 +39,10 @@ class BlockPush(Tabletop):
         """Block and goal anywhere in the workspace."""
         pose, goal = self.apart(rng, (self.things[0].radius, 0.03))
         return [pose], goal[:2]
+
+    def centre(self) -> tuple[list[np.ndarray], np.ndarray]:
+        """Block behind the goal as the robot sees it, the goal at the origin."""
+        return [np.array([-0.13, 0.0, 0.0])], np.zeros(2)
 
     def error(self, x: np.ndarray) -> np.ndarray:
         """Distance of the block from the goal, m. (..., 12) -> (...)"""

@@ -9,9 +9,6 @@ import numpy as np
 from ..tabletop.tabletop import Tabletop, in_disc
 from ..tabletop.things import DRAWER_TRAVEL, HANDLE_HEIGHT, HANDLE_X, drawer
 
-PLACES = 0.12
-"""Radius of the disc in which the cabinet starts, m: so an open drawer is within reach."""
-
 
 class DrawerOpen(Tabletop):
     """Open a drawer.
@@ -30,13 +27,14 @@ class DrawerOpen(Tabletop):
     name = "drawer_open"
     time_limit = 20.0
     goal = ""
+    places = 0.12  # so that an open drawer is within reach
     things = (drawer("cabinet"),)
     out = 0.055
     """How far out is a success, m."""
 
     def place(self, rng: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
         """The cabinet near the middle, turned anyhow."""
-        pose = np.array([*in_disc(rng, PLACES), rng.uniform(-math.pi, math.pi)])
+        pose = np.array([*in_disc(rng, self.places), rng.uniform(-math.pi, math.pi)])
         return [pose], np.zeros(0)
 
     def error(self, x: np.ndarray) -> np.ndarray:

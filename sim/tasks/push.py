@@ -13,6 +13,7 @@ from ...symmetry.declaration import Symmetry, wrap
 from ...symmetry.group import o2
 from ...symmetry.part import Pose, Vector
 from ..limits import Ball, Limits
+from ..starts import around, checked
 from ..task import Task
 
 # Geometry of the plant, m. The model's own geometry is a parameter; costs and starts use these.
@@ -26,6 +27,9 @@ HEIGHT = 0.023926667906002792  # of the box's centre where its four contacts car
 SPEED = 0.25  # of the pusher at most, m/s
 DT = 0.05  # control period, s
 PARTS = 2  # substeps of the model in one period: at most 6.3 mm of travel each
+
+# Where everything is in demonstrated starts, x, y, yaw: the goal at the origin, not turned.
+BOX, PUSHER = np.array([-0.20, 0.0, 0.0]), np.array([-0.33, -0.12, 0.0])
 
 # Cost per metre: of pose error, of gap between pusher and box, of pose error at the end.
 W_POSE, W_NEAR, W_END = 1.0, 0.2, 5.0
@@ -45,6 +49,10 @@ class Push(Task):
     uniform in a disc of radius 0.40 m about the origin, at least 10 mm clear of the box. Table,
     limits and starts are isotropic, so the symmetry is all of O(2) about the origin; it is
     declared as D8 (`o2(8)`), 8 rotations with their mirrors.
+    ``starts="demonstrated"``: goal at the origin with yaw 0; box within 40 mm and 0.3 rad of
+    (-0.20, 0) m, yaw 0; pusher within 40 mm of (-0.33, -0.12) m. ``starts="widened"``: the same
+    goal; box within 120 mm and 0.9 rad of that place; pusher as in the task's own starts. In all
+    the pusher is 10 mm clear of the box. No group moves these into themselves but {1, mirror}.
 
     **Plant**: MuJoCo contact physics (`models/push.xml`): 0.5 kg box, friction 0.5 on the table and
     0.3 on the pusher. **Model** (`kernels`): the quasi-static one of Lynch, Maekawa and Tanie,
@@ -54,6 +62,12 @@ class Push(Task):
 
     **Cost**: the root mean square distance of the box's corners from where they belong,
     ``sqrt(d^2 + 2 r^2 (1 - cos(yaw error)))``, and the gap between pusher and box.
+
+    Args:
+        starts: ``own``, ``demonstrated`` or ``widened``.
+
+    Raises:
+        ValueError: No such starts.
     """
 
     name = "push"
@@ -90,7 +104,8 @@ class Push(Task):
         "radius of the pusher, m",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, starts: str = "own") -> None:
+        self.starts = checked(starts)
         self.symmetry = Symmetry(
             o2(8),
             state={"pusher": Vector(1), "box": Pose(), "goal": Pose()},
@@ -107,18 +122,27 @@ class Push(Task):
         return (apart <= self.position_tolerance) & (turned <= self.yaw_tolerance)
 
     def initial_state(self, rng: np.random.Generator) -> np.ndarray:
-        """A start from the distribution in the class's docstring. (8,)."""
+        """A start from the distributions in the class's docstring. (8,)."""
         x = np.zeros(8)
-        x[5:7] = _in_disc(rng, 0.10)
-        direction = rng.uniform(-math.pi, math.pi)
-        x[2:4] = x[5:7] + rng.uniform(0.15, 0.30) * np.array(
-            [math.cos(direction), math.sin(direction)]
-        )
-        x[4], x[7] = rng.uniform(-math.pi, math.pi, 2)
-        x[0:2] = _in_disc(rng, 0.40)
+        if self.starts == "own":
+            x[5:7] = _in_disc(rng, 0.10)
+            direction = rng.uniform(-math.pi, math.pi)
+            x[2:4] = x[5:7] + rng.uniform(0.15, 0.30) * np.array(
+                [math.cos(direction), math.sin(direction)]
+            )
+            x[4], x[7] = rng.uniform(-math.pi, math.pi, 2)
+        else:
+            x[2:5] = around(rng, BOX, self.starts)
+        x[0:2] = self._pusher(rng)
         while gap(*(x[0:2] - x[2:4]), math.cos(x[4]), math.sin(x[4])) < 0.010:
-            x[0:2] = _in_disc(rng, 0.40)
+            x[0:2] = self._pusher(rng)
         return x
+
+    def _pusher(self, rng: np.random.Generator) -> np.ndarray:
+        """Where the pusher may start, if it is clear of the box there. (2,)"""
+        if self.starts == "demonstrated":
+            return around(rng, PUSHER, self.starts)[:2]
+        return _in_disc(rng, 0.40)
 
     def physics_from_state(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The box flat on the table, everything at rest. (..., 8) -> (..., 9), (..., 8)."""

@@ -11,9 +11,9 @@ from covary.sim.tasks.push import Push
 pytest.importorskip("gymnasium_robotics")
 
 
-def won(env_id, episodes, seed=11):
+def won(env_id, episodes, seed=11, starts="own"):
     """How many of the episodes the expert brings to a success."""
-    task = GymTask(env_id)
+    task = GymTask(env_id, starts)
     plant, expert, successes = task.plant(), GymExpert(task), 0
     for i in range(episodes):
         plant.begin(np.random.default_rng([seed, i]))
@@ -45,6 +45,24 @@ def test_an_expert_solves_its_environment(env_id):
 @pytest.mark.parametrize("env_id", SOLVED)
 def test_an_expert_solves_its_environment_from_a_hundred_starts(env_id):
     assert won(env_id, 100, seed=12) >= 95
+
+
+DEMONSTRATED = (
+    *("FetchPush-v4", "FetchPickAndPlace-v4"),
+    *("PointMazeRooms-v0", "PointMazeCorridor-v0"),
+)
+
+
+@pytest.mark.parametrize("env_id", DEMONSTRATED)
+def test_an_expert_can_be_imitated_from_demonstrated_starts(env_id):
+    assert won(env_id, 2, starts="demonstrated") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("starts", ["demonstrated", "widened"])
+@pytest.mark.parametrize("env_id", DEMONSTRATED)
+def test_an_expert_solves_demonstrated_and_widened_starts(env_id, starts):
+    assert won(env_id, 200, seed=12, starts=starts) >= 196
 
 
 def test_where_there_is_no_script_it_says_where_there_are():

@@ -35,6 +35,15 @@ def test_an_episode_as_arrays(folder):
     assert np.array_equal(episode.final_state, episode.state[-1] + 1.0)
 
 
+def test_what_was_intended_is_the_first_action_of_the_plan_from_that_state(tmp_path):
+    plans = [np.arange(2.0 * h).reshape(h, 2) + tick for tick, h in enumerate((1, 3, 2, 1, 2, 2))]
+    plans[3] = None  # the planner had none
+    episode = read_episode(made(tmp_path / "episode_000007", 7, plans=plans))
+    wanted = [[tick + 1.0, tick] if plans[tick] is not None else [np.nan] * 2 for tick in range(6)]
+    np.testing.assert_array_equal(episode.intended, wanted)
+    assert read_episode(made(tmp_path / "episode_000008", 8)).intended is None
+
+
 def test_images_stand_beside_the_ticks(folder):
     cameras = read_episode(folder / "bags" / "episode_000010").cameras
     assert sorted(cameras) == ["/camera/front/image_raw", "/camera/height/image_raw"]

@@ -1,0 +1,1 @@
+"""Environments and wrappers of our own, which import Gymnasium: made by id, or by `make`."""
