@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from covary.commands.collecting.card import wilson
+from covary.commands.intervals import wilson
 
 EPISODES = 100
 SEED = 5000  # no script was tuned on it: those were written on 1000, 31 and 0

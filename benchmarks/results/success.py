@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from covary.commands.collecting.card import wilson
+from covary.commands.intervals import wilson
 
 EPISODES = 50
 SEED = 1000  # no parameter was chosen on it

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from ...nodes.parameters import ParameterError
 from ...nodes.supervision.run_folder import versions
 from ...sim.load_task import load_task
 from ...sim.task import Task
+from ..intervals import wilson
 
 LICENCES = {
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
@@ -55,16 +55,6 @@ class Request:
         """The words that make the same episodes, whatever the number of them and of workers."""
         own = [f"success_only:={str(self.success_only).lower()}", f"licence:={self.licence}"]
         return ["covary", "collect", self.launch, *self.given, *own]
-
-
-def wilson(successes: int, n: int, z: float = 1.96) -> list[float]:
-    """The 95 % interval of a rate of `n` (Wilson 1927)."""
-    if n == 0:
-        return [0.0, 1.0]
-    p, scale = successes / n, 1 + z * z / n
-    middle = (p + z * z / (2 * n)) / scale
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
-    return [max(0.0, round(middle - half, 4)), min(1.0, round(middle + half, 4))]
 
 
 def make_card(

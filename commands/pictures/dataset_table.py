@@ -15,7 +15,7 @@ from rich.table import Table
 
 from ...nodes.bags.bag import BagError
 from ...nodes.bags.dataset import Dataset, Episode, read_episode
-from ..collecting.card import wilson
+from ..intervals import wilson
 from .charts import action_histograms, positions, workspace_map
 from .contact_sheet import MOST, contact_sheet
 

@@ -58,16 +58,30 @@ def create(launch: LaunchDescription, root: Path | None = None) -> Path:
     Raises:
         OSError: The folder cannot be made.
     """
+    folder = dated_folder(launch.file.stem, root)
+    (folder / "launch.yaml").write_text(to_yaml(launch), encoding="utf-8")
+    write_json(folder / "versions.json", versions())
+    return folder
+
+
+def dated_folder(name: str, root: Path | None = None) -> Path:
+    """Makes ``runs/<name>-<date-time>[-n]/``, which was not there before.
+
+    Args:
+        name: What it is of.
+        root: Where runs go; default ``runs`` in the working folder.
+
+    Raises:
+        OSError: The folder cannot be made.
+    """
     root = root or Path.cwd() / "runs"
-    stem = f"{launch.file.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
     for n in range(1000):
         folder = root / (stem if n == 0 else f"{stem}-{n}")
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
             continue
-        (folder / "launch.yaml").write_text(to_yaml(launch), encoding="utf-8")
-        write_json(folder / "versions.json", versions())
         return folder
     raise FileExistsError(f"{root / stem}: a thousand runs in one second")
 

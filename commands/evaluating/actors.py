@@ -1,0 +1,238 @@
+"""Who acts in an evaluation: a trained policy, an outsider's class, or a planner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ...control.policy import Policy
+from ...control.policy_card import MismatchError, PolicyCard, check_fit, read_card
+from ...nodes import plugin
+from ...nodes.launching.launch_file import find, read_assignments, resolve
+from ...nodes.launching.yaml_loader import InputError, in_a_line, nearest
+from ...nodes.parameters import ParameterError, from_dict
+from ...planners.planner_node import PlannerNode
+from ...sim.senses import GROUND_TRUTH
+from ...sim.task import Task
+
+PLACE = "command line"
+
+
+@dataclass(frozen=True)
+class Who:
+    """What stands in the place of POLICY; plain values, so that workers can be told."""
+
+    kind: str
+    """``folder`` (it has a card), ``class`` (an outsider's policy) or ``planner``."""
+    name: str
+    """The folder, ``my_file:MyPolicy``, or the planner's name."""
+    seed: int
+    """Key of its draws, with the episode's number."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """The images that it sees: the name of its input -> the topic."""
+    planner: Mapping[str, Any] = field(default_factory=dict)
+    """Of a planner: the parameters of its node."""
+
+
+class Actor(Protocol):
+    """Acts in one episode after the other."""
+
+    def begin(self, episode: int) -> None:
+        """Forget the episode before."""
+        ...
+
+    def act(self, seen: Mapping[str, np.ndarray], time: float) -> np.ndarray:
+        """The action (m,) for what is seen, by topics, at a time of the episode (s)."""
+        ...
+
+
+class PolicyActor:
+    """A policy, fed as the policy node feeds it.
+
+    Args:
+        policy: The policy.
+        topic: Where its state comes from.
+        index: Which coordinates of it, in its order. (n,)
+        who: The rest.
+    """
+
+    def __init__(self, policy: Policy, topic: str, index: np.ndarray, who: Who) -> None:
+        self.policy, self.who = policy, who
+        self._topic, self._index = topic, index
+
+    def begin(self, episode: int) -> None:
+        """Its draws are keyed by seed and episode, as the policy node's."""
+        self.policy.reset(np.random.default_rng([self.who.seed, episode]))
+
+    def act(self, seen: Mapping[str, np.ndarray], time: float) -> np.ndarray:
+        """What it answers. (m,)"""
+        images = {name: seen[topic] for name, topic in self.who.images.items()}
+        action = self.policy.act({"state": seen[self._topic][self._index], **images})
+        return np.asarray(action, float)
+
+
+class PlannerActor:
+    """A planner, asked as the planner node asks it.
+
+    Args:
+        parameters: Of its node.
+    """
+
+    def __init__(self, parameters: PlannerNode.Parameters) -> None:
+        self.planner = PlannerNode.check(parameters)
+        self.seed = parameters.seed
+        self.topic = GROUND_TRUTH if parameters.ground_truth else "/state"
+        start = self.planner.task.initial_state(np.random.default_rng(0))
+        self.memory: Any = self.planner.initial_memory(0)
+        self.planner.plan(start, 0.0, self.memory)  # so that everything is compiled
+
+    def begin(self, episode: int) -> None:
+        """Its draws are keyed by seed and episode, as the planner node's."""
+        seeds = np.random.SeedSequence([self.seed, episode])
+        self.memory = self.planner.initial_memory(int(seeds.generate_state(1)[0]))
+
+    def act(self, seen: Mapping[str, np.ndarray], time: float) -> np.ndarray:
+        """The first action of its plan. (m,)"""
+        plan, self.memory = self.planner.plan(seen[self.topic], time, self.memory)
+        return np.asarray(plan.actions[0], float)
+
+
+def actor(who: Who, task: Task) -> Actor:
+    """Who acts in a task.
+
+    Raises:
+        InputError: It cannot be had, or does not fit; one line.
+    """
+    try:
+        if who.kind == "planner":
+            return PlannerActor(from_dict(PlannerNode.Parameters, who.planner, "planner"))
+        if who.kind == "class":
+            policy = policy_class(who.name)(task)
+            topic = GROUND_TRUTH if task.sensed else "/state"
+            return PolicyActor(policy, topic, np.arange(len(task.state_names)), who)
+        from ...control.onnx_policy import OnnxPolicy  # onnxruntime only where it runs
+
+        card = read_card(Path(who.name))
+        check_fit(card, task)
+        names = task.state_names
+        if card.state_topic == "/state":
+            names = task.sensed_state()[0]
+        index = np.array([list(names).index(name) for name in card.state_names], int)
+        return PolicyActor(OnnxPolicy(Path(who.name)), card.state_topic, index, who)
+    except InputError:
+        raise
+    except (plugin.PluginError, ParameterError, MismatchError) as error:
+        raise InputError(in_a_line(str(error)), PLACE) from error
+    except (Exception, SystemExit) as error:  # an outsider's may fail in any way
+        said = in_a_line(f"{type(error).__name__}: {error}")
+        raise InputError(f"{who.name}: cannot be built ({said})", PLACE) from error
+
+
+def kind_of(name: str) -> str:
+    """What a word names: a policy's ``folder``, an outsider's ``class``, or a ``planner``.
+
+    Raises:
+        InputError: Nothing that could act.
+    """
+    if ":" not in name and Path(name).is_dir():
+        return "folder"
+    if ":" in name:
+        try:
+            cls = plugin.load(name, "planners")
+        except plugin.PluginError as error:
+            raise InputError(str(error), PLACE) from error
+        if all(hasattr(cls, word) for word in ("Parameters", "initial_memory", "plan")):
+            return "planner"
+        policy_class(name)
+        return "class"
+    known = plugin.offered("planners")
+    if name not in known:
+        hint = nearest(name, known) or f"; planners are {', '.join(known)}"
+        said = f"{name}: is no policy's folder, no my_file:MyPolicy and no planner{hint}"
+        raise InputError(said, PLACE)
+    return "planner"
+
+
+def policy_class(name: str) -> Any:
+    """An outsider's policy, ``my_file:MyPolicy``.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        cls = plugin.load(name, "control")
+    except plugin.PluginError as error:
+        raise InputError(str(error), PLACE) from error
+    lacking = [word for word in ("reset", "act") if not hasattr(cls, word)]
+    if lacking:
+        raise InputError(f"{name}: is no policy; it lacks {', '.join(lacking)}", PLACE)
+    return cls
+
+
+# A planner's parameters are those of the task's own launch file, so that it is as good as there.
+
+
+def launch_of(task: str, options: Mapping[str, str]) -> Path | None:
+    """Our launch file in which a task is simulated; None where there is none."""
+    for path in sorted(find("push").parent.glob("*.yaml")):
+        words = [f"env_id:={options['env_id']}"] if "env_id" in options else []
+        try:
+            launch = resolve(path, read_assignments(words))
+        except InputError:  # one that has no such argument
+            continue
+        sims = [node.parameters for node in launch.nodes if "episodes" in node.parameters]
+        if sims and sims[0].get("task") == task:
+            return path
+    return None
+
+
+def planner_parameters(
+    name: str,
+    task: Task,
+    spec: str,
+    options: Mapping[str, str],
+    launch: Path | None,
+    words: Mapping[str, str],
+    seed: int,
+) -> dict[str, Any]:
+    """The parameters of the planner node, as the task's launch file has them.
+
+    Args:
+        name: The planner.
+        task: The task.
+        spec: Its name.
+        options: Its options.
+        launch: From `launch_of`.
+        words: What else was given, arguments of the launch file or of the planner.
+        seed: Key of its draws.
+
+    Raises:
+        InputError: Words that do not fit.
+    """
+    own = {"task": spec, "task_options": dict(options), "seed": seed}
+    own["ground_truth"] = bool(task.sensed)
+    if launch is None:
+        given = {key: variable.value for key, variable in read_assignments(
+            [f"{key}:={value}" for key, value in words.items()]).items()}  # fmt: skip
+        model = "mujoco" if task.kernels is None else "numba"
+        return {**own, "model": model, "planner": {"plugin": name, **given}}
+    given = {"planner": name, **words}
+    if "env_id" in options:
+        given["env_id"] = options["env_id"]
+    assigned = read_assignments([f"{key}:={value}" for key, value in given.items()])
+    nodes = [node.parameters for node in resolve(launch, assigned).nodes]
+    found = next((dict(p) for p in nodes if "planner" in p), {"planner": {"plugin": name}})
+    return {**found, **own}
+
+
+def card_of(who: str) -> PolicyCard:
+    """The card in a policy's folder.
+
+    Raises:
+        InputError: There is none.
+    """
+    return read_card(Path(who))
