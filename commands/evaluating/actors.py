@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from ...control.policy import Policy
-from ...control.policy_card import MismatchError, PolicyCard, check_fit, read_card
+from ...control.policy_card import CARD, MismatchError, PolicyCard, check_fit, read_card
 from ...nodes import plugin
 from ...nodes.launching.launch_file import find, read_assignments, resolve
 from ...nodes.launching.yaml_loader import InputError, in_a_line, nearest
@@ -138,8 +138,10 @@ def kind_of(name: str) -> str:
     Raises:
         InputError: Nothing that could act.
     """
+    known = plugin.offered("planners")
     if ":" not in name and Path(name).is_dir():
-        return "folder"
+        # A folder of that name without a card is some other folder.
+        return "folder" if name not in known or (Path(name) / CARD).exists() else "planner"
     if ":" in name:
         try:
             cls = plugin.load(name, "planners")
@@ -149,7 +151,6 @@ def kind_of(name: str) -> str:
             return "planner"
         policy_class(name)
         return "class"
-    known = plugin.offered("planners")
     if name not in known:
         hint = nearest(name, known) or f"; planners are {', '.join(known)}"
         said = f"{name}: is no policy's folder, no my_file:MyPolicy and no planner{hint}"
@@ -226,7 +227,10 @@ def planner_parameters(
     assigned = read_assignments([f"{key}:={value}" for key, value in given.items()])
     nodes = [node.parameters for node in resolve(launch, assigned).nodes]
     found = next((dict(p) for p in nodes if "planner" in p), {"planner": {"plugin": name}})
-    return {**found, **own}
+    # What the file says of sampling planners is nothing to one that has no such parameter.
+    known = {field.name for field in fields(plugin.load(name, "planners").Parameters)}
+    block = {k: v for k, v in found["planner"].items() if k in {"plugin", *known, *words}}
+    return {**found, **own, "planner": block}
 
 
 def card_of(who: str) -> PolicyCard:

@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 
 from ...nodes.launching.yaml_loader import InputError, nearest
+from ...sim.dialled_senses import angles_of
 from ...sim.plant import Plant
 from ...sim.task import Task
 
@@ -93,13 +94,16 @@ def _rises(span: list) -> bool:
 def _span(task: Task, name: str) -> list[float]:
     """What a coordinate is at the task's starts, from least to most, rounded outwards."""
     k = list(task.state_names).index(name)
+    if angles_of(task.symmetry)[k]:
+        return [-math.pi, math.pi]
     starts = 20 if task.opaque else _DRAWS  # an environment is made anew for each
     drawn = [task.initial_state(np.random.default_rng([0, i]))[k] for i in range(starts)]
     low, high = float(min(drawn)), float(max(drawn))
     if high - low < 1e-9:
         return [low - 0.1, high + 0.1]
-    unit = 10.0 ** math.floor(math.log10(high - low) - 1.0 + 1e-9)
-    return [unit * math.floor(low / unit), unit * math.ceil(high / unit)]
+    unit = 10.0 ** math.floor(math.log10(high - low))
+    unit *= next(share for share in (0.05, 0.1, 0.2, 0.5) if high - low <= 20 * share * unit)
+    return [round(unit * f(v / unit), 9) for f, v in ((math.floor, low), (math.ceil, high))]
 
 
 def start_in(plant: Plant, grid: Grid, cell: tuple[int, int], number: int) -> np.ndarray | None:

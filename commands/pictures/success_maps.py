@@ -50,7 +50,7 @@ class _Frame:
                     canvas.text(left - 6, a[1], said, PALE, anchor="rm")
         canvas.draw.rectangle((left, top, left + _SIDE, top + _SIDE), outline=PALE)
         canvas.text(left + _SIDE, top + _SIDE + 18, names[0], INK, anchor="ra")
-        canvas.text(left - 40, top - 16, names[1], INK)
+        canvas.text(left - 40, top - 22, names[1], INK)
 
     def pixel(self, point: np.ndarray) -> tuple[float, float]:
         """Where a point (2,) is drawn."""
