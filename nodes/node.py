@@ -137,6 +137,14 @@ class Node:
         return {}
 
     @staticmethod
+    def asks_for(parameters: Any) -> dict[str, str]:
+        """Of topics that it listens to and that are not always there: topic -> what to type.
+
+        Such as ``heightmap:=64``; ``covary check`` says it where nobody publishes the topic.
+        """
+        return {}
+
+    @staticmethod
     def gathers(parameters: Any) -> tuple[str, ...]:
         """Beginnings of topics: it listens to whatever its launch publishes there.
 

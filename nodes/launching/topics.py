@@ -1,6 +1,6 @@
 """The topics of a launch: who speaks to whom, and where that cannot be meant."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .variables import Origin
@@ -93,8 +93,15 @@ def short(type_name: str) -> str:
     return type_name.replace("/msg/", "/")
 
 
-def dangling(ends: list[End]) -> Iterator[tuple[InputError, End]]:
-    """Topics that nodes listen to and nobody publishes, with the end that is at fault."""
+def dangling(
+    ends: list[End], asked: Mapping[tuple[str, str], str]
+) -> Iterator[tuple[InputError, End]]:
+    """Topics that nodes listen to and nobody publishes, with the end that is at fault.
+
+    Args:
+        ends: All ends.
+        asked: What to type so that a topic is published: (node, topic) -> words.
+    """
     spoken = by_topic(end for end in ends if end.publishes)
     known = {*spoken, *UNIVERSAL}
     lonely = [
@@ -127,6 +134,10 @@ def dangling(ends: list[End]) -> Iterator[tuple[InputError, End]]:
             yield mover.place.error(f"{said}; {hint}; did you mean '{topic}'?"), mover
             continue
         first = next((end for end in wanting if end.remapped), wanting[0])
+        words = next((asked[e.node, topic] for e in wanting if (e.node, topic) in asked), "")
+        if words:
+            yield first.place.error(f"{said}; say {words}"), first
+            continue
         twin = next(
             (e for e in ends if e.publishes and e.stated == first.stated and e.topic != topic),
             None,

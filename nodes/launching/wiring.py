@@ -12,6 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from .. import messages
@@ -22,7 +23,7 @@ from .description import LaunchDescription, NodeDescription
 from .key_values import is_topic
 from .parameter_check import parameter_findings
 from .topics import UNIVERSAL, End, dangling, full, twice_published, type_clashes
-from .variables import Origin
+from .variables import Origin, as_text
 from .yaml_loader import InputError, nearest
 
 AGREED = ("task",)
@@ -107,7 +108,10 @@ def wire(launch: LaunchDescription, here: Container[str] | None = None) -> Wirin
     _gather(launch, wiring)
     for place, message in _disagreements(launch, wiring):
         findings.add(place, message)
-    _judge_topics(launch, wiring, whole)
+    asked = _asked(launch, wiring)
+    for place, message in _other_values(launch, wiring, asked):
+        findings.add(place, message)
+    _judge_topics(launch, wiring, whole, asked)
     return wiring
 
 
@@ -295,13 +299,44 @@ def _remap_errors(
             yield node.place(f"remap {source}"), message
 
 
-def _judge_topics(launch: LaunchDescription, wiring: Wiring, whole: bool) -> None:
+def _asked(launch: LaunchDescription, wiring: Wiring) -> dict[tuple[str, str], str]:
+    """What to type for a topic that a node asks for: (node, topic) -> words."""
+    found: dict[tuple[str, str], str] = {}
+    for node in launch.nodes:
+        kind = wiring.classes.get(node.full_name)
+        for topic, words in dict(_said(node, kind, "asks_for") if kind else ()).items():
+            found[node.full_name, full(topic, node.namespace)] = words
+    return found
+
+
+def _other_values(
+    launch: LaunchDescription, wiring: Wiring, asked: Mapping[tuple[str, str], str]
+) -> Iterator[tuple[Origin, str]]:
+    """Arguments that publish a topic otherwise than a node asks for it: another size, say."""
+    spoken = {end.topic for end in wiring.ends if end.publishes}
+    for (node, topic), words in asked.items():
+        name, _, wanted = words.partition(":=")
+        if topic in spoken and name in launch.values and wanted:
+            found = as_text(launch.values[name])
+            if found != wanted and not isinstance(launch.values[name], dict):
+                said = launch.origins.get(name, Origin())
+                here = next(n.place("exec") for n in launch.nodes if n.full_name == node)
+                place = replace(here, typed=said.typed) if not said.line else said
+                yield place, f"{node}: needs {words}; it is {found}"
+
+
+def _judge_topics(
+    launch: LaunchDescription,
+    wiring: Wiring,
+    whole: bool,
+    asked: Mapping[tuple[str, str], str],
+) -> None:
     """Adds what the topics' ends say of each other; of one remap at most one thing."""
     blamed: set[tuple[str, str]] = set()
     open_ = _has_room(launch)
     for judge, certain in (
         (type_clashes, True),
-        (dangling, not open_),
+        (partial(dangling, asked=asked), not open_),
         (twice_published, not open_),
     ):
         if not whole and judge is not type_clashes:

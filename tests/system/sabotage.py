@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from covary.control.control_node import ControlNode
+from covary.control.policy_node import PolicyNode
 from covary.nodes import messages
 from covary.nodes.node import Node
 from covary.nodes.recorder_node import RecorderNode
@@ -108,6 +109,10 @@ class Sim(Saboteur, SimNode):
 
 class Planner(Saboteur, PlannerNode):
     """The planner node."""
+
+
+class Policy(Saboteur, PolicyNode):
+    """The policy node."""
 
 
 class Control(Saboteur, ControlNode):

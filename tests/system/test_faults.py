@@ -10,10 +10,12 @@ import subprocess
 
 import pytest
 from launches import SMALL, covary, launch, left, processes_in, wait_for
+from hand_policies import chasing_gain, hand_policy
 from plant_record import PlantRecord
 from trials import Trial, write_launch
 
 from covary.nodes.bags.reader import Bag
+from covary.sim.tasks.push import Push
 
 SLOW = pytest.mark.slow
 REALTIME = ("realtime:=true", "episodes:=1000", "seed:=3")
@@ -177,6 +179,44 @@ def test_a_frozen_sim_aborts_its_episode_and_never_takes_it_up_again(trial):
     ends = [time for time, episode in record.states if episode == 0][-1]
     assert all(time > ends for time, episode in record.states if episode > 0)
     assert "stood still for" in here.log("sim")
+
+
+@pytest.fixture
+def policy(tmp_path):
+    """Launch words for a policy in the planner's place: it runs after the box."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    return f"policy:={hand_policy(tmp_path / 'policy', Push(), chasing_gain())}"
+
+
+def test_a_policy_that_is_stopped(trial, policy):
+    here = trial(*REALTIME, policy)
+    here.reach(1.0)
+    window = frozen(here, "policy")
+    here.moves()
+    record = here.end()
+    assert record.unsafe() == [] and record.stands(window), (window, record.spans)
+
+
+@SLOW
+def test_faults_of_a_policy(trial, policy):
+    here = trial(*REALTIME, policy)
+    here.reach(1.0)
+    nonsense = poisoned(here, "policy", "nan")
+    for word in ("huge", "forward", "back"):
+        poisoned(here, "policy", word)
+    stopped = frozen(here, "policy")
+    here.moves()
+    stuck = replaced(here, "policy", "busy")
+    here.moves()
+    killed = replaced(here, "policy", signal.SIGKILL)
+    here.moves()
+    record = here.end()
+    assert record.unsafe() == []
+    for window in (nonsense, stopped, stuck, killed):
+        assert record.stands(window), (window, record.spans)
+    assert here.run.summary["respawns"] == 2
+    assert not here.run.stats("policy")["imported_torch"]
 
 
 # Every fault and every node.

@@ -16,7 +16,10 @@ from covary.nodes.bus.zenoh_bus import ZenohBus
 from covary.nodes.launching.description import NodeDescription, to_yaml
 from covary.nodes.launching.launch_file import find, read_assignments, resolve
 
-NODES = {"sim": "Sim", "planner": "Planner", "control": "Control", "recorder": "Recorder"}
+NODES = {
+    **{"sim": "Sim", "planner": "Planner", "policy": "Policy"},
+    **{"control": "Control", "recorder": "Recorder"},
+}
 
 
 def write_launch(place: Path, *words: str, **changes: dict) -> None:
