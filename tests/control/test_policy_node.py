@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hand_policies import homing_gain, hand_policy
+from hand_policies import hand_policy, homing_gain
 
 from covary.control.policy_node import PolicyNode
 from covary.nodes import messages

@@ -9,8 +9,8 @@ import signal
 import subprocess
 
 import pytest
-from launches import SMALL, covary, launch, left, processes_in, wait_for
 from hand_policies import chasing_gain, hand_policy
+from launches import SMALL, covary, launch, left, processes_in, wait_for
 from plant_record import PlantRecord
 from trials import Trial, write_launch
 
