@@ -2,18 +2,19 @@
 
 import numpy as np
 import pytest
-import torch
 
-from covary.symmetry.group import group
-from covary.symmetry.layers.convolution import Convolution, MaxPool, move
-from covary.symmetry.layers.flatten import Flatten, FlattenLinear
-from covary.symmetry.layers.representation import (
+torch = pytest.importorskip("torch", exc_type=ImportError)
+
+from covary.symmetry.group import group  # noqa: E402
+from covary.symmetry.layers.convolution import Convolution, MaxPool, move  # noqa: E402
+from covary.symmetry.layers.flatten import Flatten, FlattenLinear  # noqa: E402
+from covary.symmetry.layers.representation import (  # noqa: E402
     RepresentationError,
     planar,
     regular,
     trivial_of,
 )
-from covary.symmetry.pixels import PixelError
+from covary.symmetry.pixels import PixelError  # noqa: E402
 
 GROUPS = ["D4", "C4", "D2", "C2", "reflection", "trivial"]
 SIDE = 8
