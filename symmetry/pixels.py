@@ -82,6 +82,11 @@ def pixel_sources(group: Group, side: int, frame: Frame = "world") -> np.ndarray
     return np.stack([_source(p.tobytes(), side) for p in image_plane(group, frame)])
 
 
+def pixel_source(group: Group, g: int, side: int, frame: Frame = "world") -> np.ndarray:
+    """Which pixel comes to stand at each pixel under one of `pixel_elements`. (side * side,)"""
+    return _source(image_plane(group, frame)[g].tobytes(), side)
+
+
 def moved_image(group: Group, g: int, image: np.ndarray, frame: Frame = "world") -> np.ndarray:
     """Where an element sends an image of the plane, column 0 at the left, row 0 at the top.
 
@@ -92,7 +97,7 @@ def moved_image(group: Group, g: int, image: np.ndarray, frame: Frame = "world")
         frame: Whose axes the image has.
     """
     n = len(image)
-    rows, columns = np.divmod(_source(image_plane(group, frame)[g].tobytes(), n), n)
+    rows, columns = np.divmod(pixel_source(group, g, n, frame), n)
     return image[rows, columns].reshape(image.shape)
 
 
