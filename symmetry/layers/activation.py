@@ -44,8 +44,8 @@ class NormGate(nn.Module):
 
     y = x sigmoid(a |x| + b), with an a and a b for each copy: all matrices are orthogonal, so the
     length does not change. A norm activation (Worrall, Garbin, Turmukhambetov, Brostow, "Harmonic
-    Networks", CVPR 2017, section 4; Weiler, Cesa, "General E(2)-Equivariant Steerable CNNs",
-    NeurIPS 2019, section 2.6), for vectors and signs, on which no pointwise function commutes.
+    Networks", CVPR 2017; Weiler, Cesa, "General E(2)-Equivariant Steerable CNNs", NeurIPS 2019),
+    for vectors and signs, on which no pointwise function commutes.
 
     Args:
         inside: How the group acts; any representation.

@@ -14,13 +14,13 @@ def terms(group: Group, inside: Piece, outside: Piece) -> np.ndarray:
     Summed over the elements these are a basis of all maps W with rho_out(g) W = W rho_in(g); with
     weights that depend on the element the sum is a map that is equivariant only as far as the
     weights are equal (Wang, Walters, Yu, "Approximately Equivariant Networks for Imperfectly
-    Symmetric Dynamics", ICML 2022, eq. 7, where the weight is that of the element on the output).
+    Symmetric Dynamics", ICML 2022).
 
     Term g of map k is rho_out(g) A_k rho_in(g)^-1, with A_k all that determines the map:
 
     - Onto a regular field the first row: W[g, :] = a rho_in(g)^-1. Between regular fields this is
       the group convolution W[g, h] = a[g^-1 h] (Cohen, Welling, "Group Equivariant Convolutional
-      Networks", ICML 2016, eq. 11).
+      Networks", ICML 2016, section 6.1).
     - From a regular field the first column: W[:, h] = rho_out(h) b.
     - Otherwise the single entries, averaged over the group.
 

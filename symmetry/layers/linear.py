@@ -10,11 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .fourier import fourier
 from .intertwiner import maps, terms
 from .representation import Piece, Representation, RepresentationError, check_same_group, trivial_of
 
 Mode = Literal["exact", "relaxed", "free"]
 MODES: tuple[Mode, ...] = ("exact", "relaxed", "free")
+
+_FOURIER_FROM = 192 * 192
+"""Entries of W from which a convolution is faster in the Fourier basis (benchmarks/layers.py)."""
 
 
 class Block(nn.Module):
@@ -45,6 +49,8 @@ class Block(nn.Module):
     def matrix(self, elements: Tensor | None) -> Tensor:
         """The block as a matrix; `elements` are the weights of the relaxed mode. (rows, columns)"""
         basis = self.basis
+        if elements is None and basis.numel() == 1:  # one number to one number: the basis is 1
+            return self.weight.squeeze(-1)
         if elements is not None:
             basis = torch.tensordot(elements, basis, 1).flatten(0, 1)  # (banks K, d_out d_in)
         m, n, rows, columns = self.sizes
@@ -64,10 +70,13 @@ class Linear(nn.Module):
 
     which between regular fields is W[g, h] = sum_l w_l(g) psi_l(g^-1 h): the relaxed group
     convolution of Wang, Walters, Yu, "Approximately Equivariant Networks for Imperfectly Symmetric
-    Dynamics" (ICML 2022, section 4), its weights on the output's element, as in Wang et al.,
-    "Approximate Equivariance in Reinforcement Learning" (AISTATS 2025). The weights start equal,
-    so the layer starts equivariant and departs from it only as the data ask. `free` is an ordinary
-    layer of the same width.
+    Dynamics" (ICML 2022), which Park et al., "Approximate Equivariance in Reinforcement Learning"
+    (AISTATS 2025) build agents of; in the paper the weights belong to h, here to the output's
+    element g. They start equal, so the layer starts equivariant and departs from it only as the
+    data ask. `free` is an ordinary layer of the same width.
+
+    An exact layer between regular fields is evaluated in the group's Fourier basis where that is
+    faster than building W: from a width of 192 on, or as many entries of W (`fourier.Fourier`).
 
     Parameters start uniform, with the variance at which each output has the variance that an
     ordinary layer of this width gives it.
@@ -104,12 +113,17 @@ class Linear(nn.Module):
         self.blocks = nn.ModuleDict()
         self.bias_blocks = nn.ModuleDict()
         self.elements = None
+        self.fourier = None
         if mode == "free":
             return
         if mode == "relaxed":
             equal = torch.full((banks, inside.group.order), 1.0 / math.sqrt(banks))
             self.elements = nn.Parameter(equal)
         self._make_blocks(banks if mode == "relaxed" else 0, bias)
+        order = inside.group.order
+        large = inside.fields * outside.fields * order**2 >= _FOURIER_FROM
+        if mode == "exact" and large and order > 1:
+            self.fourier = fourier(inside.group)
 
     def _make_blocks(self, banks: int, bias: bool) -> None:
         group = self.inside.group
@@ -163,7 +177,12 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """W x + b. (..., inside.width) -> (..., outside.width)"""
-        return functional.linear(x, self.matrix(), self.bias())
+        if self.fourier is None:
+            return functional.linear(x, self.matrix(), self.bias())
+        psi = self.get_parameter("blocks.0_0.weight")
+        bias = self.get_parameter("bias_blocks.0.weight").flatten() if self.bias_blocks else None
+        fields = x.reshape(-1, self.inside.fields, self.inside.group.order)
+        return self.fourier.convolve(fields, psi, bias).view(*x.shape[:-1], self.outside.width)
 
     def penalty(self) -> Tensor:
         """Variance over the group of the relaxed weights, mean over banks; otherwise 0. ()

@@ -64,6 +64,27 @@ def test_what_it_exports_is_an_ordinary_layer_of_equal_output(mode):
     assert Linear(regular(g), regular(g), mode, bias=False).export().bias is None
 
 
+@pytest.mark.parametrize("name", ["C2", "C3", "C5", "C8", "D1", "D2", "D3", "D4", "D8", "swap"])
+def test_a_large_layer_is_evaluated_in_the_fourier_basis_and_is_the_same(name):
+    torch.manual_seed(0)
+    g = group(name)
+    fields = -(-192 // g.order)
+    for bias in (True, False):
+        layer = Linear(regular(g, fields), regular(g, fields + 1), bias=bias)
+        assert layer.fourier is not None
+        assert Linear(regular(g, 4), regular(g, 4)).fourier is None
+        x = torch.randn(3, 5, layer.inside.width, requires_grad=True)
+        y, weights = layer(x), torch.randn(3, 5, layer.outside.width)
+        wanted = torch.nn.functional.linear(x, layer.matrix(), layer.bias())
+        torch.testing.assert_close(y, wanted, rtol=0, atol=1e-5)
+        inputs = [x, *layer.parameters()]
+        found = torch.autograd.grad((weights * y).sum(), inputs)
+        other = torch.autograd.grad((weights * wanted).sum(), inputs)
+        for a, b in zip(found, other, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+        assert error(layer, x.detach()) < 1e-6
+
+
 def test_drift_tells_what_is_not_equivariant():
     torch.manual_seed(0)
     g = group("D4")
