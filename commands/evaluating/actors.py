@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from ...control.policy import Policy
-from ...control.policy_card import CARD, MismatchError, PolicyCard, check_fit, read_card
+from ...control.load_policy import load_policy, policy_class, wants_of
+from ...control.policy_card import CARD
+from ...control.policy_node import DRAWS
+from ...control.policy_runner import NoAnswerError, PolicyRunner, state_of
 from ...nodes import plugin
 from ...nodes.launching.launch_file import find, read_assignments, resolve
 from ...nodes.launching.yaml_loader import InputError, in_a_line, nearest
@@ -51,28 +53,37 @@ class Actor(Protocol):
 
 
 class PolicyActor:
-    """A policy, fed as the policy node feeds it.
+    """A policy, asked as the policy node asks it.
 
     Args:
-        policy: The policy.
-        topic: Where its state comes from.
-        index: Which coordinates of it, in its order. (n,)
-        who: The rest.
+        who: Whose images they are, and the key of its draws.
+        task: The task.
     """
 
-    def __init__(self, policy: Policy, topic: str, index: np.ndarray, who: Who) -> None:
-        self.policy, self.who = policy, who
-        self._topic, self._index = topic, index
+    def __init__(self, who: Who, task: Task) -> None:
+        self.task, self.seed = task, who.seed
+        self.wants = wants_of(who.name, task)
+        if who.images:
+            self.wants = replace(self.wants, images=dict(who.images))
+        self.runner = PolicyRunner(load_policy(who.name, task), task, self.wants)
+        names = task.state_names
+        if self.wants.state_topic == "/state":
+            names = task.sensed_state()[0]
+        self._where = {name: k for k, name in enumerate(names)}
 
     def begin(self, episode: int) -> None:
         """Its draws are keyed by seed and episode, as the policy node's."""
-        self.policy.reset(np.random.default_rng([self.who.seed, episode]))
+        self.runner.reset(np.random.default_rng([self.seed, episode, DRAWS]))
 
     def act(self, seen: Mapping[str, np.ndarray], time: float) -> np.ndarray:
-        """What it answers. (m,)"""
-        images = {name: seen[topic] for name, topic in self.who.images.items()}
-        action = self.policy.act({"state": seen[self._topic][self._index], **images})
-        return np.asarray(action, float)
+        """What it answers; the safe action where it has no answer. (m,)"""
+        values = seen[self.wants.state_topic]
+        state = {"state": state_of(self._where, self.wants.state_names, values)}
+        images = {name: seen[topic] for name, topic in self.wants.images.items()}
+        try:
+            return self.runner.plan(time, state | images)[0]
+        except NoAnswerError:
+            return self.task.safe_action()
 
 
 class PlannerActor:
@@ -110,22 +121,10 @@ def actor(who: Who, task: Task) -> Actor:
     try:
         if who.kind == "planner":
             return PlannerActor(from_dict(PlannerNode.Parameters, who.planner, "planner"))
-        if who.kind == "class":
-            policy = policy_class(who.name)(task)
-            topic = GROUND_TRUTH if task.sensed else "/state"
-            return PolicyActor(policy, topic, np.arange(len(task.state_names)), who)
-        from ...control.onnx_policy import OnnxPolicy  # onnxruntime only where it runs
-
-        card = read_card(Path(who.name))
-        check_fit(card, task)
-        names = task.state_names
-        if card.state_topic == "/state":
-            names = task.sensed_state()[0]
-        index = np.array([list(names).index(name) for name in card.state_names], int)
-        return PolicyActor(OnnxPolicy(Path(who.name)), card.state_topic, index, who)
+        return PolicyActor(who, task)
     except InputError:
         raise
-    except (plugin.PluginError, ParameterError, MismatchError) as error:
+    except (plugin.PluginError, ParameterError) as error:
         raise InputError(in_a_line(str(error)), PLACE) from error
     except (Exception, SystemExit) as error:  # an outsider's may fail in any way
         said = in_a_line(f"{type(error).__name__}: {error}")
@@ -149,29 +148,16 @@ def kind_of(name: str) -> str:
             raise InputError(str(error), PLACE) from error
         if all(hasattr(cls, word) for word in ("Parameters", "initial_memory", "plan")):
             return "planner"
-        policy_class(name)
+        try:
+            policy_class(name)
+        except plugin.PluginError as error:
+            raise InputError(str(error), PLACE) from error
         return "class"
     if name not in known:
         hint = nearest(name, known) or f"; planners are {', '.join(known)}"
         said = f"{name}: is no policy's folder, no my_file:MyPolicy and no planner{hint}"
         raise InputError(said, PLACE)
     return "planner"
-
-
-def policy_class(name: str) -> Any:
-    """An outsider's policy, ``my_file:MyPolicy``.
-
-    Raises:
-        InputError: It is none.
-    """
-    try:
-        cls = plugin.load(name, "control")
-    except plugin.PluginError as error:
-        raise InputError(str(error), PLACE) from error
-    lacking = [word for word in ("reset", "act") if not hasattr(cls, word)]
-    if lacking:
-        raise InputError(f"{name}: is no policy; it lacks {', '.join(lacking)}", PLACE)
-    return cls
 
 
 # A planner's parameters are those of the task's own launch file, so that it is as good as there.
@@ -231,12 +217,3 @@ def planner_parameters(
     known = {field.name for field in fields(plugin.load(name, "planners").Parameters)}
     block = {k: v for k, v in found["planner"].items() if k in {"plugin", *known, *words}}
     return {**found, **own, "planner": block}
-
-
-def card_of(who: str) -> PolicyCard:
-    """The card in a policy's folder.
-
-    Raises:
-        InputError: There is none.
-    """
-    return read_card(Path(who))
