@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,14 +34,18 @@ class Who:
     """The folder, ``my_file:MyPolicy``, or the planner's name."""
     seed: int
     """Key of its draws, with the episode's number."""
-    images: Mapping[str, str] = field(default_factory=dict)
-    """The images that it sees: the name of its input -> the topic."""
     planner: Mapping[str, Any] = field(default_factory=dict)
     """Of a planner: the parameters of its node."""
 
 
 class Actor(Protocol):
-    """Acts in one episode after the other."""
+    """Acts in one episode after the other.
+
+    Attributes:
+        missed: How often it had no answer, and the safe action was taken.
+    """
+
+    missed: int
 
     def begin(self, episode: int) -> None:
         """Forget the episode before."""
@@ -56,15 +60,13 @@ class PolicyActor:
     """A policy, asked as the policy node asks it.
 
     Args:
-        who: Whose images they are, and the key of its draws.
+        who: Which one, and the key of its draws.
         task: The task.
     """
 
     def __init__(self, who: Who, task: Task) -> None:
-        self.task, self.seed = task, who.seed
+        self.task, self.seed, self.missed = task, who.seed, 0
         self.wants = wants_of(who.name, task)
-        if who.images:
-            self.wants = replace(self.wants, images=dict(who.images))
         self.runner = PolicyRunner(load_policy(who.name, task), task, self.wants)
         names = task.state_names
         if self.wants.state_topic == "/state":
@@ -83,6 +85,7 @@ class PolicyActor:
         try:
             return self.runner.plan(time, state | images)[0]
         except NoAnswerError:
+            self.missed += 1
             return self.task.safe_action()
 
 
@@ -95,7 +98,7 @@ class PlannerActor:
 
     def __init__(self, parameters: PlannerNode.Parameters) -> None:
         self.planner = PlannerNode.check(parameters)
-        self.seed = parameters.seed
+        self.seed, self.missed = parameters.seed, 0
         self.topic = GROUND_TRUTH if parameters.ground_truth else "/state"
         start = self.planner.task.initial_state(np.random.default_rng(0))
         self.memory: Any = self.planner.initial_memory(0)

@@ -44,6 +44,8 @@ class Result:
     """The whole state at its start (n,); None: no start in the cell could be found."""
     latency_ms: np.ndarray
     """How long each answer took. (T,)"""
+    missed: int = 0
+    """Periods without an answer."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Episodes:
         who.begin(job.episode)
         start = simulator.plant.state()
         latency: list[float] = []
+        missed = who.missed
         verdict = None
         while verdict is None:
             seen, now = simulator.seen(), simulator.time
@@ -126,7 +129,8 @@ class Episodes:
                 raise ValueError(f"{said}, not ({len(simulator.task.action_names)},)")
             verdict = simulator.step(action)
         cost, seconds = simulator.judge.cost, simulator.tick * simulator.task.physics_dt
-        return Result(job, bool(verdict), cost, seconds, start, np.array(latency, np.float32))
+        taken = np.array(latency, np.float32)
+        return Result(job, bool(verdict), cost, seconds, start, taken, who.missed - missed)
 
     def close(self) -> None:
         """Let the cameras go."""

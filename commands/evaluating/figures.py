@@ -79,6 +79,7 @@ def summary_of(request: Request, results: Sequence[Result], wall_s: float) -> di
         "complete": len(results) == len(request.jobs),
         "by_dial": by_dial,
         "latency_ms": _percentiles(latency),
+        "without_answer": sum(result.missed for result in results),
         "failed": [result.job.episode for result in results if not result.success][:20],
         "workers": request.workers,
         "wall_s": round(wall_s, 3),

@@ -97,6 +97,8 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if summary["latency_ms"]:
         taken = summary["latency_ms"]
         rows.append(("an answer", f"{taken['p50']:.2f} ms (p99 {taken['p99']:.2f} ms)"))
+    if summary["without_answer"]:
+        rows.append(("no answer", f"{summary['without_answer']} periods, the safe action each"))
     rows.append(("wall time", f"{summary['wall_s']:.1f} s"))
     return rows
 

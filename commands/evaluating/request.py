@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...control.policy_card import MismatchError, PolicyCard, check_fit, read_card
+from ...control.load_policy import wants_of
+from ...control.policy_card import PolicyCard, read_card
 from ...nodes import plugin
 from ...nodes.bags.bag import BagError
 from ...nodes.bags.dataset import read_card as read_dataset_card
@@ -94,12 +95,7 @@ def request(policy: str, words: Sequence[str]) -> Request:
         who = replace(who, planner=node)
     else:
         sim |= images
-        who = replace(who, images=_images(card, sim) if card else _asked_images(sim))
-    if card is not None:
-        try:
-            check_fit(card, task)
-        except MismatchError as error:
-            raise InputError(str(error), PLACE) from error
+        _show_images(policy, card, task, sim)
     dials = _dials(own.get("dials"))
     conditions = tuple({**sim, "dials": dict(one)} for one in dials)
     for condition in conditions:
@@ -175,28 +171,33 @@ def _check_known(
             raise InputError(f"neither evaluate nor {task.name} has '{name}'{hint}", PLACE)
 
 
-def _images(card: PolicyCard, sim: dict[str, Any]) -> dict[str, str]:
-    """Have the sim publish what a policy looks at: the name of each input -> the topic.
+def _show_images(policy: str, card: PolicyCard | None, task: Task, sim: dict[str, Any]) -> None:
+    """Have the sim show what a policy looks at.
 
     Raises:
-        InputError: A camera that nobody describes.
+        InputError: The policy does not fit the task, or looks at a camera that nobody describes.
     """
-    for name, image in card.images.items():
-        found = _TOPIC.fullmatch(image.topic)
+    try:
+        wants = wants_of(policy, task)
+    except (ParameterError, plugin.PluginError) as error:
+        raise InputError(in_a_line(str(error)), PLACE) from error
+    for name, topic in wants.images.items():
+        found = _TOPIC.fullmatch(topic)
         if not found:
-            raise InputError(f"observation: image {name}: no camera has {image.topic}", PLACE)
-        camera, pixels = found[1], image.shape[1]
-        if camera in (HEIGHTMAP, IN_HAND):
-            sim[camera] = pixels
-        elif camera == TOP:
+            raise InputError(f"observation: image {name}: no camera has {topic}", PLACE)
+        camera, shape = found[1], wants.shapes.get(name)
+        if camera == TOP:
             sim["camera"] = True
-        elif camera not in sim.setdefault("cameras", {}):
-            view = _camera_of(card, camera)
+        elif camera in (HEIGHTMAP, IN_HAND) and shape:
+            sim[camera] = shape[1]
+        elif camera in (HEIGHTMAP, IN_HAND) and not sim.get(camera):
+            raise InputError(f"observation: it looks at {camera}: say {camera}:=64", PLACE)
+        elif camera not in (HEIGHTMAP, IN_HAND) and camera not in sim.setdefault("cameras", {}):
+            view = _camera_of(card, camera) if card else None
             if view is None:
                 said = f"observation: it looks at {camera}: say cameras:={{{camera}: {{...}}}}"
                 raise InputError(said, PLACE)
             sim["cameras"] = {**sim["cameras"], camera: view}
-    return {name: image.topic for name, image in card.images.items()}
 
 
 def _camera_of(card: PolicyCard, name: str) -> Any:
@@ -206,14 +207,6 @@ def _camera_of(card: PolicyCard, name: str) -> Any:
         return asked.get("cameras", {}).get(name)
     except (BagError, OSError, AttributeError):
         return None
-
-
-def _asked_images(sim: Mapping[str, Any]) -> dict[str, str]:
-    """All images that were asked for, each by its camera's name."""
-    names = [name for name in (HEIGHTMAP, IN_HAND) if sim.get(name)]
-    names += [TOP] if sim.get("camera") else []
-    names += list(sim.get("cameras") or {})
-    return {name: f"/camera/{name}/image_raw" for name in names}
 
 
 def _dials(given: Variable | None) -> tuple[dict[str, float], ...]:

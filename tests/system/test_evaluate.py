@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+import made_policies
 import numpy as np
 import pytest
 from launches import command, covary_here, environment, launch, wait_for
@@ -51,6 +52,12 @@ class Broken(Pilot):
         if self.episodes == 2:
             raise RuntimeError("out of ideas")
         return super().act(observation)
+
+
+class Looks(Pilot):
+    """Looks from above."""
+
+    images = {"heights": "/camera/heightmap/image_raw"}
 
 
 class Nothing:
@@ -106,6 +113,31 @@ def test_a_planner_is_judged_as_in_a_launch(place):
         assert line["success"] == episode["success"]
         assert line["cost"] == pytest.approx(episode["cost"], rel=1e-6)
         assert line["seconds"] == pytest.approx(episode["duration"])
+
+
+@pytest.mark.parametrize(
+    ("policy", "task", "words"),
+    [
+        ("pilot:Pilot", "point_mass", ("dials:={observation_noise: 0.01, actuator_gain: 0.3}",)),
+        ("flow", "push", ("dials:={camera_tilt: 30, mirrored_image: 0.5, action_delay: 1}",)),
+    ],
+)
+def test_a_policy_is_judged_as_in_a_launch(place, policy, task, words):
+    """Starts, draws, chunks, images, dials: everything that it sees and does, to the last bit."""
+    if policy == "flow":
+        made = {"head": "flow", "chunk": 4, "execute": 3, "pixels": 16}
+        made_policies.made_policy(place / "flow", "push", **made)
+    words, episodes = (*words, "seed:=2"), 4 if policy == "pilot:Pilot" else 2
+    asked = ("heightmap:=16",) if policy == "flow" else ()
+    run = launch(place, task, f"policy:={policy}", *words, *asked, f"episodes:={episodes}",
+                 "--lockstep", "record:=false", here=True)  # fmt: skip
+    evaluate(place, policy, task, *words, f"episodes:={episodes}", "workers:=1", "out:=policy")
+    told = run.stats("sim")["episodes"]
+    found = lines(place / "policy")
+    assert [line["success"] for line in found] == [episode["success"] for episode in told]
+    assert [line["cost"] for line in found] == [episode["cost"] for episode in told]
+    if policy == "pilot:Pilot":
+        assert {line["success"] for line in found} == {True, False}
 
 
 def test_dials_are_values_apart_over_the_same_starts(place):
@@ -198,6 +230,7 @@ def test_a_policy_that_fails_ends_it_with_a_line(place):
         (("gym_expert", "FetchPus-v4"), "did you mean FetchPush-v4"),
         (("pilot:Nothing", "push"), "is no policy; it lacks reset, act"),
         (("pilot:Pilott", "push"), "no class 'Pilott'"),
+        (("pilot:Looks", "push"), "it looks at heightmap: say heightmap:=64"),
         ((".",), "there is no policy.yaml"),
         (("expert", "block_push", "--json", "nowhere/x.json"), "no folder"),
     ],
