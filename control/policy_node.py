@@ -28,6 +28,7 @@ from .takeover import Takeover, TakeoverLimits
 
 NEWEST = 20_000
 """Times and uncertainties that the statistics are taken over; a run of days keeps no more."""
+GROUND_TRUTH = "/ground_truth"
 STATE, IMAGE = "covary_msgs/msg/State", "sensor_msgs/msg/Image"
 DRAWS, FALLBACK_DRAWS = 1, 2
 """Last words of the keys of draws: a policy's are none of those that drew the start."""
@@ -98,9 +99,11 @@ class PolicyNode(Node):
 
     @staticmethod
     def also_subscribes(parameters: Parameters) -> dict[str, str]:
-        """The topics of its policy, and of its fallback."""
-        task = load_task(parameters.task, parameters.task_options)
-        return topics_of(wants_of(parameters.policy, task), task, parameters.fallback is not None)
+        """The topics of its policy, and of its fallback, as far as it may listen to them."""
+        p = parameters
+        task = load_task(p.task, p.task_options)
+        topics = topics_of(wants_of(p.policy, task), task, p.fallback is not None)
+        return {t: kind for t, kind in topics.items() if t != GROUND_TRUTH or p.ground_truth}
 
     @staticmethod
     def asks_for(parameters: Parameters) -> dict[str, str]:
@@ -125,8 +128,8 @@ class PolicyNode(Node):
         check_loadable(p.policy)
         takeover = None if p.fallback is None else _takeover(p, task)
         seen = topics_of(wants, task, takeover is not None)
-        if "/ground_truth" in seen and not p.ground_truth:
-            who = p.policy if wants.state_topic == "/ground_truth" else "fallback"
+        if GROUND_TRUTH in seen and not p.ground_truth:
+            who = p.policy if wants.state_topic == GROUND_TRUTH else "fallback"
             raise ParameterError(
                 f"ground_truth: {who} needs the poses of the things of {p.task}, which no sensor "
                 "tells: say ground_truth: true",
@@ -318,7 +321,7 @@ class PolicyNode(Node):
 
 def whole_topic(task: Task) -> str:
     """Where the whole state of a task is published."""
-    return "/ground_truth" if task.sensed else "/state"
+    return GROUND_TRUTH if task.sensed else "/state"
 
 
 def topics_of(wants: Wants, task: Task, planned: bool) -> dict[str, str]:
