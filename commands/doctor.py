@@ -30,7 +30,10 @@ NEEDED = {
 """Packages that a plain installation has, and what for."""
 
 OPTIONAL = {
-    "torch": ("learned models", "pip install 'covary[learn]'"),
+    "torch": ("training", "pip install 'covary[learn]'"),
+    "safetensors": ("weights of trained policies", "pip install 'covary[learn]'"),
+    "onnx": ("files of trained policies", "pip install 'covary[learn]'"),
+    "onnxruntime": ("running a trained policy", "pip install 'covary[deploy]'"),
     "escnn": ("steerable networks", "pip install --no-deps escnn==1.0.11"),
     "pybullet": ("the second physics engine", "pip install --only-binary :all: 'covary[bullet]'"),
     "gymnasium-robotics": ("Fetch, PointMaze and others", "pip install gymnasium-robotics"),

@@ -1,4 +1,4 @@
-"""`covary export DIR`: a dataset as other tools read it: LeRobotDataset v3, robomimic, Minari."""
+"""`covary export DIR`: a dataset for other tools (LeRobot, robomimic, Minari), a policy as ONNX."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ..control.policy_card import CARD
 from ..nodes.bags.bag import BagError
 from ..nodes.bags.dataset import BAGS, Dataset, Episode
-from ..nodes.launching.yaml_loader import in_a_line
+from ..nodes.launching.yaml_loader import InputError, in_a_line
 from .exports.contents import Contents, ExportError
 from .exports.formats import Format, chosen
 
@@ -51,7 +52,10 @@ class Outcome:
 
 def export(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Dataset, run folder, or folder of bags.")
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Dataset, run folder, or folder of bags; or a policy's folder."
+        ),
     ],
     lerobot: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Write a LeRobotDataset v3.0 folder.")
@@ -71,16 +75,29 @@ def export(
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave out episodes that cannot be exported.")
     ] = False,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Of a policy: check its network, make it if it is gone.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --onnx: copy the network there.")
+    ] = None,
     summary: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the summary there too.")
     ] = None,
 ) -> None:
-    """Write a dataset in the format of another tool.
+    """Write a dataset in the format of another tool, or a policy's network as an ONNX file.
 
     Every episode is checked before anything is written. What stands at PATH or NAME afterwards is
-    whole: until then it is in a temporary folder beside it.
+    whole: until then it is in a temporary folder beside it. A policy's folder has its policy.onnx
+    already: --onnx holds it to its card and asks it, and makes it from the weights where it is
+    missing.
     """
     complain = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    if onnx or out is not None or (folder / CARD).is_file():
+        others = [name for name, value in (("--lerobot", lerobot), ("--robomimic", robomimic),
+                                           ("--minari", minari)) if value is not None]  # fmt: skip
+        _network(folder, onnx, out, others, summary, complain)
+        return
     try:
         form = chosen(lerobot, robomimic, minari, images)
         outcome = run(Path(folder), form, ground_truth, skip_damaged, complain)
@@ -93,6 +110,50 @@ def export(
         complain.print("stopped; nothing was written")
         raise
     Console(highlight=False).print(_table(outcome))
+
+
+def _network(
+    folder: Path,
+    onnx: bool,
+    out: Path | None,
+    others: list[str],
+    summary: Path | None,
+    complain: Console,
+) -> None:
+    """Export a policy's network and say what it takes and gives."""
+    try:
+        if others:
+            raise ExportError(f"{others[0]} is for datasets, --onnx for policies: one at a time")
+        if not onnx:
+            what = f"{folder} is a policy" if out is None else "--out is for a policy's network"
+            raise ExportError(f"{what}: say --onnx")
+        from .exports.policy_network import export_network  # onnxruntime only where it is asked
+
+        found = export_network(folder, out)
+        shown = {**vars(found), "path": str(found.path)}
+        if summary is not None:
+            summary.write_text(json.dumps(shown, indent=2) + "\n", encoding="utf-8")
+    except ModuleNotFoundError as error:
+        complain.print(f"--onnx needs {error.name}: pip install 'covary[deploy]'")
+        raise typer.Exit(2) from error
+    except (InputError, ExportError, ValueError, OSError) as error:
+        complain.print(in_a_line(str(error)))
+        raise typer.Exit(2) from error
+    table = Table(show_header=False, title_justify="left")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    rows = [("onnx", str(found.path)), ("sha256", found.sha256)]
+    rows += [("made", "from the weights")] if found.made else []
+    rows += [(f"input {name}", _shape(shape)) for name, shape in found.inputs.items()]
+    rows += [(f"output {name}", _shape(shape)) for name, shape in found.outputs.items()]
+    rows += [("size", f"{found.size / 1e6:.2f} MB"), ("an answer", f"{found.answer_ms:.2f} ms")]
+    for name, value in rows:
+        table.add_row(name, escape(in_a_line(value)))
+    Console(highlight=False).print(table)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "float32 " + " x ".join(map(str, shape))
 
 
 def run(

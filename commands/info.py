@@ -1,4 +1,4 @@
-"""`covary info BAG|RUN|DATASET`: what a recording holds, a run, or a dataset (with pictures)."""
+"""`covary info BAG|RUN|DATASET|POLICY`: what a recording, a run, a dataset or a policy holds."""
 
 import shlex
 from pathlib import Path
@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ..control.policy_card import CARD, read_card
 from ..nodes.bags.bag import BagError
 from ..nodes.bags.dataset import Dataset, is_dataset
 from ..nodes.bags.reader import Bag
-from ..nodes.launching.yaml_loader import in_a_line
+from ..nodes.launching.yaml_loader import InputError, in_a_line
+from .policy_table import policy_table
 
 _SHOWN = ("task", "task_options", "engine", "dials", "seed", "episode", "success", "aborted",
           "cost", "duration", "model_sha256", "launch", "git_revision", "covary_version",
@@ -23,7 +25,8 @@ def info(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="BAG|RUN|DATASET", help="Bag folder, .mcap file, run folder, or dataset."
+            metavar="BAG|RUN|DATASET|POLICY",
+            help="Bag folder, .mcap file, run folder, dataset, or a trained policy's folder.",
         ),
     ],
     out: Annotated[
@@ -31,7 +34,7 @@ def info(
         typer.Option(metavar="FOLDER", help="Where a dataset's pictures go; else beside its card."),
     ] = None,
 ) -> None:
-    """Show what a recording holds: topics, rates, task, seed, result, model.
+    """Show what a recording holds: topics, rates, task, seed, result, model. Of a policy: its card.
 
     Of a dataset: its episodes, and a contact sheet, action histograms and a map of the workspace as
     PNG files. A run folder is taken for a dataset where --out says where these go. Exit code 1:
@@ -43,13 +46,15 @@ def info(
             _show_dataset(path, path if out is None else out, console)
         elif out is not None:
             raise BagError(f"{path}: --out is for the pictures of a dataset or a run")
+        elif (path / CARD).is_file():
+            console.print(policy_table(path, read_card(path)))
         elif is_run_folder(path):
             console.print(run_table(path))
         else:
             bag = Bag(path)
             console.print(facts_table(bag))
             console.print(topic_table(bag))
-    except (BagError, OSError) as error:
+    except (BagError, InputError, OSError) as error:
         Console(stderr=True, soft_wrap=True, highlight=False).print(
             in_a_line(str(error)), markup=False
         )

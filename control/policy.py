@@ -21,3 +21,12 @@ class Policy(Protocol):
     def act(self, observation: Observation) -> np.ndarray:
         """The action for now, in the task's units, not yet projected onto its limits. (m,)"""
         ...
+
+
+def draws_of(seed: int, episode: int) -> np.random.Generator:
+    """What a policy is reset with at an episode's begin: other draws than those of the start."""
+    return np.random.default_rng([seed, episode, _DRAWS])
+
+
+_DRAWS = 1
+"""Last word of the key; not 0, with which keys are padded."""

@@ -22,6 +22,7 @@ from ..sim.task_messages import plan_message
 from .load_policy import Wants, check_loadable, is_folder, load_policy, wants_of
 from .moments import Moments
 from .pixels import pixels_of
+from .policy import draws_of
 from .policy_runner import NoAnswerError, PolicyRunner, state_of
 from .success_map import read_map
 from .takeover import Takeover, TakeoverLimits
@@ -30,8 +31,8 @@ NEWEST = 20_000
 """Times and uncertainties that the statistics are taken over; a run of days keeps no more."""
 GROUND_TRUTH = "/ground_truth"
 STATE, IMAGE = "covary_msgs/msg/State", "sensor_msgs/msg/Image"
-DRAWS, FALLBACK_DRAWS = 1, 2
-"""Last words of the keys of draws: a policy's are none of those that drew the start."""
+FALLBACK_DRAWS = 2
+"""Last word of the key of the fallback's draws: neither the start's nor the policy's."""
 
 
 class PolicyNode(Node):
@@ -194,10 +195,10 @@ class PolicyNode(Node):
     def begin(self, episode: int) -> None:
         """Another episode: policy and fallback forget the one before."""
         self.episode = episode
-        key = [self.parameters.seed, max(episode, 0)]
-        self.runner.reset(np.random.default_rng([*key, DRAWS]))
+        seed, number = self.parameters.seed, max(episode, 0)
+        self.runner.reset(draws_of(seed, number))
         if self.takeover is not None:
-            seeds = np.random.SeedSequence([*key, FALLBACK_DRAWS])
+            seeds = np.random.SeedSequence([seed, number, FALLBACK_DRAWS])
             self.takeover.reset(int(seeds.generate_state(1)[0]))
         self.write_stats()
 
@@ -310,7 +311,7 @@ class PolicyNode(Node):
             shape = (height, width, channels) if colours else (height, width)
             seen[name] = np.zeros(shape, np.uint8 if colours else np.float32)
         try:
-            self.runner.reset(np.random.default_rng([p.seed, DRAWS]))
+            self.runner.reset(draws_of(p.seed, 0))
             self.runner.plan(0.0, seen)
         except NoAnswerError:
             pass  # what is made up may be more than it can take; the real ones are judged

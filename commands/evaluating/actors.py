@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from ...control.load_policy import load_policy, policy_class, wants_of
+from ...control.policy import draws_of
 from ...control.policy_card import CARD
-from ...control.policy_node import DRAWS
 from ...control.policy_runner import NoAnswerError, PolicyRunner, state_of
 from ...nodes import plugin
 from ...nodes.launching.launch_file import find, read_assignments, resolve
@@ -75,7 +75,7 @@ class PolicyActor:
 
     def begin(self, episode: int) -> None:
         """Its draws are keyed by seed and episode, as the policy node's."""
-        self.runner.reset(np.random.default_rng([self.seed, episode, DRAWS]))
+        self.runner.reset(draws_of(self.seed, episode))
 
     def act(self, seen: Mapping[str, np.ndarray], time: float) -> np.ndarray:
         """What it answers; the safe action where it has no answer. (m,)"""

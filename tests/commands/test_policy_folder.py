@@ -1,0 +1,107 @@
+"""`covary export POLICY --onnx` and `covary info POLICY`: a policy's folder and what it says."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from hand_policies import hand_policy, homing_gain
+from typer.testing import CliRunner
+
+from covary.commands.main import build
+from covary.control.onnx_policy import OnnxPolicy
+from covary.control.policy_card import read_card, write_card
+from covary.sim.tasks.point_mass import PointMass
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+TASK = PointMass()
+
+
+def run(*words):
+    return CliRunner().invoke(build(words[0]), list(map(str, words)), env={"COLUMNS": "120"})
+
+
+@pytest.fixture
+def policy(tmp_path):
+    return hand_policy(tmp_path / "policy", TASK, homing_gain(), chunk=4, execute=2,
+                       images={"heightmap": 8}, metrics={"validation_loss": 0.125})  # fmt: skip
+
+
+def test_a_network_is_held_to_its_card_and_copied(policy, tmp_path):
+    copy, summary = tmp_path / "there.onnx", tmp_path / "summary.json"
+    done = run("export", policy, "--onnx", "--out", copy, "--summary", summary)
+    assert done.exit_code == 0, done.output
+    for words in ("1 x 6", "1 x 1 x 8 x 8", "1 x 4 x 2", "output uncertainty", "an answer"):
+        assert words in done.output
+    assert copy.read_bytes() == (policy / "policy.onnx").read_bytes()
+    said = json.loads(summary.read_text())
+    assert said["sha256"] == hashlib.sha256(copy.read_bytes()).hexdigest()
+    assert said["outputs"]["action"] == [1, 4, 2] and not said["made"]
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_what_cannot_be_exported_is_one_line(policy, tmp_path):
+    broken = hand_policy(tmp_path / "broken", TASK, homing_gain(), bias=np.inf)
+    bare = hand_policy(tmp_path / "bare", TASK, homing_gain(), network=False)
+    (tmp_path / "taken").write_text("mine")
+    cut = hand_policy(tmp_path / "cut", TASK, homing_gain())
+    (cut / "policy.onnx").write_bytes((cut / "policy.onnx").read_bytes()[:-9])
+    cases = {
+        (broken, "--onnx"): "an answer of it is not finite",
+        (bare, "--onnx"): "neither policy.onnx nor weights.safetensors",
+        (cut, "--onnx"): "truncated or changed",
+        (tmp_path, "--onnx"): "no policy: there is no policy.yaml in it",
+        (policy,): "is a policy: say --onnx",
+        (policy, "--out", "x"): "say --onnx",
+        (policy, "--onnx", "--out", tmp_path / "taken"): "is there already",
+        (policy, "--onnx", "--robomimic", "x"): "--robomimic is for datasets",
+        (tmp_path, "--out", "x"): "--out is for a policy's network: say --onnx",
+    }
+    for words, said in cases.items():
+        done = run("export", *words)
+        assert done.exit_code == 2 and said in done.output, done.output
+        assert done.output.count("\n") == 1
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["deterministic", "flow"])
+def test_a_network_that_is_gone_is_made_from_the_weights(tmp_path, head):
+    torch = pytest.importorskip("torch")
+    from made_policies import made_policy
+    from safetensors.torch import save_file
+
+    from covary.control.policies.network import Architecture, PolicyNetwork
+
+    folder, card = made_policy(tmp_path / "policy", "point_mass", head=head, chunk=2)
+    recipe = {"head": head, "chunk": 2, "width": 32, "depth": 2, "symmetry": "full"}
+    card = type(card)(**{**vars(card), "recipe": recipe, "state_topic": "/state"})
+    write_card(folder, card)
+    torch.manual_seed(1)
+    network = PolicyNetwork(TASK, card.state_names, {}, Architecture.of(recipe))
+    save_file(network.state_dict(), folder / "weights.safetensors")
+    (folder / "policy.onnx").unlink()
+    done = run("export", folder, "--onnx")
+    assert done.exit_code == 0 and "from the weights" in done.output, done.output
+    assert read_card(folder).files["policy.onnx"] != card.files["policy.onnx"]
+    policy = OnnxPolicy(folder)
+    assert np.isfinite(policy.plan({"state": TASK.initial_state(np.random.default_rng(0))})).all()
+    (folder / "policy.onnx").unlink()
+    weights = folder / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-40])
+    done = run("export", folder, "--onnx")
+    assert done.exit_code == 2 and "not the weights that its card is of" in done.output
+    assert done.output.count("\n") == 1
+
+
+def test_info_shows_the_card(policy):
+    done = run("info", policy)
+    assert done.exit_code == 0, done.output
+    for words in ("point_mass", "D8, exact", "heightmap (1 x 8 x 8)", "4, of which 2 are executed",
+                  "validation_loss 0.125", "policy.onnx", "6 coordinates of /state"):  # fmt: skip
+        assert words in done.output
+    text = (policy / "policy.yaml").read_text()
+    (policy / "policy.yaml").write_text(text.replace("chunk: 4", "chunk: many"))
+    done = run("info", policy)
+    assert done.exit_code == 2 and "policy.yaml:" in done.output and done.output.count("\n") == 1
