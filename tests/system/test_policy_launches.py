@@ -1,7 +1,9 @@
 """A policy in the planner's place, in whole launches; who takes over from it; what it proposes."""
 
 import json
+import re
 
+import code_blocks
 import numpy as np
 import pytest
 from hand_policies import chasing_gain, hand_policy, homing_gain
@@ -200,6 +202,19 @@ def test_a_dataset_is_collected_with_a_policy(tmp_path, homing):
     assert done.returncode == 0, done.stderr + done.stdout
     book = (tmp_path / "data" / "attempts.jsonl").read_text().splitlines()
     assert [json.loads(line)["success"] for line in book] == [True, True]
+
+
+def test_the_pages_own_policy_runs(tmp_path):
+    page = code_blocks.ROOT / "docs" / "policies.md"
+    (block,) = [b for b in code_blocks.blocks(page) if b.file == "my_policy.py"]
+    (tmp_path / block.file).write_text(block.text)
+    words = ("policy:=my_policy:Chase", "episodes:=1", "--lockstep")
+    run = launch(tmp_path, "push", *words, here=True)
+    assert run.summary["episodes"] == 1 and run.summary["failed_plans"] == 0
+    shown = [b.text for b in code_blocks.blocks(page) if b.language == "bash"]
+    words = set(re.findall(r"(\w+):=", " ".join(shown))) - {"out", "map"}
+    args = covary_here(tmp_path, "launch", "block_pick", "--show-args").stdout
+    assert sorted(word for word in words if word not in args) == []
 
 
 @SLOW
