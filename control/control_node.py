@@ -20,7 +20,7 @@ class ControlNode(Node):
     """Listens to /state and /plan, publishes /command.
 
     In real time each state is answered at once from the plan at hand. Behind the tick barrier it
-    waits for the plan made from that very state.
+    waits for the plan made from that very state, and answers again where either is sent again.
     """
 
     publishes: ClassVar[dict[str, str]] = {"/command": "sensor_msgs/msg/JointState"}
@@ -99,8 +99,9 @@ class ControlNode(Node):
             self.log.warning("refused a plan: %s", error)
             self.stats["refused_plans"] += 1
             return
-        self.plan_time = time
-        self.follower.offer(time, dt, actions)
+        if self.realtime or time != self.plan_time:  # else it is the one at hand, sent again
+            self.plan_time = time
+            self.follower.offer(time, dt, actions)
         if not self.realtime and self.state_time == time:
             self.answer()
 

@@ -47,12 +47,19 @@ class Publisher:
         self._type = message_class.__msgtype__
         messages.prepare(self._type)
         self._publisher = bus.publisher(self._type, topic, depth)
+        self._last = b""
 
     def publish(self, message: Any) -> None:
         """Send a message; it is copied into bytes at once."""
         if message.__msgtype__ != self._type:
             raise TypeError(f"{self.topic} carries {self._type}, not {message.__msgtype__}")
-        self._publisher.put(messages.serialize(message))
+        self._last = messages.serialize(message)
+        self._publisher.put(self._last)
+
+    def repeat(self) -> None:
+        """Send the last message again, byte for byte, if there is one."""
+        if self._last:
+            self._publisher.put(self._last)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from . import messages
 from .bags.episode_bags import EpisodeBags
-from .bus.local_bus import LocalBus
+from .bus.local_bus import REPEATED, LocalBus
 from .bus.wire import checked
 from .launching.yaml_loader import nearest
 from .node import Node
@@ -26,6 +26,8 @@ LAST_WORDS_S = 0.5
 
 class RecorderNode(Node):
     """Records one bag an episode; keeps every message, and counts those that never came.
+
+    What is sent again behind the tick barrier is kept once.
 
     In the bags `log_time` is simulated time (see `EpisodeBags.add`) and `publish_time` the sender's
     time from the attachment: the wall clock's between processes, simulated in lockstep.
@@ -130,6 +132,7 @@ class RecorderNode(Node):
         self.earlier = sorted(str(f.parent) for f in folder.glob("*/metadata.yaml"))
         self.reported = -1
         self.sequences: dict[bytes, int] = {}
+        self.newest: dict[bytes, bytes] = {}  # of each publisher, where it may be sent again
         self.gathered: list[tuple] | None = None
         self.stats.update(bags=self.earlier, messages=0, dropped=0, outside=0, failed="")
         for topic, type_name in wanted.items():
@@ -164,6 +167,10 @@ class RecorderNode(Node):
         if last is not None and attachment.sequence > last + 1:
             self.stats["dropped"] += attachment.sequence - last - 1
         self.sequences[attachment.gid] = max(attachment.sequence, last or 0)
+        if type_name in REPEATED and not self.realtime:
+            if self.newest.get(attachment.gid) == payload:
+                return
+            self.newest[attachment.gid] = payload
         try:
             self.bags.add(topic, type_name, payload, attachment.time_ns, attachment.sequence)
         except (messages.MessageError, struct.error, IndexError) as error:

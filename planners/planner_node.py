@@ -27,9 +27,10 @@ NEWEST = 20_000
 class PlannerNode(Node):
     """Listens to /state (or /ground_truth), publishes /plan.
 
-    Only the newest state is planned from. Behind the tick barrier every state is answered and the
-    budget is ignored. In real time a plan that took longer than the budget counts as an overrun and
-    is published as the late policy says; meanwhile control goes on along the plan before.
+    Only the newest state is planned from. Behind the tick barrier every state is answered (one that
+    is sent again with the plan made before) and the budget is ignored. In real time a plan that
+    took longer than the budget counts as an overrun and is published as the late policy says;
+    meanwhile control goes on along the plan before.
 
     The algorithm's own parameters can be set while it runs, by ROS 2's parameter services.
     """
@@ -122,6 +123,7 @@ class PlannerNode(Node):
         self._count_rollouts()
         self.episode = -1
         self.state_time = -1.0
+        self.planned = False  # from the newest state
         self.memory: Any = warm
         self.plan_ms: deque[float] = deque(maxlen=NEWEST)
         self.stats.update(
@@ -142,7 +144,12 @@ class PlannerNode(Node):
             self.episode = message.episode
             self.memory = self.planner.initial_memory(self.memory_seed())
             self.write_stats()
-        self.state_time = time
+        elif time == self.state_time and not self.realtime:
+            # Somebody has not heard one of us. To plan again would move the memory on.
+            if self.planned:
+                self.plans.repeat()
+            return
+        self.state_time, self.planned = time, False
         before = wall.perf_counter()
         self._evaluated.clear()
         try:
@@ -163,6 +170,7 @@ class PlannerNode(Node):
             self.stats["overruns"] += 1
             actions = late_actions(self.task, plan, taken_ms * 1e-3, self.parameters.late_policy)
         self.plans.publish(plan_message(self.task, time, plan.dt, actions))
+        self.planned = True
 
     def memory_seed(self) -> int:
         """Key of this episode's draws."""

@@ -119,6 +119,13 @@ class Images:
                 self._eyes[place].info.publish(_info(header, pixels, seen.k, seen.p))
                 self._eyes[place].image.publish(_image(header, pixels))
 
+    def repeat(self) -> None:
+        """Send the last images again as they were."""
+        for source in self._sources:
+            for eye in source.eyes:
+                eye.info.repeat()
+                eye.image.repeat()
+
     def close(self) -> None:
         """Let the cameras go."""
         self.views.close()

@@ -60,6 +60,13 @@ class Senses:
         self._episode = episode
         self._state.publish(state_message(self._names, time, episode, self._sensed(x)))
 
+    def repeat(self) -> None:
+        """Send again what is answered, byte for byte: somebody may not have heard it."""
+        self._images.repeat()
+        if self._truth is not None:
+            self._truth.repeat()
+        self._state.repeat()
+
     def publish_cost(self, time: float, judge: Judge, last: bool) -> None:
         """Publish what the period that began at a time (s) has cost, and the last one's end."""
         final = self._sensed(self.plant.state()) if last else np.zeros(0)

@@ -13,6 +13,7 @@ import numpy as np
 from ..nodes import messages
 from ..nodes.node import Node
 from ..nodes.parameters import ParameterError
+from .barrier import ANSWERS, Barrier
 from .dialled_senses import is_flipped
 from .engines.engine import EngineError
 from .episode_requests import EpisodeRequests
@@ -33,16 +34,14 @@ PHYSICS_EVERY = 100
 NEWEST = 20_000
 """Sensor-to-command times that the percentiles are taken over."""
 
-ANSWERS = {"/plan": "JointTrajectory", "/command": "JointState"}
-"""Message types of the topics by which nodes answer a tick."""
-
 
 class SimNode(Node):
     """Runs a task's episodes in MuJoCo; publishes what sensors see, obeys /command, judges.
 
     In real time the plant is stepped by the wall clock and takes up the newest valid command at
     every physics tick. Behind the tick barrier time stands still until the command for the newest
-    state has come. Time runs on over episodes and never goes back.
+    state has come, and a state that is not answered is sent again. Time runs on over episodes and
+    never goes back.
     """
 
     publishes: ClassVar[dict[str, str]] = {
@@ -92,14 +91,14 @@ class SimNode(Node):
         )
         record = self.run_folder / f"{self.name}.safe.jsonl" if self.run_folder else None
         self.safe = SafeSpans(self.task.safe_action(), self.log, record)
-        self.stats.update(late_ticks=0, limited=0, interventions=0, safe_s=0.0)
+        self.stats.update(late_ticks=0, limited=0, interventions=0, safe_s=0.0, repeated=0)
         self.publishers = {
             topic: self.create_publisher(messages.message_class(self.publishes[topic]), topic)
             for topic in ("/applied", "/physics", "/episode")
         }
         self.create_subscription(messages.JointState, "/command", self.on_command)
         self.create_subscription(messages.PoseStamped, "/goal", self.on_goal)
-        self.answered: dict[str, float] = {}
+        self.barrier = Barrier(p.path, p.tick_timeout_s)
         for topic in () if self.realtime else p.path.values():
             if topic != "/command":
                 kind = getattr(messages, ANSWERS[topic])
@@ -117,8 +116,7 @@ class SimNode(Node):
         if self.realtime:
             self.create_timer(self.task.physics_dt, self.on_physics_timer)
         else:
-            timeout = self.parameters.tick_timeout_s
-            self.create_timer(max(timeout / 4, 0.05), self.check_barrier, wall=True)
+            self.create_timer(max(self.barrier.repeat_s / 2, 0.05), self.check_barrier, wall=True)
         if not self.parameters.on_request:
             self.begin_episode()
 
@@ -154,6 +152,7 @@ class SimNode(Node):
         self.sensed_at = self.time
         self.sensed_wall = wall.perf_counter()
         self.senses.publish(self.sensed_at, self.index)
+        self.barrier.begin(self.sensed_at)
 
     def step(self) -> None:
         """One physics tick with whatever the guard lets through."""
@@ -264,24 +263,18 @@ class SimNode(Node):
 
     def note(self, topic: str, message) -> None:
         """Remember which state a node has answered last."""
-        self.answered[topic] = messages.seconds(message.header.stamp)
+        self.barrier.note(topic, messages.seconds(message.header.stamp))
 
     def check_barrier(self) -> None:
-        """Abort the run when a node has not answered for too long."""
-        if (
-            not self.running
-            or wall.perf_counter() - self.sensed_wall < self.parameters.tick_timeout_s
-        ):
+        """Send a state again that is not answered; abort the run when that was long in vain."""
+        if not self.running:
             return
-        silent = self.unanswered()
-        self.abort(f"{silent} did not answer t={self.sensed_at:.3f} s within the tick timeout")
-
-    def unanswered(self) -> str:
-        """Name the first node of the path that has not answered the newest state."""
-        for node, topic in self.parameters.path.items():
-            if topic == "/command" or self.answered.get(topic) != self.sensed_at:
-                return f"node {node} ({topic})"
-        return "no node"
+        if self.barrier.is_over():
+            silent, time = self.barrier.silent(), self.sensed_at
+            self.abort(f"{silent} did not answer t={time:.3f} s within the tick timeout")
+        elif self.barrier.repeats():
+            self.stats["repeated"] += 1
+            self.senses.repeat()
 
     def abort(self, reason: str) -> None:
         """End the episode as aborted, and the node as failed."""
@@ -297,6 +290,8 @@ class SimNode(Node):
         time = messages.seconds(message.header.stamp)
         if not self.running or time < self.first_tick * self.task.physics_dt - 1e-9:
             return  # of an earlier episode
+        if not self.realtime and time < self.sensed_at:
+            return  # it was answered twice, since the state was sent twice
         try:
             action = command_action(self.task, message)
         except TaskMessageError as error:

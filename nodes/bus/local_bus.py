@@ -13,6 +13,14 @@ from .wire import Attachment, checked
 CLOCK = "rosgraph_msgs/msg/Clock"
 _CLOCK = struct.Struct("<4xiI")  # a Clock's bytes: header of the CDR, seconds, nanoseconds
 
+REPEATED = (
+    "covary_msgs/msg/State",
+    "sensor_msgs/msg/Image",
+    "sensor_msgs/msg/CameraInfo",
+    "trajectory_msgs/msg/JointTrajectory",
+    "sensor_msgs/msg/JointState",
+)
+"""Types of what is sent again, byte for byte, where time waits for an answer."""
 
 MOST_BYTES = 256 * 1024 * 1024
 """What may wait on one topic for a node that keeps all: one that stands still fills no memory."""
@@ -39,7 +47,8 @@ class Subscription:
         depth: How many of the newest to keep; 0 keeps all that `MOST_BYTES` hold.
 
     Attributes:
-        dropped: Messages that made room for newer ones before they were taken.
+        dropped: Messages that made room for newer ones before they were taken; a repetition of the
+            message before it is no loss.
         deliver: Called by the one who drives a local graph when a message waits.
     """
 
@@ -51,6 +60,8 @@ class Subscription:
         self._waiting: deque[tuple[bytes, Attachment]] = deque(maxlen=depth or None)
         # Each is written by one thread only: who pushes, and who takes.
         self._bytes_in = self._bytes_out = 0
+        self._newest = b""
+        self._spare = False  # what waits is a repetition of what was taken
 
     def push(self, payload: bytes, attachment: Attachment) -> None:
         """Put a message in; the bus does."""
@@ -63,8 +74,12 @@ class Subscription:
                     break
                 self._bytes_in -= len(old)
                 self.dropped += 1
-        elif len(self._waiting) == self._waiting.maxlen:
-            self.dropped += 1
+        else:
+            full = len(self._waiting) == self._waiting.maxlen
+            again = payload == self._newest and self.type_name in REPEATED
+            self.dropped += full and not (again or self._spare)
+            self._spare = again and (self._spare or not full)
+            self._newest = payload
         self._waiting.append((payload, attachment))
 
     def take(self) -> tuple[bytes, Attachment] | None:

@@ -234,7 +234,9 @@ def test_the_recipe_lets_in_who_is_on_the_list_and_nobody_else(tmp_path, running
         # The same attempt with a certificate that has an entry: the test can tell.
         friend = Intruder(port, ours)
         try:
-            for _ in range(10):  # on a busy machine it meets the others late
+            # On a busy machine it meets the others late.
+            wait_for(friend.states.waiting, 120, launchers["robot"])
+            for _ in range(10):
                 states, others, nodes, answers = friend.attempt(1.0)
                 if states and others and answers:
                     break
