@@ -7,10 +7,12 @@ the nodes to be reachable before this one calls itself configured).
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import faulthandler
 import json
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -129,5 +131,21 @@ def _stop_early(number: int, _: Any) -> None:
     sys.exit(128 + number)
 
 
+def _leave() -> None:
+    """The last of a process whose node is ended: nothing of it is left to take down.
+
+    Zenoh's threads may wait for each other for ever while the interpreter goes, on a busy machine,
+    and a node that has ended in order would count as failed.
+    """
+    if _ended:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_ended[0])
+
+
+_ended: list[int] = []
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    atexit.register(_leave)  # the first of all, so that it is called after all others
+    _ended.append(main(sys.argv[1:]))
+    sys.exit(_ended[0])
