@@ -121,10 +121,9 @@ class Images:
 
     def repeat(self) -> None:
         """Send the last images again as they were."""
-        for source in self._sources:
-            for eye in source.eyes:
-                eye.info.repeat()
-                eye.image.repeat()
+        for eye in self._eyes.values():
+            eye.info.repeat()
+            eye.image.repeat()
 
     def close(self) -> None:
         """Let the cameras go."""
