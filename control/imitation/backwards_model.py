@@ -1,0 +1,215 @@
+"""`BackwardsModel`: which action and which state came before a state, each as a Gaussian."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...symmetry.declaration import Symmetry
+from ...symmetry.layers.linear import Linear, Mode
+from ...symmetry.layers.representation import Representation, regular, trivial_of
+from ..policies.arrangement import arranged
+from ..policies.features import StateFeatures
+from ..policies.seen import Seen
+
+Spread = Literal["published", "deviation"]
+"""How far actions are drawn from their mean, v being the model's variance:
+``published`` (-scale log v) v, the authors' code, in which a variance stands where a standard
+deviation belongs (its scales, 1 to 40, only make sense so); ``deviation`` scale sqrt(v)."""
+LOG_VARIANCE = (-10.0, 0.5)
+"""Where the learned soft bounds of a logarithm of a variance start."""
+BOUNDS_WEIGHT = 0.01
+"""Of the bounds' distance in the loss."""
+
+
+class Gaussian(nn.Module):
+    """Mean and log-variance of a vector on which the group acts by matrices.
+
+    A variance belongs to a block of coordinates that the group mixes. Variances are kept within
+    bounds that are learned too: Chua et al., "Deep Reinforcement Learning in a Handful of Trials
+    using Probabilistic Dynamics Models" (NeurIPS 2018), appendix A.1.
+
+    Args:
+        inside: How the group acts on the input.
+        parts: How it acts on each part of the output.
+        blocks: The coordinates of each block of the output.
+        mode: Of the layers.
+        width: Hidden channels.
+        depth: Hidden layers.
+    """
+
+    to_blocks: Tensor
+    order: Tensor
+
+    def __init__(
+        self,
+        inside: Representation,
+        parts: list[Representation],
+        blocks: tuple[tuple[int, ...], ...],
+        mode: Mode,
+        width: int,
+        depth: int,
+    ) -> None:
+        super().__init__()
+        group = inside.group
+        hidden = regular(group, max(1, width // group.order))
+        outside, order = arranged(parts)
+        self.layers = nn.ModuleList()
+        for _ in range(depth):
+            self.layers.append(Linear(inside, hidden, mode))
+            inside = hidden
+        self.mean = Linear(hidden, outside, mode)
+        self.log_variance = Linear(hidden, trivial_of(group, len(blocks)), mode)
+        self.bounds = nn.Parameter(torch.tensor([[low] * len(blocks) for low in LOG_VARIANCE]))
+        member = np.zeros((len(blocks), outside.width))
+        for i, block in enumerate(blocks):
+            member[i, list(block)] = 1.0
+        self.register_buffer("to_blocks", torch.tensor(member).float(), persistent=False)
+        self.register_buffer("order", torch.tensor(np.argsort(order)), persistent=False)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance. (B, inside) -> (B, d), (B, d)"""
+        for layer in self.layers:
+            x = functional.silu(layer(x))
+        low, high = self.bounds
+        log = high - functional.softplus(high - self.log_variance(x))
+        log = low + functional.softplus(log - low)
+        return self.mean(x)[:, self.order], log @ self.to_blocks
+
+    def loss(self, x: Tensor, target: Tensor) -> Tensor:
+        """Negative log-likelihood, but for constants, and the price of wide bounds. ()"""
+        mean, log = self(x)
+        surprise = ((mean - target).square() * torch.exp(-log) + log).mean()
+        return surprise + BOUNDS_WEIGHT * (self.bounds[1] - self.bounds[0]).sum()
+
+
+class BackwardsModel(nn.Module):
+    """p(a | s') p(s | s', a): what was done, and where from, to arrive in a state.
+
+    Source: Park and Wong, "Robust Imitation of a Few Demonstrations with a Backwards Model"
+    (NeurIPS 2022). Where they predict the vector s - s', here the difference of states is taken as
+    the symmetry has it, angles the short way round; under the mode `exact` both parts are
+    equivariant: p(g a | g s') = p(a | s').
+
+    Args:
+        seen: The coordinates of the state, with the task's whole symmetry.
+        symmetry: The same under the group that the model has.
+        mode: How strictly.
+        width: Hidden channels.
+        depth: Hidden layers.
+    """
+
+    middle: Tensor
+    reach: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, seen: Seen, symmetry: Symmetry, mode: Mode = "free", width: int = 128, depth: int = 3
+    ) -> None:
+        super().__init__()
+        self.seen = seen
+        self.features = StateFeatures(seen, symmetry)
+        group = symmetry.group
+        acts = symmetry.orbit("action")
+        actions = [
+            Representation(group, acts[:, here, here])
+            for here in symmetry.slices("action").values()
+        ]
+        moves = symmetry.affine("state")[0]
+        states = [
+            Representation(group, moves[:, here, here])
+            for here in symmetry.slices("state").values()
+        ]
+        self.state_blocks = _blocks(seen.symmetry.affine("state")[0])
+        before = self.features.representation
+        self.action = Gaussian(before, actions, seen.symmetry.blocks("action"), mode, width, depth)
+        given, order = arranged(actions)
+        self.difference = Gaussian(before + given, states, self.state_blocks, mode, width, depth)
+        self.register_buffer("order", torch.tensor(order), persistent=False)
+        self.register_buffer("middle", torch.tensor(seen.middle).float(), persistent=False)
+        self.register_buffer("reach", torch.tensor(seen.reach).float(), persistent=False)
+        self.register_buffer("scale", torch.ones(seen.width))
+
+    def fit_normaliser(self, state: np.ndarray, next_state: np.ndarray) -> None:
+        """Take the statistics of transitions. (N, n), (N, n)"""
+        self.features.fit(np.concatenate([state, next_state]))
+        moved = self.seen.symmetry.difference("state", state, next_state)
+        scale = np.ones(self.seen.width)
+        for block in self.state_blocks:
+            here = list(block)
+            scale[here] = max(float(np.sqrt(np.mean(moved[:, here] ** 2))), 1e-6)
+        self.scale.copy_(torch.tensor(scale))
+
+    def loss(self, state: np.ndarray, action: np.ndarray, next_state: np.ndarray) -> Tensor:
+        """Of both parts, for transitions. (N, n), (N, m), (N, n) -> ()"""
+        moved = self.seen.symmetry.difference("state", state, next_state)
+        device = self.middle.device
+        target = torch.as_tensor(moved).float().to(device) / self.scale
+        u = (torch.as_tensor(action).float().to(device) - self.middle) / self.reach
+        seen = self.features(torch.as_tensor(next_state).float().to(device))
+        return self.action.loss(seen, u) + self.difference.loss(self._given(seen, u), target)
+
+    @torch.no_grad()
+    def step(
+        self,
+        next_state: np.ndarray,
+        rng: np.random.Generator,
+        spread: Spread = "published",
+        scale: float = 1.0,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw what came before states.
+
+        Actions are drawn wider than the model is sure of, for there traces leave the
+        demonstrations; the state is drawn as the model has it.
+
+        Args:
+            next_state: (N, n)
+            rng: Of the draws.
+            spread: Which width.
+            scale: Of the width.
+
+        Returns:
+            States (N, n) and actions (N, m), in the task's units, neither projected nor wrapped;
+            how sure the model is, the mean log-variance of the state (N,).
+        """
+        device = self.middle.device
+        seen = self.features(torch.as_tensor(next_state).float().to(device))
+        mean, log = self.action(seen)
+        if spread == "published":
+            wide = (scale * -log * torch.exp(log)).clamp(min=1e-12)
+        else:
+            wide = scale * torch.exp(0.5 * log)
+        u = mean + wide * self._normal(rng, mean)
+        u = u.clamp(-1.0, 1.0)  # limits that are no box are the caller's to project onto
+        moved, log = self.difference(self._given(seen, u))
+        moved = (moved + torch.exp(0.5 * log) * self._normal(rng, moved)) * self.scale
+        state = np.asarray(next_state, float) + moved.double().cpu().numpy()
+        action = (self.middle + self.reach * u).double().cpu().numpy()
+        return state, action, log.mean(1).double().cpu().numpy()
+
+    def _given(self, seen: Tensor, u: Tensor) -> Tensor:
+        return torch.cat([seen, u[:, self.order]], dim=1)
+
+    def _normal(self, rng: np.random.Generator, like: Tensor) -> Tensor:
+        draws = rng.standard_normal(tuple(like.shape), dtype=np.float32)
+        return torch.as_tensor(draws).to(like.device)
+
+
+def _blocks(matrices: np.ndarray) -> tuple[tuple[int, ...], ...]:
+    """The finest split of the coordinates of a state that the group does not mix."""
+    linked = (np.abs(matrices) > 1e-12).any(axis=0)
+    linked |= linked.T
+    left, blocks = set(range(len(linked))), []
+    while left:
+        block = {min(left)}
+        while (
+            grown := {int(j) for i in block for j in np.flatnonzero(linked[i])} | block
+        ) != block:
+            block = grown
+        blocks.append(tuple(sorted(block)))
+        left -= block
+    return tuple(blocks)
