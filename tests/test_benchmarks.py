@@ -17,6 +17,7 @@ KEYS = {
     },
     "engines": {"rows"},
     "recorder_throughput": {"cameras", "hz", "image", "seconds", "recorder", "alone"},
+    "policy_latency": {"limit_ms", "policies", "import_torch_s"},
     "arm_rates": {"joint_rates", "mujoco_kinematics_and_jacobian", "actuate_every_tick"},
 }
 ROWS = {
@@ -24,6 +25,7 @@ ROWS = {
     "one_way": {"size", "variant", "sent", "received", "sent_per_s", "received_per_s"},
     "local_bus": {"size", "p50_us", "deque_p50_us", "ratio"},
     "rows": {"task", "engine", "steps_per_s", "us_per_tick", "bare_steps_per_s", "ratio"},
+    "policies": {"policy", "group", "parameters", "onnx", "torch_eager", "start_to_action_s"},
     "recorder": {"compression", "sent", "recorded", "dropped", "mb_per_s", "cpu", "cpu_s_per_gb"},
     "alone": {"way", "mb_per_s", "cpu_s_per_gb"},
 }
