@@ -31,7 +31,7 @@ ROWS = {
 }
 
 
-LONG = {"sensor_to_command", "launch_to_first_command"}
+LONG = {"sensor_to_command", "launch_to_first_command", "policy_latency"}
 
 
 @pytest.mark.parametrize(
