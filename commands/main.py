@@ -17,6 +17,7 @@ from ..nodes.launching.yaml_loader import InputError, in_a_line, nearest
 COMMANDS = {
     "launch": "Start what a launch file describes, and supervise it to its end.",
     "collect": "Collect demonstrations with a launch file into a dataset; again: go on with it.",
+    "train": "Train a policy on a dataset; again: go on with it.",
     "evaluate": "Say how good a policy or a planner is in a task, and from where it succeeds.",
     "check": "Check a launch file and everything it names without starting anything.",
     "graph": "Draw the nodes and topics of a launch file, here or as mermaid text.",

@@ -48,7 +48,8 @@ class Demonstrations:
     has_next: np.ndarray
     """(N,) bool, whether it was."""
     action: np.ndarray
-    """(N, m) what was to be done: the intended action where noise was injected."""
+    """(N, m) what was to be done: the first action of the plan for that very state, so what was
+    intended where noise was injected; the command at a tick without a plan."""
     images: dict[str, np.ndarray]
     """(N, C, H, W) by input name, values and type as published (rgb8 is uint8): a batch of them
     becomes float32."""
@@ -184,7 +185,7 @@ class _Reader:
                     f"not {_said(self.first[what])}; one policy learns one task"
                 )
         self.task = self.task or recorded_task(episode.metadata)
-        action = episode.action
+        action = _labels(episode)
         _check_finite(episode, self.topic, state, names)
         _check_finite(episode, "/command", action, episode.action_names)
         following = np.concatenate([state[1:], state[-1:]])
@@ -252,6 +253,14 @@ def observed(episode: Episode, topic: str) -> tuple[np.ndarray, tuple[str, ...]]
         hint = "observation:=/state, or collect again with ground_truth:=true"
         raise DemonstrationsError(f"{episode.path}: no {topic} in it; {hint}")
     return episode.ground_truth, episode.ground_truth_names
+
+
+def _labels(episode: Episode) -> np.ndarray:
+    """What was meant for each tick's state: what was executed may be late, or have noise. (T, m)"""
+    meant = episode.intended
+    if meant is None:
+        return episode.action
+    return np.where(np.isnan(meant).any(axis=1, keepdims=True), episode.action, meant)
 
 
 def _check_finite(episode: Episode, topic: str, values: np.ndarray, names: Sequence[str]) -> None:

@@ -90,6 +90,21 @@ class Method(ABC):
         precision: Literal["float32", "bfloat16"] = "float32"
         """Of the forward pass on a GPU."""
 
+        def __post_init__(self) -> None:
+            for name in ("width", "depth", "chunk", "execute", "steps", "batch", "validate_every"):
+                if getattr(self, name) < 1:
+                    raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
+            if self.execute > self.chunk:
+                said = f"{self.execute} actions of a chunk of {self.chunk} cannot be executed"
+                raise ValueError(f"execute: {said}")
+            for name in ("demonstrations", "relaxation_penalty", "noise", "weight_decay", "seed"):
+                if getattr(self, name) < 0:
+                    raise ValueError(f"{name}: {getattr(self, name)} must not be negative")
+            if not self.learning_rate > 0:
+                raise ValueError(f"learning_rate: {self.learning_rate} must be positive")
+            if not 0 < self.validation < 1:
+                raise ValueError(f"validation: {self.validation} must lie between 0 and 1")
+
     def __init__(
         self,
         training: Demonstrations,

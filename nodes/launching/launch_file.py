@@ -39,13 +39,18 @@ _MOST_MISTAKES = 100
 _LONGEST_SHOWN = 60
 
 
-def find(name: str) -> Path:
+def find(name: str, folder: str = "launch", what: str = "launch file") -> Path:
     """The launch file a person means: a path, or a bare name for one of ours (``push``).
+
+    Args:
+        name: As it was typed.
+        folder: Where ours lie, from the package's root; recipes of training lie elsewhere.
+        what: What a person calls such a file.
 
     Raises:
         InputError: There is no such file.
     """
-    ours = Path(__file__).resolve().parents[2] / "launch"
+    ours = Path(__file__).resolve().parents[2] / folder
     try:
         given = Path(name).expanduser()
     except RuntimeError:  # no such person
@@ -59,7 +64,7 @@ def find(name: str) -> Path:
         hint = nearest_file(given)
         if bare and not hint:
             hint = nearest(given.stem, known) or f"; ours are {', '.join(known)}"
-        raise InputError(f"no launch file '{name}'{hint}", "command line")
+        raise InputError(f"no {what} '{name}'{hint}", "command line")
     return path
 
 

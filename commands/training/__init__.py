@@ -1,0 +1,1 @@
+"""What `covary train` shows people: the progress, the curves, the table."""

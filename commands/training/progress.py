@@ -1,0 +1,130 @@
+"""What a person sees while a policy is trained, and the table at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ...control.imitation.training import Moment
+
+_SHOW_S = 0.2  # s between two looks at the bar: an update takes a few milliseconds
+
+
+class TrainProgress:
+    """A bar on a terminal; elsewhere a line at every tenth of the way."""
+
+    def __init__(self) -> None:
+        self.console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._said, self._shown, self._told, self._wanted = "", 0.0, 0, 1
+
+    def __enter__(self) -> Self:
+        """Nothing yet: `begin` shows the bar."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away."""
+        if self._bar:
+            self._bar.stop()
+
+    def say(self, text: str, style: str = "") -> None:
+        """One line."""
+        self.console.print(text, style=style, markup=False)
+
+    def begin(self, done: int, wanted: int) -> None:
+        """There are so many updates of so many already."""
+        self._wanted, self._first, self._told = wanted, done, 10 * done // wanted
+        self._start = time.monotonic()
+        if self.console.is_terminal:
+            self._bar = Progress(
+                BarColumn(bar_width=20),
+                TextColumn("{task.completed:.0f}/{task.total:.0f} updates"),
+                TextColumn("[dim]left[/]"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[said]}"),
+                console=self.console,
+                transient=True,
+                refresh_per_second=4,
+            )
+            self._task = self._bar.add_task("", total=wanted, completed=done, said="")
+            self._bar.start()
+
+    def made(self, moment: Moment) -> None:
+        """An update has been made."""
+        if moment.entry is not None:
+            held_out = moment.entry["validation_loss"]
+            self._said = f"loss {moment.entry['loss']:.4g}, validation {held_out:.4g}"
+        if self._bar:
+            now = time.monotonic()
+            if now - self._shown > _SHOW_S or moment.entry is not None:
+                self._shown = now
+                said = self._said or f"loss {moment.loss:.4g}"
+                self._bar.update(self._task, completed=moment.step, said=said)
+        elif moment.step * 10 // self._wanted > self._told:
+            self._told = moment.step * 10 // self._wanted
+            each = (time.monotonic() - self._start) / (moment.step - self._first)
+            left = f", {each * (self._wanted - moment.step):.0f} s left"
+            said = self._said or f"loss {moment.loss:.4g}"
+            self.say(f"  {moment.step}/{self._wanted} updates, {said}{left}")
+
+
+def report(summary: Mapping[str, Any]) -> None:
+    """The short table at the end, where the files are, and what to type next."""
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(show_header=False)
+    for name, value in _facts(summary):
+        table.add_row(name, escape(value))
+    console.print(table)
+    for failure in summary["failures"]:
+        console.print(f"failed: {failure}", style="red", markup=False)
+    out, whole = summary["out"], summary["step"] == summary["steps"]
+    if not whole:
+        console.print("not whole    the same command again goes on from here", markup=False)
+    if summary["files"]:
+        console.print(f"policy       {out}", markup=False)
+        console.print(f"next         covary evaluate {out}", markup=False)
+        if not summary["task_is_gym"]:
+            launch = f"covary launch {summary['task']} policy:={out}"
+            console.print(f"             {launch}", markup=False)
+
+
+def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    data = summary["data"]
+    rows = [
+        ("task", summary["task"]),
+        ("method", summary["method"]),
+        (
+            "network",
+            f"{summary['mode']}, {summary['symmetry']}, {summary['parameters']} parameters",
+        ),
+        ("demonstrations", f"{data['episodes']} episodes, {data['ticks']} ticks"),
+        ("updates", f"{summary['step']} of {summary['steps']}"),
+    ]
+    kept = summary["kept"]
+    if kept:
+        said = f"{kept['validation_loss']:.4g} at {kept['step']:.0f} (training {kept['loss']:.4g})"
+        rows.append(("validation", said))
+    errors = summary["equivariance"]
+    if errors:
+        said = f"{errors['before']:.1e} before training, {errors['after']:.1e} after"
+        rows.append(("equivariance error", said))
+    for name, value in errors.items():
+        if name.startswith("drift/"):
+            rows.append((f"drift of {name.removeprefix('drift/')}", f"{value:.3g}"))
+    if summary["updates_per_s"]:
+        rows.append(("pace", f"{summary['updates_per_s']:.0f} updates/s on {summary['device']}"))
+    rows.append(("wall time", f"{summary['wall_s']:.1f} s"))
+    return rows

@@ -1,0 +1,129 @@
+"""The folder that a training leaves: weights, network and card, with what was measured of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ...nodes.launching.yaml_loader import InputError
+from ...nodes.supervision.run_folder import versions
+from ..policy_card import (
+    CARD,
+    FORMAT,
+    NETWORK,
+    WEIGHTS,
+    PolicyCard,
+    described,
+    read_card,
+    write_card,
+)
+from .training import Training
+
+HELD = 32
+"""Observations on which the exported network is held to the trained one."""
+
+
+def write_policy(training: Training) -> PolicyCard:
+    """Write the policy of a training as it is: the weights that are kept, the network, the card.
+
+    Raises:
+        ExportError: The exported network does not answer as the trained one does.
+        OSError: A file cannot be written.
+    """
+    from safetensors.torch import save
+
+    from ..policies.export import export_onnx
+
+    training.use_best()
+    policy, data, folder = training.method.policy, training.data, training.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    policy.eval()
+    some = training.method.validation
+    rows = np.linspace(0, len(some) - 1, min(HELD, len(some))).astype(int)
+    images = {name: image[rows].astype(np.float32) for name, image in some.images.items()}
+    state = {k: v.detach().cpu().contiguous() for k, v in policy.state_dict().items()}
+    held = save(state)
+    partial = folder / f"{WEIGHTS}.partial"
+    partial.write_bytes(held)
+    partial.replace(folder / WEIGHTS)
+    files = {WEIGHTS: hashlib.sha256(held).hexdigest()}
+    files[NETWORK] = export_onnx(policy, folder / NETWORK, some.state[rows], images)
+    p = training.recipe.parameters
+    card = PolicyCard(
+        covary_policy=FORMAT,
+        task=data.task_name,
+        task_options=data.task_options,
+        state_topic=data.state_topic,  # type: ignore[arg-type]
+        state_names=data.state_names,
+        images=data.inputs,
+        action_names=tuple(data.task.action_names),
+        dt=data.task.dt,
+        chunk=p.chunk,
+        execute=p.execute,
+        noise=policy.noise,
+        symmetry=described(policy.symmetry),
+        mode=p.mode,
+        method=p.method,
+        recipe=training.recipe.resolved,
+        data={
+            "path": data.path,
+            "sha256": data.sha256,
+            "episodes": data.episodes,
+            "ticks": len(data),
+        },
+        seed=p.seed,
+        revision=versions()["git_revision"] or "",
+        parameters=policy.parameter_count,
+        metrics=_metrics(training),
+        equivariance=_equivariance(training),
+        files=files,
+    )
+    write_card(folder, card)
+    return card
+
+
+def finished(training: Training) -> PolicyCard | None:
+    """The card of a training that is over and whose policy is all there; else None."""
+    folder = training.folder
+    if not training.done or not (folder / CARD).is_file():
+        return None
+    try:
+        card = read_card(folder)
+    except InputError:
+        return None
+    whole = card.metrics.get("steps") == training.steps and _are_there(folder, card.files)
+    return card if whole else None
+
+
+def _are_there(folder: Path, files: Mapping[str, str]) -> bool:
+    for name, wanted in files.items():
+        try:
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        except OSError:
+            return False
+        if found != wanted:
+            return False
+    return True
+
+
+def _metrics(training: Training) -> dict[str, float]:
+    """Of the weights that are kept, and of the training as a whole."""
+    kept = {name: float(value) for name, value in training.best.items() if name != "seconds"}
+    rate = training.step / training.seconds if training.seconds else 0.0
+    return {
+        **{("training_loss" if name == "loss" else name): value for name, value in kept.items()},
+        "steps": float(training.step),
+        "seconds": round(training.seconds, 3),
+        "updates_per_s": round(rate, 1),
+    }
+
+
+def _equivariance(training: Training) -> dict[str, float]:
+    """Errors before and after, and how far each relaxed layer has gone from exact."""
+    found = {"before": training.before, "after": training.equivariance_error()}
+    if training.recipe.parameters.mode == "relaxed":
+        found |= {f"drift/{k}": float(v) for k, v in training.method.policy.drift().items()}
+    return found

@@ -1,0 +1,311 @@
+"""`Training`: the loop around a method, which a kill at any moment cannot change the outcome of.
+
+Whatever is drawn in a step is keyed by the seed and the step, so a training that goes on from its
+checkpoint has, on a CPU, the same weights to the last bit as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...nodes.launching.yaml_loader import InputError
+from .checkpoint import Checkpoint, first_difference, read_checkpoint, write_checkpoint
+from .demonstrations import Demonstrations
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+LOG = "log.jsonl"
+"""One line for each look at the validation data, in the policy's folder."""
+MEASURED = 64
+"""States at which the network's equivariance is measured."""
+_SPLIT, _INITIAL, _UPDATE, _VALIDATION = range(1, 5)  # not 0: keys are padded with it
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on; one line that says why, and what is left."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What there is to tell after an update."""
+
+    step: int
+    """Updates so far."""
+    loss: float
+    """Of this update's batch."""
+    entry: dict[str, float] | None
+    """What was written to the log, where the validation data were looked at."""
+
+
+class Training:
+    """One training in its folder; it goes on with what is there.
+
+    Args:
+        recipe: What to do.
+        data: What to learn from.
+
+    Raises:
+        InputError: The folder holds a training of another recipe or of other data, or a checkpoint
+            that is damaged.
+        DemonstrationsError: Too few demonstrations.
+
+    Attributes:
+        step: Updates so far.
+        best: The figures of the step that is kept so far; empty: none yet.
+        before: Equivariance error of the untrained network.
+        log: The entries of the log.
+        resumed: The step that it went on from; 0: it began.
+        seconds: How long the updates took, s, those before an interruption included.
+    """
+
+    def __init__(self, recipe: Recipe, data: Demonstrations) -> None:
+        import torch
+
+        torch.set_num_threads(1)  # two threads on small nets are slower, and not reproducible
+        p = recipe.parameters
+        self.recipe, self.data, self.folder = recipe, data, Path(p.out)
+        found = read_checkpoint(self.folder)
+        if found:
+            self._check_same(found)
+        training, validation = data.split(p.validation, keyed(p.seed, _SPLIT))
+        torch.manual_seed(_number(p.seed, _INITIAL))
+        self.device = device_of(p.device)
+        self.method = recipe.kind(training, validation, p, self.device)
+        self.step, self.resumed, self.seconds = 0, 0, 0.0
+        self.best: dict[str, float] = {}
+        self.log: list[dict[str, Any]] = []
+        self._best_weights: dict[str, torch.Tensor] = {}
+        self._sums: dict[str, float] = {}
+        if found:
+            self._restore(found)
+        else:
+            self.before = self.equivariance_error()
+
+    @property
+    def steps(self) -> int:
+        """Updates in all."""
+        return self.recipe.parameters.steps
+
+    @property
+    def done(self) -> bool:
+        """Whether there are no updates left."""
+        return self.step >= self.steps
+
+    def moments(self) -> Iterator[Moment]:
+        """Do the updates that are left, one a moment; break off after any of them, then `save`.
+
+        Raises:
+            TrainingError: The loss is not finite; the last checkpoint stays as it was.
+            OSError: A checkpoint cannot be written.
+        """
+        import torch
+
+        p, method = self.recipe.parameters, self.method
+        while not self.done:
+            begin = time.perf_counter()
+            for optimizer in method.optimizers.values():
+                for group in optimizer.param_groups:
+                    group["lr"] = group.setdefault("initial_lr", group["lr"]) * self.rate
+            torch.manual_seed(_number(p.seed, _UPDATE, self.step))
+            figures = method.update(self.step, keyed(p.seed, _UPDATE, self.step))
+            self.step += 1
+            loss = float(figures["loss"])
+            if not math.isfinite(loss):
+                raise self._lost(f"the loss is {loss}")
+            for name, value in figures.items():
+                self._sums[name] = self._sums.get(name, 0.0) + float(value)
+            self._sums["updates"] = self._sums.get("updates", 0.0) + 1.0
+            self.seconds += time.perf_counter() - begin
+            entry = None
+            if self.step % p.validate_every == 0 or self.done:
+                entry = self._look()
+                self.save()
+            yield Moment(self.step, loss, entry)
+
+    @property
+    def rate(self) -> float:
+        """Share of the learning rate that this step has: half a cosine from one to zero."""
+        return 0.5 * (1.0 + math.cos(math.pi * self.step / self.steps))
+
+    def _look(self) -> dict[str, float]:
+        """Validate, keep the weights if they are the best, and write a line of the log."""
+        p, found = self.recipe.parameters, self._validated()
+        if not math.isfinite(found["loss"]):
+            raise self._lost(f"the validation loss is {found['loss']}")
+        updates = self._sums.pop("updates", 1.0)
+        entry: dict[str, float] = {"step": self.step}
+        entry |= {name: total / updates for name, total in self._sums.items()}
+        entry |= {f"validation_{name}": value for name, value in found.items()}
+        entry |= {"learning_rate": self.rate * p.learning_rate, "seconds": round(self.seconds, 3)}
+        self._sums = {}
+        if not self.best or found["loss"] < self.best["validation_loss"]:
+            self.best = dict(entry)
+            self._best_weights = _copied(self.method.policy.state_dict())
+        self.log.append(entry)
+        return entry
+
+    def _validated(self) -> dict[str, float]:
+        """Figures on the validation data, by the same draws at every step."""
+        import torch
+
+        torch.manual_seed(_number(self.recipe.parameters.seed, _VALIDATION))
+        modules = self.method.modules.values()
+        for module in modules:
+            module.eval()
+        with torch.no_grad():
+            found = self.method.validate()
+        for module in modules:
+            module.train()
+        return {name: float(value) for name, value in found.items()}
+
+    def use_best(self) -> None:
+        """Give the policy the weights that are kept; before there are any, those it has."""
+        if self._best_weights:
+            self.method.policy.load_state_dict(self._best_weights)
+
+    def equivariance_error(self) -> float:
+        """Of the policy as it is, at validation states, over its own group."""
+        some = self.method.validation
+        rows = np.linspace(0, len(some) - 1, min(MEASURED, len(some))).astype(int)
+        images = {name: image[rows].astype(np.float32) for name, image in some.images.items()}
+        policy = self.method.policy
+        policy.eval()
+        error = policy.equivariance_error(some.state[rows], images)
+        policy.train()
+        return error
+
+    # Outliving a kill.
+
+    def save(self) -> None:
+        """Write the checkpoint, and the log up to it.
+
+        Raises:
+            OSError: They cannot be written; the checkpoint before is still there.
+        """
+        import torch
+
+        method = self.method
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors: dict[str, dict[str, Any]] = {
+            "modules": {
+                f"{name}/{key}": value
+                for name, module in method.modules.items()
+                for key, value in module.state_dict().items()
+            },
+            "optimizers": {
+                f"{name}/{index}/{key}": value
+                for name, optimizer in method.optimizers.items()
+                for index, state in optimizer.state_dict()["state"].items()
+                for key, value in state.items()
+            },
+            "memory": {
+                name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in method.memory.items()
+            },
+            "best": self._best_weights,
+        }
+        facts = {
+            "step": self.step,
+            "method": self.recipe.parameters.method,
+            "recipe": self.recipe.resolved,
+            "data": {"sha256": self.data.sha256, "path": self.data.path},
+            "best": self.best,
+            "before": self.before,
+            "sums": self._sums,
+            "seconds": self.seconds,
+        }
+        partial = self.folder / f".{LOG}.partial"
+        partial.write_text("".join(f"{json.dumps(e)}\n" for e in self.log), encoding="utf-8")
+        partial.replace(self.folder / LOG)
+        write_checkpoint(self.folder, Checkpoint(facts, tensors))
+
+    def _check_same(self, found: Checkpoint) -> None:
+        facts = found.facts
+        different = first_difference(facts["recipe"], self.recipe.resolved)
+        if different is None and facts["data"]["sha256"] != self.data.sha256:
+            there = f"its data were {facts['data']['path']}"
+            different = (
+                f"was begun with other demonstrations ({there}, {facts['data']['sha256'][:8]})"
+            )
+        if different is not None:
+            out = self.folder
+            said = f"out:={out}: {different}; name a new folder, or remove {out} to train anew"
+            raise InputError(said, "command line")
+
+    def _restore(self, found: Checkpoint) -> None:
+        facts, tensors, method = found.facts, found.tensors, self.method
+        for name, module in method.modules.items():
+            module.load_state_dict(_below(tensors["modules"], name))
+        for name, optimizer in method.optimizers.items():
+            state: dict[int, dict[str, Any]] = {}
+            for key, value in _below(tensors["optimizers"], name).items():
+                index, _, what = key.partition("/")
+                state.setdefault(int(index), {})[what] = value
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
+        method.memory = {name: t.numpy() for name, t in tensors["memory"].items()}
+        self._best_weights = {k: t.to(self.device) for k, t in tensors["best"].items()}
+        self.step = self.resumed = int(facts["step"])
+        self.best, self.before = dict(facts["best"]), float(facts["before"])
+        self._sums, self.seconds = dict(facts["sums"]), float(facts["seconds"])
+        self.log = [e for e in _logged(self.folder / LOG) if e["step"] <= self.step]
+
+    def _lost(self, what: str) -> TrainingError:
+        held = read_checkpoint(self.folder)
+        left = f"{self.folder / 'last'} is good up to step {held.facts['step']}" if held else (
+            "there was no checkpoint yet")  # fmt: skip
+        return TrainingError(
+            f"step {self.step}: {what}, so it stops; {left}. A smaller learning_rate:= than "
+            f"{self.recipe.parameters.learning_rate:g} into a new out:= may help"
+        )
+
+
+def keyed(seed: int, purpose: int, step: int = 0) -> np.random.Generator:
+    """The generator of one purpose and step: a function of these numbers alone."""
+    return np.random.default_rng((seed, purpose, step))
+
+
+def device_of(name: str) -> torch.device:
+    """Where to compute.
+
+    Raises:
+        InputError: There is no such device here.
+    """
+    import torch
+
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise InputError("device:=cuda: torch sees no GPU here; take auto or cpu", "command line")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+def _number(seed: int, purpose: int, step: int = 0) -> int:
+    """For torch's own generator, of layers that draw by themselves."""
+    words = np.random.SeedSequence((seed, purpose, step)).generate_state(1, np.uint64)
+    return int(words[0] >> np.uint64(1))
+
+
+def _below(tensors: dict[str, Any], name: str) -> dict[str, Any]:
+    start = f"{name}/"
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+
+
+def _copied(state: dict[str, Any]) -> dict[str, Any]:
+    return {name: tensor.detach().clone() for name, tensor in state.items()}
+
+
+def _logged(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,142 @@
+"""`covary train`: from a dataset to a policy's folder, through Ctrl-C and SIGKILL."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from made_demonstrations import recorded
+from typer.testing import CliRunner
+
+from covary.commands.main import build
+from covary.nodes.launching.yaml_loader import InputError
+
+pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+SMALL = ("width:=32", "depth:=2", "batch:=16", "validate_every:=4")
+
+
+def train(*words):
+    done = CliRunner().invoke(build("train"), ["train", *map(str, words)])
+    if isinstance(done.exception, InputError):
+        return 2, str(done.exception)
+    return done.exit_code, done.output
+
+
+def weights(folder):
+    return (folder / "weights.safetensors").read_bytes()
+
+
+def test_ctrl_c_leaves_a_policy_and_the_same_command_goes_on(tmp_path, monkeypatch):
+    from covary.commands.training.progress import TrainProgress
+    from covary.control.onnx_policy import OnnxPolicy
+
+    data, made = recorded(tmp_path / "springs"), TrainProgress.made
+    words = ("bc", f"data:={data}", "steps:=16", *SMALL)
+    assert train(*words, f"out:={tmp_path / 'whole'}")[0] == 0
+
+    def interrupted(self, moment):
+        made(self, moment)
+        if moment.step == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    out = tmp_path / "p"
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainProgress, "made", interrupted)
+        code, said = train(*words, f"out:={out}")
+    assert code == 130 and "6 of 16" in said and "the same command again goes on" in said
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["exit_code"], summary["step"], summary["kept"]["step"]) == (130, 6, 4)
+    assert (out / "curves.png").is_file()
+    card = OnnxPolicy(out).card  # a policy of the best step so far, that runs
+    assert (card.task, card.metrics["step"], card.equivariance["after"] < 1e-5) == (
+        "point_mass",
+        4,
+        True,
+    )
+    assert weights(out) != weights(tmp_path / "whole")
+    code, said = train(*words, f"out:={out}")
+    assert code == 0 and "goes on from update 6" in said
+    assert weights(out) == weights(tmp_path / "whole")
+    code, said = train(*words, f"out:={out}")  # a finished one is not trained again
+    assert code == 0 and "nothing is left to do" in said
+    (out / "policy.onnx").unlink()  # but what is missing of its policy is written again
+    assert train(*words, f"out:={out}")[0] == 0
+    assert OnnxPolicy(out).card.metrics["step"] == 16
+
+
+def test_what_is_wrong_is_a_line_and_leaves_nothing_behind(tmp_path):
+    data, out = recorded(tmp_path / "springs"), tmp_path / "p"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    (empty / "dataset.yaml").write_text("covary_dataset: 1\n")
+    for words, said in (
+        ((f"data:={tmp_path / 'no'}",), "no dataset"),
+        ((f"data:={empty}",), "an empty dataset: there are no episodes in it"),
+        ((f"data:={data}", "demonstrations:=1"), "one episode cannot be split"),
+        ((f"data:={data}", "symmetry:=C7"), "symmetry: C7 is no subgroup of D8"),
+        ((f"data:={data}", "images:=[top]"), "no images of 'top' in it; collect again with"),
+        ((f"data:={data}", "observation:=/ground_truth"), "no /ground_truth in it; observation:="),
+    ):
+        code, line = train("bc", f"out:={out}", *words)
+        assert code == 2 and said in line and "\n" not in line, line
+        assert not out.exists()
+    code, line = train("bc", f"data:={data}", f"out:={data}")
+    assert code == 2 and "holds something that is no training; name a new folder" in line
+    assert sorted(path.name for path in data.iterdir()) == ["bags"]
+
+
+def test_a_loss_that_is_no_number_is_exit_code_1(tmp_path, monkeypatch):
+    from covary.control.imitation.bc import BC
+
+    update = BC.update
+
+    def broken(self, step, rng):
+        return {"loss": float("inf")} if step == 6 else update(self, step, rng)
+
+    monkeypatch.setattr(BC, "update", broken)
+    data, out = recorded(tmp_path / "springs"), tmp_path / "p"
+    code, said = train("bc", f"data:={data}", f"out:={out}", "steps:=16", *SMALL)
+    assert code == 1 and "step 7: the loss is inf" in said and "good up to step 4" in said
+    assert json.loads((out / "summary.json").read_text())["exit_code"] == 1
+    assert not (out / "policy.yaml").exists()
+
+
+def test_show_args_says_what_each_parameter_is():
+    code, said = train("bc_augmented", "--show-args")
+    assert code == 0
+    for word in ("augment", "true", "relaxation_penalty", "validate_every", "(needed)"):
+        assert word in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [5, 23, 61])
+def test_sigkill_at_any_moment_ends_with_the_same_weights(tmp_path, after):
+    """Killed once the log of updates has come so far; then killed again; then left alone."""
+    data = recorded(tmp_path / "springs")
+    words = ["bc", f"data:={data}", "steps:=80", *SMALL]
+
+    def command(out):
+        return [sys.executable, "-P", "-m", "covary.commands.main", "train", *words, f"out:={out}"]
+
+    whole, out = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run(command(whole), check=True, capture_output=True)
+    for wanted in (after, after + 10):
+        child = subprocess.Popen(command(out), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        log = out / "log.jsonl"
+        while child.poll() is None:
+            lines = log.read_text().splitlines() if log.exists() else []
+            if lines and json.loads(lines[-1])["step"] >= wanted:
+                child.kill()
+                break
+            time.sleep(0.001)
+        child.communicate()
+    assert not (out / "policy.yaml").exists()
+    subprocess.run(command(out), check=True, capture_output=True)
+    assert weights(out) == weights(whole)
+    assert (out / "last" / "modules.safetensors").read_bytes() == (
+        whole / "last" / "modules.safetensors"
+    ).read_bytes()

@@ -1,0 +1,44 @@
+"""Demonstrations that are made up: a spring pulls a point mass to its goal."""
+
+import numpy as np
+
+from covary.control.imitation.demonstrations import read_demonstrations
+from covary.nodes import messages
+from covary.nodes.bags.bag import BagWriter
+from covary.sim.task_messages import command_message, state_message
+from covary.sim.tasks.point_mass import PointMass
+
+TICKS = 8
+
+
+def recorded(folder, episodes=4, seed=0):
+    """A folder of bags of point_mass, a dataset without a card; the folder."""
+    task = PointMass()
+    rng = np.random.default_rng(seed)
+    for number in range(episodes):
+        facts = {
+            "task": "point_mass",
+            "episode": str(number),
+            "success": "true",
+            "aborted": "false",
+        }
+        writer = BagWriter(folder / "bags" / f"episode_{number:06d}", facts)
+        x = task.initial_state(rng)
+        for tick in range(TICKS):
+            u = task.limits.project(4.0 * (x[4:6] - x[0:2]) - 2.0 * x[2:4])
+            now = tick * task.dt
+            state = state_message(task.state_names, now, number, x)
+            for topic, message in (("/state", state), ("/command", command_message(task, now, u))):
+                ns = round(now * 1e9)
+                data = messages.serialize(message)
+                writer.write(topic, message.__msgtype__, data, ns, ns)
+            x = x.copy()
+            x[2:4] += task.dt * u
+            x[0:2] += task.dt * x[2:4]
+        writer.close()
+    return folder
+
+
+def demonstrations(folder, episodes=4, seed=0):
+    """The same as arrays."""
+    return read_demonstrations(recorded(folder, episodes, seed))
