@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .augmentation import Augmentation
 from .demonstrations import Demonstrations
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ class Batches:
         self.data, self.policy, self.parameters, self.device = data, policy, parameters, device
         self.actions, self.there = data.chunks(parameters.chunk)
         self.spread = _spread(data, policy)
+        symmetry = policy.seen.restrict(parameters.symmetry if parameters.augment else "none")
+        self.moves = None
+        if parameters.augment or parameters.shift:
+            self.moves = Augmentation(symmetry, data.images, shift=parameters.shift)
 
     def draw(self, rng: np.random.Generator, rows: int | None = None) -> Batch:
         """A batch for an update: ticks drawn with replacement, augmented, with noise."""
@@ -37,8 +42,8 @@ class Batches:
         chosen = rng.integers(len(self.data), size=rows or p.batch)
         state, action = self.data.state[chosen], self.actions[chosen]
         images = {name: image[chosen] for name, image in self.data.images.items()}
-        if p.augment:
-            state, action, images = moved(self.policy.seen.symmetry, rng, state, action, images)
+        if self.moves is not None:
+            state, action, images = self.moves.draw(rng, state, action, images)
         if p.noise:
             state = state + p.noise * self.spread * rng.standard_normal(state.shape)
         return self.batch(state, action, self.there[chosen], images, rng)
@@ -86,15 +91,3 @@ def _spread(data: Demonstrations, policy: PolicyNetwork) -> np.ndarray:
         values[:, angles] = np.sqrt(-2.0 * np.log(away))
     variance = np.mean(values**2, axis=0)
     return np.sqrt(mixed @ variance / mixed.sum(axis=1))
-
-
-def moved(symmetry, rng, state, action, images):
-    """TEMPORARY"""
-    from ...symmetry.declaration import wrap
-
-    g = rng.integers(symmetry.group.order, size=len(state))
-    m, b, angles = symmetry.affine("state")
-    out = np.einsum("bij,bj->bi", m[g], state) + b[g]
-    out[:, angles] = wrap(out[:, angles])
-    a = np.einsum("bij,bcj->bci", symmetry.orbit("action")[g], action)
-    return out, a, images

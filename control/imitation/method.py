@@ -70,7 +70,10 @@ class Method(ABC):
         execute: int = 1
         """How many of them are executed before it is asked again."""
         augment: bool = False
-        """Whether every batch is moved by random elements of the task's symmetry."""
+        """Whether every batch is moved by random elements of that symmetry; images by those that
+        permute pixels."""
+        shift: int = 0
+        """Images of a batch are moved by up to so many pixels, the edge repeated."""
         noise: float = 0.0
         """Standard deviation of noise on the states of a batch, in units of their own spread."""
         steps: int = 5000
@@ -97,7 +100,8 @@ class Method(ABC):
             if self.execute > self.chunk:
                 said = f"{self.execute} actions of a chunk of {self.chunk} cannot be executed"
                 raise ValueError(f"execute: {said}")
-            for name in ("demonstrations", "relaxation_penalty", "noise", "weight_decay", "seed"):
+            not_negative = ("demonstrations", "relaxation_penalty", "shift", "noise")
+            for name in (*not_negative, "weight_decay", "seed"):
                 if getattr(self, name) < 0:
                     raise ValueError(f"{name}: {getattr(self, name)} must not be negative")
             if not self.learning_rate > 0:
