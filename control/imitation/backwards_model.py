@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -160,6 +161,7 @@ class BackwardsModel(nn.Module):
         rng: np.random.Generator,
         spread: Spread = "published",
         scale: float = 1.0,
+        project: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw what came before states.
 
@@ -171,10 +173,10 @@ class BackwardsModel(nn.Module):
             rng: Of the draws.
             spread: Which width.
             scale: Of the width.
+            project: Brings actions (N, m) within the limits, before the state is asked for.
 
         Returns:
-            States (N, n) and actions (N, m), in the task's units, neither projected nor wrapped;
-            how sure the model is, the mean log-variance of the state (N,).
+            States (N, n), not wrapped, and actions (N, m), both in the task's units; how sure the model is, the mean log-variance of the state (N,).
         """
         device = self.middle.device
         seen = self.features(torch.as_tensor(next_state).float().to(device))
@@ -184,7 +186,9 @@ class BackwardsModel(nn.Module):
         else:
             wide = scale * torch.exp(0.5 * log)
         u = mean + wide * self._normal(rng, mean)
-        u = u.clamp(-1.0, 1.0)  # limits that are no box are the caller's to project onto
+        if project is not None:
+            inside = project((self.middle + self.reach * u).double().cpu().numpy())
+            u = (torch.as_tensor(inside).float().to(device) - self.middle) / self.reach
         moved, log = self.difference(self._given(seen, u))
         moved = (moved + torch.exp(0.5 * log) * self._normal(rng, moved)) * self.scale
         state = np.asarray(next_state, float) + moved.double().cpu().numpy()
