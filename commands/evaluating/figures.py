@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ import numpy as np
 from ...control.success_map import SuccessMap
 from ...nodes.supervision.run_folder import versions
 from ..intervals import of_mean, wilson
-from .episodes import Job, Result
+from .episodes import Episodes, Job, Result
 from .grid import Grid
-from .request import Request
+from .request import Request, request
 
 
 def counted(jobs: Sequence[Job], made: Mapping[Job, Result]) -> list[Result]:
@@ -141,3 +142,23 @@ def write_episodes(path: Path, request: Request, results: Sequence[Result]) -> N
             if result.start is not None:
                 line["start"] = dict(zip(names, map(float, result.start), strict=True))
             file.write(json.dumps(line) + "\n")
+
+
+def evaluated(policy: str, words: Sequence[str]) -> dict[str, Any]:
+    """The summary of an evaluation in this process, which writes nothing; for programs.
+
+    Args:
+        policy: As on the command line.
+        words: As on the command line: a task, ``episodes:=50``.
+
+    Raises:
+        InputError: Bad input.
+        EpisodeError: An episode could not be brought to its end.
+    """
+    begin, asked = time.monotonic(), request(policy, words)
+    episodes = Episodes(asked.setting)
+    try:
+        results = [episodes.run(job) for job in asked.jobs]
+    finally:
+        episodes.close()
+    return summary_of(asked, results, time.monotonic() - begin)

@@ -1,0 +1,439 @@
+"""Exact, relaxed or free networks, as the world departs from its symmetry: success over a grid.
+
+Tasks x dials x numbers of demonstrations x ways x seeds; every policy has as many parameters as the
+others of its task, and every way was tuned by the same number of trials on seeds of their own. What
+is finished is kept under `--folder` and not done again. A grid that does not fit into `--hours` (of
+one core) loses dial values and tasks from the end of their lists, never seeds nor a way; what is
+lost is printed as "not run". JSON on stdout, how far it is on stderr; `--table` prints Markdown.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import itertools
+import json
+import multiprocessing
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+
+TASKS = ("push", "block_push", "block_pick")
+DEMONSTRATIONS = (10, 30, 100, 300)
+DIALS = (
+    {},
+    {"actuator_gain": 1.0},
+    {"gravity_tilt": 20.0},
+    {"actuator_gain": 0.3},
+    {"gravity_tilt": 5.0},
+)
+"""None, then large ones of both kinds, then small ones; the last are lost first."""
+LEAST_DIALS = 3
+"""So many dial values are kept for as long as there are tasks that can be left out instead."""
+WAYS = {
+    "exact": {"mode": "exact"},
+    "relaxed": {"mode": "relaxed"},
+    "free": {"mode": "free"},
+    "free+augmentation": {"mode": "free", "augment": True},
+}
+SEEDS = 5
+RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+TRIALS = {
+    way: [{"learning_rate": rate} for rate in RATES]
+    if way != "relaxed"
+    else [
+        {"learning_rate": rate, "relaxation_penalty": penalty}
+        for rate in RATES[1:3]
+        for penalty in (0.0, 0.1)
+    ]
+    for way in WAYS
+}
+"""What is tried for each way, equally often; the best on `TUNING_SEED`s is taken for the task."""
+TUNING_SEED, TUNING_DEMONSTRATIONS = 1000, 30
+EVALUATION, VALIDATION = 7000, 9000
+"""Seeds of the starts that are reported, and of those that trials are compared on."""
+DEMONSTRATORS = {"push": ("planner:=mppi", "samples:=128", "iterations:=1")}
+FLOATING = {"block_push": ("robot:=floating_gripper",), "block_pick": ("robot:=floating_gripper",)}
+COVARY = (sys.executable, "-P", "-m", "covary.commands.main")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """How much is done for each point of the grid."""
+
+    width: int = 256
+    """Of the exact network; the others' are those of equally many parameters."""
+    steps: int = 3000
+    batch: int = 128
+    episodes: int = 50
+    """On which each policy is judged."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One policy to be trained and judged."""
+
+    task: str
+    dials: tuple[tuple[str, float], ...]
+    demonstrations: int
+    way: str
+    seed: int
+    tuned: tuple[tuple[str, float], ...]
+    """What the way was tuned to."""
+    starts: int
+    """Seed of the starts on which it is judged."""
+    sizes: Sizes
+
+    def path(self, folder: Path) -> Path:
+        """Where its result is kept: its name says what it is, its hash with which settings."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+        name = f"{self.task}-{dials_name(self.dials)}-{self.demonstrations}-{self.way}-{self.seed}"
+        return folder / "cells" / f"{name}-{digest}.json"
+
+
+def dials_name(dials: Sequence[tuple[str, float]]) -> str:
+    """``none``, or the dial and its value."""
+    return "_".join(f"{name}_{value:g}" for name, value in dials) or "none"
+
+
+def dataset_of(task: str, dials: Sequence[tuple[str, float]], folder: Path) -> Path:
+    """Where the demonstrations of a task in a world are."""
+    return folder / "data" / f"{task}-{dials_name(dials)}"
+
+
+def collected(task: str, dials: Sequence[tuple[str, float]], most: int, folder: Path) -> None:
+    """Collect the demonstrations, where they are not there yet."""
+    words = [*DEMONSTRATORS.get(task, ()), *FLOATING.get(task, ())]
+    words += [f"dials:={json.dumps(dict(dials))}", f"episodes:={most}", "success_only:=true"]
+    out = dataset_of(task, dials, folder)
+    command = [*COVARY, "collect", task, *words, "workers:=2", f"out:={out}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+
+
+# One policy.
+
+
+def made(cell: Cell, folder: Path) -> dict:
+    """Train and judge one policy, or read what came of it before."""
+    path = cell.path(folder)
+    if path.exists():
+        return json.loads(path.read_text())
+    from covary.commands.evaluating.figures import evaluated
+
+    begin = time.process_time()
+    policy = folder / "policies" / path.stem
+    card = trained(cell, dataset_of(cell.task, cell.dials, folder), policy)
+    words = [f"episodes:={cell.sizes.episodes}", f"seed:={cell.starts}"]
+    words += [f"dials:={json.dumps(dict(cell.dials))}"] if cell.dials else []
+    found = evaluated(str(policy), words)
+    kept = {key: found[key] for key in ("successes", "episodes", "success_rate", "cost")}
+    result = {
+        **dataclasses.asdict(cell),
+        **kept,
+        "parameters": card.parameters,
+        "width": card.recipe["width"],
+        "drift": max([v for k, v in card.equivariance.items() if k.startswith("drift")] or [0.0]),
+        "updates_per_s": card.metrics["updates_per_s"],
+        "cpu_s": round(time.process_time() - begin, 2),
+    }
+    for file in sorted(policy.rglob("*"), reverse=True):  # hundreds of them are gigabytes
+        file.rmdir() if file.is_dir() else file.unlink()
+    policy.rmdir()
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(result))
+    os.replace(partial, path)
+    return result
+
+
+def trained(cell: Cell, data: Path, out: Path):
+    """Train a policy into a folder; its card."""
+    from covary.control.imitation.demonstrations import read_demonstrations
+    from covary.control.imitation.policy_folder import write_policy
+    from covary.control.imitation.recipe import find_recipe, read_recipe
+    from covary.control.imitation.training import Training
+    from covary.control.policies.network import Architecture, PolicyNetwork, width_for
+    from covary.nodes.launching.launch_file import read_assignments
+
+    sizes, way = cell.sizes, WAYS[cell.way]
+    demonstrations = read_demonstrations(data, most=cell.demonstrations)
+    task, names = demonstrations.task, demonstrations.state_names
+    exact = Architecture(width=sizes.width)
+    wanted = PolicyNetwork(task, names, {}, exact).parameter_count
+    like = dataclasses.replace(exact, mode=way["mode"])
+    width = width_for(wanted, task, names, {}, like)
+    settings = {"data": data, "out": out, "seed": cell.seed, "width": width, **way}
+    settings |= {"steps": sizes.steps, "batch": sizes.batch, "device": "cpu", **dict(cell.tuned)}
+    settings["validate_every"] = max(sizes.steps // 10, 1)
+    words = [f"{name}:={json.dumps(value, default=str)}" for name, value in settings.items()]
+    training = Training(read_recipe(find_recipe("bc"), read_assignments(words)), demonstrations)
+    for _ in training.moments():
+        pass
+    return write_policy(training)
+
+
+# All of them.
+
+
+class Grid:
+    """What is to be run, what was run before, and what it costs.
+
+    Args:
+        asked: The command line.
+    """
+
+    def __init__(self, asked: argparse.Namespace) -> None:
+        self.asked, self.folder = asked, Path(asked.folder)
+        (self.folder / "cells").mkdir(parents=True, exist_ok=True)
+        self.sizes = Sizes()
+        self.tasks, self.dials, self.demonstrations = TASKS, DIALS, DEMONSTRATIONS
+        self.seeds, self.trials = SEEDS, TRIALS
+        if asked.quick:
+            self.sizes = Sizes(width=32, steps=50, batch=32, episodes=3)
+            self.tasks, self.dials, self.demonstrations = ("block_push",), DIALS[:2], (3, 4)
+            self.seeds, self.trials = 2, {way: trials[:2] for way, trials in TRIALS.items()}
+        self.tuning = min(TUNING_DEMONSTRATIONS, max(self.demonstrations))
+        self.spent = 0.0  # core-seconds of this run
+
+    def run(self) -> dict:
+        """Run what fits, in the order of the lists; all results."""
+        first = self.tasks[0]
+        self.collect(first, self.dials[0])
+        trial = self.trial(first, "exact", self.trials["exact"][0])
+        each = self.results([trial])[0]["cpu_s"]
+        self.plan(each)
+        tuned = {task: self.tune(task) for task in self.tasks}
+        cells = []
+        for task, dials in itertools.product(self.tasks, self.dials):
+            self.collect(task, dials)
+            some = self.cells(task, dials, tuned[task])
+            cells += some
+            self.results(some)
+        return {"results": [made(cell, self.folder) for cell in cells], "tuned": tuned}
+
+    def plan(self, each: float) -> None:
+        """Say what it will cost, and cut the lists to what fits."""
+        cuts = []
+        while self.cost(each) > 3600 * self.asked.hours:
+            if len(self.dials) > LEAST_DIALS or (len(self.tasks) == 1 and len(self.dials) > 1):
+                cuts.append(f"dials {dials_name(tuple(self.dials[-1].items()))}")
+                self.dials = self.dials[:-1]
+            elif len(self.tasks) > 1:
+                cuts.append(f"task {self.tasks[-1]}")
+                self.tasks = self.tasks[:-1]
+            else:
+                break
+        self.cuts = cuts
+        cost = self.cost(each) / 3600
+        say(
+            f"{self.runs()} runs of {each / 60:.2f} min (measured on one) and demonstrations: "
+            f"{cost:.2f} core-hours; --hours {self.asked.hours:g}"
+        )
+        say(f"tasks {', '.join(self.tasks)}; dials " + ", ".join(
+            dials_name(tuple(dials.items())) for dials in self.dials))  # fmt: skip
+        for cut in cuts:
+            say(f"not run: {cut}")
+
+    def runs(self) -> int:
+        """How many policies are trained."""
+        points = len(self.dials) * len(self.demonstrations) * len(WAYS) * self.seeds
+        return len(self.tasks) * (points + sum(map(len, self.trials.values())))
+
+    def cost(self, each: float) -> float:
+        """Core-seconds of what is left in the lists, were nothing done yet."""
+        data = len(self.tasks) * len(self.dials) * max(self.demonstrations) * COLLECT_S
+        return self.runs() * each + data
+
+    def collect(self, task: str, dials: dict) -> None:
+        """The demonstrations of a task in a world."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        collected(task, tuple(dials.items()), max(self.demonstrations), self.folder)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        self.spent += taken
+        say(f"demonstrations of {task}, dials {dials_name(tuple(dials.items()))}: {taken:.0f} s")
+
+    def trial(self, task: str, way: str, settings: dict) -> Cell:
+        """A policy with which a way is tuned."""
+        dials, number = tuple(self.dials[0].items()), self.tuning
+        tuned = tuple(settings.items())
+        return Cell(task, dials, number, way, TUNING_SEED, tuned, VALIDATION, self.sizes)
+
+    def tune(self, task: str) -> dict[str, dict]:
+        """The settings of each way that are best on the validation starts of a task."""
+        self.collect(task, self.dials[0])
+        cells = [self.trial(task, way, one) for way in WAYS for one in self.trials[way]]
+        found = self.results(cells)
+        best = {}
+        for way in WAYS:
+            rows = [row for row in found if row["way"] == way]
+            top = max(rows, key=lambda row: (row["success_rate"], -row["cost"]["mean"]))
+            best[way] = dict(map(tuple, top["tuned"]))
+        return best
+
+    def cells(self, task: str, dials: dict, tuned: dict[str, dict]) -> list[Cell]:
+        """The policies of a task in a world."""
+        return [
+            Cell(task, tuple(dials.items()), n, way, seed, tuple(tuned[way].items()), EVALUATION,
+                 self.sizes)
+            for n in self.demonstrations for way in WAYS for seed in range(self.seeds)
+        ]  # fmt: skip
+
+    def results(self, cells: Sequence[Cell]) -> list[dict]:
+        """What came of policies, those that are not there yet made beside each other."""
+        missing = [cell for cell in cells if not cell.path(self.folder).exists()]
+        if missing:
+            context = multiprocessing.get_context("spawn")
+            os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
+            begin = time.monotonic()
+            with ProcessPoolExecutor(self.asked.workers, context) as pool:
+                waiting = [pool.submit(made, cell, self.folder) for cell in missing]
+                for done, future in enumerate(as_completed(waiting), 1):
+                    row = future.result()
+                    self.spent += row["cpu_s"]
+                    left = (time.monotonic() - begin) / done * (len(missing) - done) / 60
+                    say(
+                        f"{row['task']} {dials_name(row['dials'])} {row['demonstrations']} "
+                        f"{row['way']} seed {row['seed']}: {row['successes']}/{row['episodes']}, "
+                        f"{done}/{len(missing)}, {left:.1f} min left of these"
+                    )
+        return [made(cell, self.folder) for cell in cells]
+
+
+COLLECT_S = 2.0
+"""Core-seconds that a demonstration takes, for the plan; those of MPPI are the slowest."""
+
+
+def say(text: str) -> None:
+    """One line for who watches."""
+    print(text, file=sys.stderr, flush=True)
+
+
+# What came out.
+
+
+def points_of(results: Sequence[dict]) -> list[dict]:
+    """Success at each point of the grid, over its seeds."""
+    from covary.commands.intervals import of_mean, wilson
+
+    def key(row):
+        return row["task"], dials_name(row["dials"]), row["demonstrations"], row["way"]
+
+    points = []
+    for (task, dials, number, way), group in itertools.groupby(results, key):
+        rows = list(group)
+        rates = [row["success_rate"] for row in rows]
+        successes, n = sum(row["successes"] for row in rows), sum(row["episodes"] for row in rows)
+        # Episodes of one policy are alike: the wider of the two, over episodes and over seeds.
+        low, high = wilson(successes, n)
+        over = of_mean(rates) or [low, high]
+        interval = [max(0.0, min(low, over[0])), min(1.0, max(high, over[1]))]
+        points.append(
+            {
+                **{"task": task, "dials": dials, "demonstrations": number, "way": way},
+                **{"success_rate": successes / n, "interval": [round(v, 4) for v in interval]},
+                **{
+                    "by_seed": rates,
+                    "episodes": n,
+                    "cost": np.mean([r["cost"]["mean"] for r in rows]),
+                },
+                **{"parameters": rows[0]["parameters"], "width": rows[0]["width"]},
+                "drift": max(row["drift"] for row in rows),
+            }
+        )
+    return points
+
+
+def needed(points: Sequence[dict]) -> list[dict]:
+    """How many demonstrations each way needs for the success of a free network with all of them.
+
+    Between two numbers success is taken to rise along a straight line over their logarithms.
+    """
+    found = []
+    for (task, dials), group in itertools.groupby(points, lambda p: (p["task"], p["dials"])):
+        rows = list(group)
+        free = [row for row in rows if row["way"] == "free"]
+        for goal in free[1:]:
+            row = {"task": task, "dials": dials, "success_rate": goal["success_rate"]}
+            row["free"] = float(goal["demonstrations"])
+            for way in WAYS:
+                if way != "free":
+                    own = [point for point in rows if point["way"] == way]
+                    row[way] = reached(own, goal["success_rate"])
+            found.append(row)
+    return found
+
+
+def reached(points: Sequence[dict], rate: float) -> float | None:
+    """Demonstrations at which a success rate is reached; None: with none of those tried."""
+    best, before = -1.0, None
+    for point in points:
+        if point["success_rate"] >= rate:
+            if before is None:
+                return float(point["demonstrations"])
+            share = (rate - best) / max(point["success_rate"] - best, 1e-12)
+            a, b = np.log(before), np.log(point["demonstrations"])
+            return round(float(np.exp(a + max(share, 0.0) * (b - a))), 1)
+        best = max(best, point["success_rate"])
+        before = point["demonstrations"]
+    return None
+
+
+def table(points: Sequence[dict], demonstrations: Sequence[int]) -> str:
+    """Markdown: a row for each task, world and way."""
+    lines = ["| task | dials | way | " + " | ".join(map(str, demonstrations)) + " |"]
+    lines.append("|---" * (3 + len(demonstrations)) + "|")
+    for (task, dials, way), group in itertools.groupby(
+        sorted(
+            points, key=lambda p: (TASKS.index(p["task"]), p["dials"], list(WAYS).index(p["way"]))
+        ),
+        lambda p: (p["task"], p["dials"], p["way"]),
+    ):
+        cells = []
+        for point in group:
+            low, high = (100 * v for v in point["interval"])
+            cells.append(f"{100 * point['success_rate']:.0f} ({low:.0f} to {high:.0f})")
+        lines.append(f"| `{task}` | {dials} | {way} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the grid, or what of it fits."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--folder", default="runs/results/exact_relaxed_free")
+    parser.add_argument("--hours", type=float, default=2.5, help="of one core, for all of it")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="a few small policies: does it run?")
+    parser.add_argument("--table", action="store_true", help="Markdown instead of JSON")
+    asked = parser.parse_args()
+    grid = Grid(asked)
+    found = grid.run()
+    points = points_of(found["results"])
+    report = {
+        "benchmark": "exact_relaxed_free",
+        "seeds": grid.seeds,
+        "trials": {way: len(trials) for way, trials in grid.trials.items()},
+        "tuned": found["tuned"],
+        "sizes": dataclasses.asdict(grid.sizes),
+        "core_hours": round(sum(row["cpu_s"] for row in found["results"]) / 3600, 2),
+        "not_run": grid.cuts,
+        "points": points,
+        "needed": needed(points),
+    }
+    if asked.table:
+        print(table(points, grid.demonstrations))
+        print(json.dumps({**report, "points": None}, indent=1))
+    else:
+        print(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()
