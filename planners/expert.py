@@ -1,4 +1,4 @@
-"""`Expert`: a scripted demonstrator for each tabletop task, launched like any planner."""
+"""`Expert`: a scripted demonstrator for push and each tabletop task, launched like any planner."""
 
 from __future__ import annotations
 
@@ -40,6 +40,9 @@ class Aim(NamedTuple):
 Script = Callable[[Any, np.ndarray, int, float], Aim]
 """(task, state (n,), stage, seconds in the stage) -> where to go. Past the last stage: stay."""
 
+Feedback = Callable[[Any, np.ndarray], np.ndarray]
+"""(task, state (n,)) -> action (m,): a script that remembers nothing."""
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -57,9 +60,10 @@ class Expert(Planner):
     "BulletArm: an open-source robotic manipulation benchmark and learning framework", ISRR 2022):
     servo to a pose, then the next. They use differences and distances only, so a turned or mirrored
     scene gets the turned or mirrored motion, but for which of two equally near grasps is taken.
+    That of push has no stages: it is a function of the state.
 
     Args:
-        task: A tabletop task.
+        task: `Push`, or a tabletop task.
         symmetry: Not used; the planner node gives it to every planner.
         **parameters: Fields of `Parameters`.
 
@@ -76,7 +80,8 @@ class Expert(Planner):
         gain: float = 6.0
         """Rate towards the aim over the distance from it, 1/s."""
         horizon: int = 3
-        """Control periods in a plan: in real time control follows the plan before the newest."""
+        """Control periods in a plan: in real time control follows the plan before the newest; a
+        script without stages holds its action so long."""
 
     def __init__(self, task: Task, symmetry: Symmetry | str = "full", **parameters) -> None:
         self.task: Any = task
@@ -85,19 +90,24 @@ class Expert(Planner):
             raise ValueError(f"gain: {self.parameters.gain} must be positive")
         if self.parameters.horizon < 1:
             raise ValueError(f"horizon: {self.parameters.horizon} must be at least 1")
-        self.aim: Script = self.script()
+        self.feedback: Feedback | None = None
+        self.aim: Script | None = self.script()
 
-    def script(self) -> Script:
+    def script(self) -> Script | None:
         """The task's script; a subclass for a task of its own gives another.
+
+        None where it has no stages: then `feedback` is set.
 
         Raises:
             ValueError: There is none.
         """
         name = self.task.name
         try:
-            return importlib.import_module(f".scripts.{name}", __package__).aim
+            module = importlib.import_module(f".scripts.{name}", __package__)
         except ModuleNotFoundError as error:
             raise ValueError(f"plugin: no script for {name} in planners/scripts") from error
+        self.feedback = getattr(module, "action", None)
+        return None if self.feedback else module.aim
 
     def initial_memory(self, seed: int) -> Memory:
         """At the first stage."""
@@ -108,6 +118,12 @@ class Expert(Planner):
         if memory.since < 0:
             memory = replace(memory, since=time)
         x = np.asarray(state, float)
+        if self.aim is None:
+            assert self.feedback is not None
+            u = self.task.limits.project(self.feedback(self.task, x))
+            held = np.tile(u, (self.parameters.horizon, 1))
+            cost = float(self.task.running_cost(x, u))
+            return Plan(time, self.task.dt, held, cost), replace(memory, time=time)
         for _ in range(20):  # stages that are over at once
             aim = self.aim(self.task, x, memory.stage, time - memory.since)
             gap = aim.position - x[[0, 1, 3]]

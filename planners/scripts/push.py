@@ -1,11 +1,11 @@
 """Script of push: round the box to a face, and along the arcs that bring it to its pose.
 
-A push along the inward normal of a face, at a point beside its middle, moves the box on an arc: the
-middle goes along the normal, and turns by (p x n) / c^2 a metre, p the point of contact, c^2 = moment
-over force (the quasi-static model of sim/tasks/push.py). Of all pairs of arcs from a fixed set the
-quickest that ends near the goal is begun, and chosen anew in every period, from the state alone:
-nothing is remembered. All is worked out in the box's frame with a set that the mirrors map onto
-itself, so a turned or mirrored scene gets the turned or mirrored action.
+A push along the inward normal of a face, at a point beside its middle, moves the box on an arc: its
+middle goes along the normal and turns by (p x n) / c^2 a metre, p being the point of contact and c
+the box's greatest moment over its greatest force (the quasi-static model of sim/tasks/push.py). Of
+all pairs of arcs from a fixed set the quickest that ends near the goal is begun, and chosen anew in
+every period from the state alone: nothing is remembered. All is worked out in the box's frame, with
+a set that the mirrors map onto itself; so a moved scene gets the moved action.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def seconds(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _along(places: np.ndarray) -> np.ndarray:
-    """Where places (..., 2) are on the rectangle round the box, from the middle of its +x side, m."""
+    """Where places (..., 2) are on the rectangle round the box, m from the middle of +x."""
     x, y = places[..., 0], places[..., 1]
     aside = np.abs(x) * OUT[1] >= np.abs(y) * OUT[0]
     on_x = np.where(x > 0, y, 2.0 * OUT.sum() - y)
@@ -114,7 +114,7 @@ ARCS = arcs()
 PUSH_S = np.linalg.norm(_motion(PLACES, slice(None)), axis=-1)[:, None] * LENGTHS / PUSHING
 """How long each push takes, s. (C, L)"""
 NEXT_S = AGAIN + seconds(PLACES[:, None], PLACES)[..., None] + PUSH_S
-"""How long it takes from the end of a push at one contact to the end of one at another. (C, C, L)"""
+"""From the end of a push at one contact to the end of one at another, s. (C, C, L)"""
 
 
 def chosen(pusher: np.ndarray, goal: np.ndarray, yaw: float) -> tuple[int, float]:

@@ -14,7 +14,8 @@ from covary.sim.tabletop.squares import gap
 from covary.sim.tabletop.tabletop import Tabletop
 
 TASKS = sorted(
-    {module.name for module in pkgutil.iter_modules(covary.planners.scripts.__path__)} - {"moves"}
+    {module.name for module in pkgutil.iter_modules(covary.planners.scripts.__path__)}
+    - {"moves", "push"}
 )
 ROBOTS = ("floating_gripper", "arm")
 
