@@ -18,6 +18,7 @@ KEYS = {
     "engines": {"rows"},
     "recorder_throughput": {"cameras", "hz", "image", "seconds", "recorder", "alone"},
     "policy_latency": {"limit_ms", "policies", "import_torch_s"},
+    "layers": {"batch", "step", "inference"},
     "arm_rates": {"joint_rates", "mujoco_kinematics_and_jacobian", "actuate_every_tick"},
 }
 ROWS = {
@@ -26,12 +27,14 @@ ROWS = {
     "local_bus": {"size", "p50_us", "deque_p50_us", "ratio"},
     "rows": {"task", "engine", "steps_per_s", "us_per_tick", "bare_steps_per_s", "ratio"},
     "policies": {"policy", "group", "parameters", "onnx", "torch_eager", "start_to_action_s"},
+    "step": {"group", "width", "plain_us", "exact_us", "exact_ratio", "relaxed_ratio"},
+    "inference": {"group", "width", "plain_us", "exact_us", "exact_ratio"},
     "recorder": {"compression", "sent", "recorded", "dropped", "mb_per_s", "cpu", "cpu_s_per_gb"},
     "alone": {"way", "mb_per_s", "cpu_s_per_gb"},
 }
 
 
-LONG = {"sensor_to_command", "launch_to_first_command", "policy_latency"}
+LONG = {"sensor_to_command", "launch_to_first_command", "policy_latency", "layers"}
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,9 @@ class Block(nn.Module):
         if elements is not None:
             basis = torch.tensordot(elements, basis, 1).flatten(0, 1)  # (banks K, d_out d_in)
         m, n, rows, columns = self.sizes
-        entries = self.weight.view(m * n, -1) @ basis
+        entries = torch.mm(self.weight.view(m * n, -1), basis)
+        if n * columns == 1:
+            return entries.view(m * rows, 1)
         return entries.view(m, n, rows, columns).transpose(1, 2).reshape(m * rows, n * columns)
 
 
@@ -168,7 +170,7 @@ class Linear(nn.Module):
         for r, out in enumerate(self.outside.pieces):
             block = self.bias_blocks[f"{r}"] if f"{r}" in self.bias_blocks else None
             parts.append(self._part(block, out.width, 1))
-        return torch.cat(parts).squeeze(1)
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).squeeze(1)
 
     def _part(self, block: nn.Module | None, rows: int, columns: int) -> Tensor:
         if isinstance(block, Block):

@@ -59,7 +59,7 @@ class Representation:
     """
 
     def __init__(self, group: Group, matrices: np.ndarray) -> None:
-        matrices = np.asarray(matrices, float)
+        matrices = _snapped(np.asarray(matrices, float))
         _check(group, matrices)
         block, copies = _copies_in(matrices)
         permutation = _permutation(block)
@@ -189,7 +189,7 @@ def _copies_in(matrices: np.ndarray) -> tuple[np.ndarray, int]:
         if d % size == 0:
             block = matrices[:, :size, :size]
             repeated = np.stack([np.kron(np.eye(d // size), b) for b in block])
-            if np.array_equal(repeated, matrices):
+            if np.allclose(repeated, matrices, rtol=0.0, atol=1e-12):
                 return block, d // size
     return matrices, 1
 
@@ -253,7 +253,7 @@ def planar(group: Group, frequency: int = 1, count: int = 1) -> Representation:
     if frequency < 0:
         raise RepresentationError(f"a frequency is at least 0, not {frequency}")
     angle = frequency * group.turn
-    cos, sin = _snapped(np.cos(angle)), _snapped(np.sin(angle))
+    cos, sin = np.cos(angle), np.sin(angle)
     matrices = np.stack(
         [np.stack([cos, -sin * group.sign], -1), np.stack([sin, cos * group.sign], -1)], -2
     )
@@ -261,7 +261,7 @@ def planar(group: Group, frequency: int = 1, count: int = 1) -> Representation:
 
 
 def _snapped(values: np.ndarray) -> np.ndarray:
-    """Cosines that are 0, +-1/2 or +-1 are made exactly so; -0 becomes 0."""
+    """Entries that are 0, +-1/2 or +-1 but for rounding are made exactly so; -0 becomes 0."""
     halves = np.round(2.0 * values) / 2.0
     return np.where(np.abs(values - halves) < 1e-12, halves, values) + 0.0
 
