@@ -2,6 +2,7 @@
 
 import warnings
 
+import code_blocks
 import pytest
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
@@ -97,3 +98,10 @@ def test_a_stack_is_equal_as_plain_torch_and_as_onnx(tmp_path, mode):
     for i in range(8):
         (found,) = session.run(None, {"x": x[i : i + 1].numpy()})
         torch.testing.assert_close(torch.tensor(found), y[i : i + 1], rtol=0, atol=1e-6)
+
+
+def test_the_network_of_the_documents_runs(capsys):
+    page = code_blocks.blocks(code_blocks.ROOT / "docs" / "symmetry.md")
+    (block,) = [block for block in page if block.language == "python"]
+    exec(block.text, {})
+    assert float(capsys.readouterr().out) < 1e-6
