@@ -88,48 +88,37 @@ class Gaussian(nn.Module):
         return surprise + BOUNDS_WEIGHT * (self.bounds[1] - self.bounds[0]).sum()
 
 
-class BackwardsModel(nn.Module):
-    """p(a | s') p(s | s', a): what was done, and where from, to arrive in a state.
-
-    Source: Park and Wong, "Robust Imitation of a Few Demonstrations with a Backwards Model"
-    (NeurIPS 2022). Where they predict the vector s - s', here the difference of states is taken as
-    the symmetry has it, angles the short way round; under the mode `exact` both parts are
-    equivariant: p(g a | g s') = p(a | s').
+class TransitionModel(nn.Module):
+    """What the models of transitions share: features of a state, units, normalisation.
 
     Args:
         seen: The coordinates of the state, with the task's whole symmetry.
         symmetry: The same under the group that the model has.
-        mode: How strictly.
-        width: Hidden channels.
-        depth: Hidden layers.
     """
 
     middle: Tensor
     reach: Tensor
     scale: Tensor
+    order: Tensor
 
-    def __init__(
-        self, seen: Seen, symmetry: Symmetry, mode: Mode = "free", width: int = 128, depth: int = 3
-    ) -> None:
+    def __init__(self, seen: Seen, symmetry: Symmetry) -> None:
         super().__init__()
         self.seen = seen
         self.features = StateFeatures(seen, symmetry)
         group = symmetry.group
-        acts = symmetry.orbit("action")
-        actions = [
+        acts, moves = symmetry.orbit("action"), symmetry.affine("state")[0]
+        self.actions = [
             Representation(group, acts[:, here, here])
             for here in symmetry.slices("action").values()
         ]
-        moves = symmetry.affine("state")[0]
-        states = [
+        self.states = [
             Representation(group, moves[:, here, here])
             for here in symmetry.slices("state").values()
         ]
         self.state_blocks = _blocks(seen.symmetry.affine("state")[0])
-        before = self.features.representation
-        self.action = Gaussian(before, actions, seen.symmetry.blocks("action"), mode, width, depth)
-        given, order = arranged(actions)
-        self.difference = Gaussian(before + given, states, self.state_blocks, mode, width, depth)
+        given, order = arranged(self.actions)
+        self.given = self.features.representation + given
+        """How the group acts on a state's features and an action."""
         self.register_buffer("order", torch.tensor(order), persistent=False)
         self.register_buffer("middle", torch.tensor(seen.middle).float(), persistent=False)
         self.register_buffer("reach", torch.tensor(seen.reach).float(), persistent=False)
@@ -145,14 +134,56 @@ class BackwardsModel(nn.Module):
             scale[here] = max(float(np.sqrt(np.mean(moved[:, here] ** 2))), 1e-6)
         self.scale.copy_(torch.tensor(scale))
 
+    def feature(self, state: np.ndarray) -> Tensor:
+        """Of states (N, n)."""
+        return self.features(self.tensor(state))
+
+    def unit(self, action: np.ndarray) -> Tensor:
+        """Actions (N, m) in units of their limits."""
+        return (self.tensor(action) - self.middle) / self.reach
+
+    def steps(self, later: np.ndarray, earlier: np.ndarray) -> Tensor:
+        """Differences of states in units of a typical step. (N, n)"""
+        return self.tensor(self.seen.symmetry.difference("state", later, earlier)) / self.scale
+
+    def joined(self, feature: Tensor, unit: Tensor) -> Tensor:
+        """A state's features and an action, as `given` has them."""
+        return torch.cat([feature, unit[:, self.order]], dim=1)
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """As float32 where the model is."""
+        return torch.as_tensor(array).float().to(self.middle.device)
+
+
+class BackwardsModel(TransitionModel):
+    """p(a | s') p(s | s', a): what was done, and where from, to arrive in a state.
+
+    Source: Park and Wong, "Robust Imitation of a Few Demonstrations with a Backwards Model"
+    (NeurIPS 2022). Where they predict the vector s - s', here the difference of states is taken as
+    the symmetry has it, angles the short way round; under the mode `exact` both parts are
+    equivariant: p(g a | g s') = p(a | s').
+
+    Args:
+        seen: The coordinates of the state, with the task's whole symmetry.
+        symmetry: The same under the group that the model has.
+        mode: How strictly.
+        width: Hidden channels.
+        depth: Hidden layers.
+    """
+
+    def __init__(
+        self, seen: Seen, symmetry: Symmetry, mode: Mode = "free", width: int = 128, depth: int = 3
+    ) -> None:
+        super().__init__(seen, symmetry)
+        before, blocks = self.features.representation, seen.symmetry.blocks("action")
+        self.action = Gaussian(before, self.actions, blocks, mode, width, depth)
+        self.difference = Gaussian(self.given, self.states, self.state_blocks, mode, width, depth)
+
     def loss(self, state: np.ndarray, action: np.ndarray, next_state: np.ndarray) -> Tensor:
         """Of both parts, for transitions. (N, n), (N, m), (N, n) -> ()"""
-        moved = self.seen.symmetry.difference("state", state, next_state)
-        device = self.middle.device
-        target = torch.as_tensor(moved).float().to(device) / self.scale
-        u = (torch.as_tensor(action).float().to(device) - self.middle) / self.reach
-        seen = self.features(torch.as_tensor(next_state).float().to(device))
-        return self.action.loss(seen, u) + self.difference.loss(self._given(seen, u), target)
+        seen, u = self.feature(next_state), self.unit(action)
+        came = self.difference.loss(self.joined(seen, u), self.steps(state, next_state))
+        return self.action.loss(seen, u) + came
 
     @torch.no_grad()
     def step(
@@ -176,10 +207,10 @@ class BackwardsModel(nn.Module):
             project: Brings actions (N, m) within the limits, before the state is asked for.
 
         Returns:
-            States (N, n), not wrapped, and actions (N, m), both in the task's units; how sure the model is, the mean log-variance of the state (N,).
+            States (N, n), not wrapped, and actions (N, m), both in the task's units; how sure the
+            model is, the mean log-variance of the state (N,).
         """
-        device = self.middle.device
-        seen = self.features(torch.as_tensor(next_state).float().to(device))
+        seen = self.feature(next_state)
         mean, log = self.action(seen)
         if spread == "published":
             wide = (scale * -log * torch.exp(log)).clamp(min=1e-12)
@@ -187,16 +218,12 @@ class BackwardsModel(nn.Module):
             wide = scale * torch.exp(0.5 * log)
         u = mean + wide * self._normal(rng, mean)
         if project is not None:
-            inside = project((self.middle + self.reach * u).double().cpu().numpy())
-            u = (torch.as_tensor(inside).float().to(device) - self.middle) / self.reach
-        moved, log = self.difference(self._given(seen, u))
+            u = self.unit(project((self.middle + self.reach * u).double().cpu().numpy()))
+        moved, log = self.difference(self.joined(seen, u))
         moved = (moved + torch.exp(0.5 * log) * self._normal(rng, moved)) * self.scale
         state = np.asarray(next_state, float) + moved.double().cpu().numpy()
         action = (self.middle + self.reach * u).double().cpu().numpy()
         return state, action, log.mean(1).double().cpu().numpy()
-
-    def _given(self, seen: Tensor, u: Tensor) -> Tensor:
-        return torch.cat([seen, u[:, self.order]], dim=1)
 
     def _normal(self, rng: np.random.Generator, like: Tensor) -> Tensor:
         draws = rng.standard_normal(tuple(like.shape), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Traces: what a backwards model imagines before the demonstrated states, and what is kept of it."""
+"""Traces: what a backwards model imagines before demonstrated states, and what is kept of it."""
 
 from __future__ import annotations
 

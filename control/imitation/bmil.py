@@ -1,0 +1,220 @@
+"""`BMIL`: imitates demonstrations, and what a backwards model imagines before them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .augmentation import Augmentation
+from .backwards_model import BackwardsModel, Spread
+from .batches import Batches
+from .bc import BC
+from .demonstrations import Demonstrations
+from .forward_model import ForwardModel
+from .method import Method
+from .traces import Keep, Traces, consistent, grow, steps_at, within
+
+if TYPE_CHECKING:
+    from ..policies.network import Batch
+
+_FIELDS = ("state", "action", "next_state", "source", "step")
+
+
+class BMIL(BC):
+    """Behaviour cloning on demonstrations and on traces that lead back to them.
+
+    Park and Wong, "Robust Imitation of a Few Demonstrations with a Backwards Model" (NeurIPS
+    2022): a model of what came before a state is fitted to the demonstrations; from every
+    demonstrated state it imagines a way there, which the policy imitates too, so that it finds
+    back from beside the demonstrated path. Traces grow longer as training goes on.
+
+    Beyond the paper: with a symmetry the model is equivariant, or the transitions are moved by the
+    group before it sees them (`augment`); members of an ensemble grow traces of their own; a trace
+    ends where a forward model does not lead back to it, or where it leaves the workspace. The
+    demonstrations never change, so the model is fitted once, to the end, and not anew every epoch.
+    """
+
+    @dataclass(frozen=True)
+    class Parameters(Method.Parameters):
+        """Parameters of BMIL."""
+
+        updates_per_epoch: int = 100
+        """Updates between two growths; the traces before are forgotten."""
+        first_steps: int = 1
+        """Steps of a trace at the start."""
+        last_steps: int = 10
+        """Steps of a trace at the end."""
+        lengthen_from: float = 0.125
+        """Share of the training after which they grow longer."""
+        spread: Spread = "published"
+        """How far actions are drawn from their mean: published ((-scale log v) v, a variance in
+        the place of a deviation) or deviation (scale times the standard deviation)."""
+        spread_scale: float = 10.0
+        """Its scale."""
+        demonstration_share: float = 0.5
+        """Share of a batch that is of the demonstrations; the rest is of the traces."""
+        ensemble: int = 1
+        """Backwards models; each trace is one's."""
+        consistency: float = 0.0
+        """A trace ends where a forward model leads so many typical steps away; 0: nowhere."""
+        margin: float = 0.0
+        """A trace ends outside the box of the demonstrated states, widened by this share of its
+        sides; 0: nowhere."""
+        model_width: int = 128
+        """Hidden channels of the models."""
+        model_depth: int = 3
+        """Their hidden layers."""
+        model_steps: int = 2000
+        """Most updates of each model; it is kept as it was best on the validation data."""
+        model_patience: int = 5
+        """Looks at the validation data, one each 100 updates, without a gain before it ends."""
+        model_learning_rate: float = 1e-3
+        """Of Adam."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.images:
+                raise ValueError("images: a backwards model is one of states")
+            if self.chunk != 1:
+                raise ValueError("chunk: a trace has one action a state; leave it at 1")
+            if not 0.0 < self.demonstration_share <= 1.0:
+                said = f"{self.demonstration_share} must be above 0 and at most 1"
+                raise ValueError(f"demonstration_share: {said}")
+            for name in ("updates_per_epoch", "first_steps", "last_steps", "ensemble"):
+                if getattr(self, name) < 1:
+                    raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
+
+    def __init__(
+        self,
+        training: Demonstrations,
+        validation: Demonstrations,
+        parameters: Any,
+        device: torch.device,
+    ) -> None:
+        super().__init__(training, validation, parameters, device)
+        p, seen = parameters, self.network.seen
+        symmetry = seen.restrict(p.symmetry)
+        self.models: list[BackwardsModel] = []
+        self.forward: list[ForwardModel] = []
+        transitions = _transitions(training)
+        for k in range(p.ensemble):
+            model = BackwardsModel(seen, symmetry, p.mode, p.model_width, p.model_depth)
+            forward = ForwardModel(seen, symmetry, p.mode, p.model_width, p.model_depth)
+            for kind, one in (("backwards", model), ("forward", forward)):
+                one.fit_normaliser(transitions[0], transitions[2])
+                self.modules[f"{kind}_{k}"] = one.to(device)
+            self.models.append(model)
+            self.forward.append(forward)
+        self.moves = Augmentation(seen.restrict(p.symmetry if p.augment else "none"))
+        self.traced = Batches(training, self.network, parameters, device)
+        self.keep = self._filters()
+
+    def update(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """One batch; before the first of an epoch traces are grown anew."""
+        p = self.parameters
+        if step == 0:
+            self._fit_models(rng)
+        if step % p.updates_per_epoch == 0:
+            self._grow(step / p.steps, rng)
+        figures = self.fit.update(self._batch(rng))
+        return figures | {"traces": float(len(self.memory["trace_state"]))}
+
+    # The models.
+
+    def _fit_models(self, rng: np.random.Generator) -> None:
+        p, held_out = self.parameters, _transitions(self.validation)
+        fitted: list[Any] = [*self.models, *(self.forward if p.consistency else [])]
+        for model in fitted:
+            optimizer = torch.optim.AdamW(model.parameters(), p.model_learning_rate, fused=True)
+            best, kept, since = math.inf, None, 0
+            for update in range(p.model_steps):
+                optimizer.zero_grad(set_to_none=True)
+                model.loss(*self._drawn(rng, 256)).backward()
+                optimizer.step()
+                if (update + 1) % 100 == 0:
+                    with torch.no_grad():
+                        loss = float(model.loss(*held_out))
+                    since = 0 if loss < best - 1e-3 * abs(best) else since + 1
+                    if loss < best:
+                        best = loss
+                        kept = {k: v.clone() for k, v in model.state_dict().items()}
+                    if since > p.model_patience:
+                        break
+            if kept:
+                model.load_state_dict(kept)
+
+    def _drawn(self, rng: np.random.Generator, rows: int) -> tuple[np.ndarray, ...]:
+        """Transitions, moved by random elements where the recipe says so."""
+        state, action, after = _transitions(self.training)
+        rows_ = rng.integers(len(state), size=rows)
+        g = self.moves.elements[rng.integers(len(self.moves.elements), size=rows)]
+        before, done, _ = self.moves.moved(g, state[rows_], action[rows_])
+        return before, done, self.moves.moved(g, after[rows_], action[rows_])[0]
+
+    def _filters(self) -> Sequence[Keep]:
+        p, found = self.parameters, []
+        seen = self.network.seen
+        if p.margin:
+            orbit = np.concatenate(
+                [self.moves.moved(np.full(len(self.training), g), self.training.state,
+                                  self.training.action)[0] for g in self.moves.elements]
+            )  # fmt: skip
+            low, high = orbit.min(axis=0), orbit.max(axis=0)
+            wider = p.margin * (high - low)
+            angles = seen.symmetry.affine("state")[2]
+            low, high = low - wider, high + wider
+            low[angles], high[angles] = -np.inf, np.inf
+            found.append(within(low, high))
+        if p.consistency:
+            scale = self.models[0].scale.double().cpu().numpy()
+
+            def forward(state: np.ndarray, action: np.ndarray) -> np.ndarray:
+                return np.mean([one.next_state(state, action) for one in self.forward], axis=0)
+
+            found.append(consistent(forward, seen.symmetry, scale, p.consistency))
+        return found
+
+    # The traces.
+
+    def _grow(self, progress: float, rng: np.random.Generator) -> None:
+        p = self.parameters
+        steps = steps_at(progress, p.first_steps, p.last_steps, p.lengthen_from)
+        state, action = self.training.state, self.training.action
+        g = self.moves.elements[rng.integers(len(self.moves.elements), size=len(state))]
+        ends = self.moves.moved(g, state, action)[0]
+        limits = self.training.task.limits
+        traces: Traces = grow(
+            self.models, ends, steps, rng, limits, p.spread, p.spread_scale, self.keep
+        )
+        for name in _FIELDS:
+            self.memory[f"trace_{name}"] = getattr(traces, name)
+
+    def _batch(self, rng: np.random.Generator) -> Batch:
+        """Demonstrated and imagined ticks."""
+        p, found = self.parameters, len(self.memory["trace_state"])
+        own = p.batch if not found else max(1, round(p.demonstration_share * p.batch))
+        batch = self.batches.draw(rng, own)
+        if own == p.batch:
+            return batch
+        rows = rng.integers(found, size=p.batch - own)
+        state = self.memory["trace_state"][rows]
+        action = self.memory["trace_action"][rows][:, None]
+        imagined = self.traced.batch(state, action, np.ones((len(rows), 1), bool), {}, rng)
+        return type(batch)(
+            state=torch.cat([batch.state, imagined.state]),
+            images=(),
+            action=torch.cat([batch.action, imagined.action]),
+            mask=torch.cat([batch.mask, imagined.mask]),
+            draw=torch.cat([batch.draw, imagined.draw]),
+        )
+
+
+def _transitions(data: Demonstrations) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """States, actions and next states, where the last was recorded."""
+    rows = data.has_next
+    return data.state[rows], data.action[rows], data.next_state[rows]
