@@ -155,7 +155,7 @@ def _summary(
     policy = training.method.policy
     return {
         "task": data.task_name,
-        "task_is_gym": "env_id" in data.task_options,
+        "task_options": data.task_options,
         "recipe": training.recipe.name,
         "method": p.method,
         "mode": p.mode,

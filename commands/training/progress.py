@@ -14,6 +14,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ...control.imitation.training import Moment
+from ...nodes.launching.launch_file import arguments, find
+from ...nodes.launching.yaml_loader import InputError
 
 _SHOW_S = 0.2  # s between two looks at the bar: an update takes a few milliseconds
 
@@ -96,9 +98,21 @@ def report(summary: Mapping[str, Any]) -> None:
     if summary["files"]:
         console.print(f"policy       {out}", markup=False)
         console.print(f"next         covary evaluate {out}", markup=False)
-        if not summary["task_is_gym"]:
-            launch = f"covary launch {summary['task']} policy:={out}"
+        if launch := _launch(summary):
             console.print(f"             {launch}", markup=False)
+
+
+def _launch(summary: Mapping[str, Any]) -> str:
+    """The words that launch the policy, where our launch file of its task takes one."""
+    options = summary["task_options"]
+    name = "gym" if "env_id" in options else summary["task"]
+    try:
+        known = {argument.name: argument.default for argument in arguments(find(f"{name}.yaml"))}
+    except InputError:
+        return ""
+    given = [f"{k}:={v}" for k, v in options.items() if k in known and known[k] != v]
+    words = " ".join([f"{name}.yaml", *given, f"policy:={summary['out']}"])
+    return f"covary launch {words}" if "policy" in known else ""
 
 
 def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

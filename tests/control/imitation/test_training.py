@@ -50,11 +50,16 @@ def assert_equal(a, b):
             assert torch.equal(tensor, b.tensors[file][name]), (file, name)
 
 
-LOUD = {"head": "flow", "chunk": 3, "augment": True, "noise": 0.1}  # everything that draws
+DRAWS = {"head": "flow", "chunk": 3, "augment": True, "noise": 0.1}
+LOOKS = {"images": ("heightmap",), "augment": True, "shift": 1, "mode": "free"}
 
 
-@pytest.mark.parametrize("given", [{}, LOUD, {"mode": "relaxed", "relaxation_penalty": 0.1}])
+@pytest.mark.parametrize(
+    "given", [{}, DRAWS, LOOKS, {"mode": "relaxed", "relaxation_penalty": 0.1}]
+)
 def test_a_killed_training_ends_with_the_same_bits(tmp_path, data, given):
+    if "images" in given:
+        data = demonstrations(tmp_path / "seen", pixels=16)
     run(Training(recipe(tmp_path / "whole", **given), data))
     out = tmp_path / "killed"
     run(Training(recipe(out, **given), data), 3)  # before the first checkpoint
