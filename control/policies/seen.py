@@ -23,7 +23,7 @@ class Seen:
     Attributes:
         symmetry: The task's, its state being the parts seen, in the order seen.
         points: Where the planar points (m) among the coordinates stand: x, y of each. (P, 2)
-        lengths: The coordinates that are lengths (m) and that no element changes. (S,)
+        lengths: The coordinates that are heights (m) and that no element changes. (S,)
         middle: Middle of the action's limits. (m,)
         reach: Half their range, one number a block of coordinates that the group mixes. (m,)
     """
@@ -89,12 +89,21 @@ def _points(symmetry: Symmetry, units: list[str]) -> np.ndarray:
 
 
 def _lengths(symmetry: Symmetry, units: list[str]) -> np.ndarray:
+    """Parts called `height` or `NAME_height`, to be compared; an opening is not one of them.
+
+    Where the two cross, their saturating difference jumps for no reason: policies of block_pick and
+    block_push then let go, close or climb in mid-air.
+    """
     matrices, offsets, angles = symmetry.affine("state")
     alone = np.eye(len(angles), dtype=bool)
     fixed = np.abs(matrices - alone).max(axis=(0, 1)) + np.abs(offsets).max(axis=0) < 1e-12
-    points = {int(i) for pair in _points(symmetry, units) for i in pair}
-    kept = [i for i in np.flatnonzero(fixed & ~angles) if units[i] == "m" and int(i) not in points]
-    return np.array(kept, int)
+    heights = [
+        i
+        for name, here in symmetry.slices("state").items()
+        if name.endswith("height")
+        for i in range(here.start, here.stop)
+    ]
+    return np.array([i for i in heights if fixed[i] and not angles[i] and units[i] == "m"], int)
 
 
 def _units_of_action(task: Task) -> tuple[np.ndarray, np.ndarray]:
