@@ -217,12 +217,13 @@ class BackwardsModel(TransitionModel):
         else:
             wide = scale * torch.exp(0.5 * log)
         u = mean + wide * self._normal(rng, mean)
+        action = (self.middle + self.reach * u).double().cpu().numpy()
         if project is not None:
-            u = self.unit(project((self.middle + self.reach * u).double().cpu().numpy()))
+            action = project(action)
+            u = self.unit(action)
         moved, log = self.difference(self.joined(seen, u))
         moved = (moved + torch.exp(0.5 * log) * self._normal(rng, moved)) * self.scale
         state = np.asarray(next_state, float) + moved.double().cpu().numpy()
-        action = (self.middle + self.reach * u).double().cpu().numpy()
         return state, action, log.mean(1).double().cpu().numpy()
 
     def _normal(self, rng: np.random.Generator, like: Tensor) -> Tensor:
