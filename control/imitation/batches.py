@@ -80,6 +80,19 @@ class Batches:
         return held.to(self.device).float()  # uint8 travels as bytes
 
 
+def joined(first: Batch, second: Batch) -> Batch:
+    """The rows of two batches of states, one after the other."""
+    import torch
+
+    return type(first)(
+        state=torch.cat([first.state, second.state]),
+        images=(),
+        action=torch.cat([first.action, second.action]),
+        mask=torch.cat([first.mask, second.mask]),
+        draw=torch.cat([first.draw, second.draw]),
+    )
+
+
 def _spread(data: Demonstrations, policy: PolicyNetwork) -> np.ndarray:
     """Standard deviation of each coordinate, one number where the group mixes them. (n,)"""
     matrices, _, angles = policy.seen.symmetry.affine("state")

@@ -12,7 +12,7 @@ import torch
 
 from .augmentation import Augmentation
 from .backwards_model import BackwardsModel, Spread
-from .batches import Batches
+from .batches import Batches, joined
 from .bc import BC
 from .demonstrations import Demonstrations
 from .forward_model import ForwardModel
@@ -101,7 +101,7 @@ class BMIL(BC):
         symmetry = seen.restrict(p.symmetry)
         self.models: list[BackwardsModel] = []
         self.forward: list[ForwardModel] = []
-        transitions = _transitions(training)
+        transitions = transitions_of(training)
         for k in range(p.ensemble):
             model = BackwardsModel(seen, symmetry, p.mode, p.model_width, p.model_depth)
             forward = ForwardModel(seen, symmetry, p.mode, p.model_width, p.model_depth)
@@ -127,7 +127,7 @@ class BMIL(BC):
     # The models.
 
     def _fit_models(self, rng: np.random.Generator) -> None:
-        p, held_out = self.parameters, _transitions(self.validation)
+        p, held_out = self.parameters, transitions_of(self.validation)
         fitted: list[Any] = [*self.models, *(self.forward if p.consistency else [])]
         for model in fitted:
             optimizer = torch.optim.AdamW(model.parameters(), p.model_learning_rate, fused=True)
@@ -150,7 +150,7 @@ class BMIL(BC):
 
     def _drawn(self, rng: np.random.Generator, rows: int) -> tuple[np.ndarray, ...]:
         """Transitions, moved by random elements where the recipe says so."""
-        state, action, after = _transitions(self.training)
+        state, action, after = transitions_of(self.training)
         rows_ = rng.integers(len(state), size=rows)
         g = self.moves.elements[rng.integers(len(self.moves.elements), size=rows)]
         before, done, _ = self.moves.moved(g, state[rows_], action[rows_])
@@ -204,17 +204,11 @@ class BMIL(BC):
         rows = rng.integers(found, size=p.batch - own)
         state = self.memory["trace_state"][rows]
         action = self.memory["trace_action"][rows][:, None]
-        imagined = self.traced.batch(state, action, np.ones((len(rows), 1), bool), {}, rng)
-        return type(batch)(
-            state=torch.cat([batch.state, imagined.state]),
-            images=(),
-            action=torch.cat([batch.action, imagined.action]),
-            mask=torch.cat([batch.mask, imagined.mask]),
-            draw=torch.cat([batch.draw, imagined.draw]),
-        )
+        there = np.ones((len(rows), 1), bool)
+        return joined(batch, self.traced.batch(state, action, there, {}, rng))
 
 
-def _transitions(data: Demonstrations) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def transitions_of(data: Demonstrations) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """States, actions and next states, where the last was recorded."""
     rows = data.has_next
     return data.state[rows], data.action[rows], data.next_state[rows]
