@@ -61,7 +61,7 @@ class Method(ABC):
         """Weight of the relaxed layers' departure from exact in the loss."""
         head: Literal["deterministic", "gaussian", "mixture", "flow"] = "deterministic"
         """What the network says of the action."""
-        width: int = 128
+        width: int = 256
         """Hidden channels, whatever the group."""
         depth: int = 3
         """Hidden layers."""
