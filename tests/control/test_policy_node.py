@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hand_policies import hand_policy, homing_gain
 
+from covary.control.pixels import pixels_of
 from covary.control.policy_node import PolicyNode
 from covary.nodes import messages
 from covary.nodes.bus.local_bus import LocalBus, LocalGraph
@@ -104,10 +105,6 @@ def test_every_state_is_answered_with_its_own_stamp_and_within_limits(policy):
         expected = TASK.limits.project(homing_gain() @ start(tick))
         np.testing.assert_allclose(actions, np.tile(expected, (3, 1)), atol=1e-5)
     assert world.node.stats["plans"] == 4
-    assert "torch" not in sys.modules or "torch" in BEFORE
-
-
-BEFORE = set(sys.modules)
 
 
 def test_a_chunk_is_a_plan_and_goes_on_for_as_long_as_it_is_executed(policy):
@@ -310,3 +307,25 @@ def test_the_ground_truth_is_for_who_is_told(policy):
     assert list(PolicyNode.also_subscribes(parameters)) == ["/state"]
     with pytest.raises(ParameterError, match="fallback needs the poses"):
         check(sensed, PICK, fallback="expert", uncertainty_limit=1.0)
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "mono8", "16UC1", "32FC1"])
+def test_pixels_are_taken_as_they_lie(encoding):
+    """Rows may be padded, and the other byte order is read too."""
+    kind, values = {"rgb8": ("u1", 3), "mono8": ("u1", 1), "16UC1": ("u2", 1), "32FC1": ("f4", 1)}[
+        encoding
+    ]
+    shape = (3, 4) if values == 1 else (3, 4, values)
+    wanted = np.random.default_rng(0).integers(0, 200, shape).astype(kind)
+    for order in "<>":
+        rows = wanted.astype(order + kind).reshape(3, -1).view(np.uint8)
+        padded = np.pad(rows, ((0, 0), (0, 5)))
+        message = messages.Image(header(0.0), 3, 4, encoding, int(order == ">"), padded.shape[1],
+                                 padded.reshape(-1))  # fmt: skip
+        np.testing.assert_array_equal(pixels_of(message), wanted)
+    message.data = message.data[:-9]
+    with pytest.raises(ValueError, match="are too few for 4 x 3"):
+        pixels_of(message)
+    message.encoding = "bayer"
+    with pytest.raises(ValueError, match="'bayer' is none of"):
+        pixels_of(message)
