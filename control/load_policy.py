@@ -31,6 +31,10 @@ class Wants:
     """Channels, height and width of these images, where they are known."""
     execute: int = 1
     """How many actions of an answer are executed before it is asked again."""
+    chunk: int = 0
+    """Actions in an answer; 0: not known."""
+    doubts: bool = True
+    """Whether it can say how sure it is: a deterministic head is never unsure."""
     symmetry: str = ""
     """Name of the group that it was built on; empty: not known."""
 
@@ -105,6 +109,8 @@ def wants_of(spec: str, task: Task) -> Wants:
         {name: image.topic for name, image in card.images.items()},
         {name: image.shape for name, image in card.images.items()},
         card.execute,
+        card.chunk,
+        card.recipe.get("head") != "deterministic",
         str(card.symmetry.get("group", "trivial")),
     )
 

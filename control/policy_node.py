@@ -127,6 +127,9 @@ class PolicyNode(Node):
         task = load_task(p.task, p.task_options)
         wants = wants_of(p.policy, task)
         check_loadable(p.policy)
+        if p.uncertainty_limit and not wants.doubts:
+            said = f"{p.policy} has a deterministic head, which is never unsure: say success_limit"
+            raise ParameterError(f"uncertainty_limit: {said}", "uncertainty_limit")
         takeover = None if p.fallback is None else _takeover(p, task)
         seen = topics_of(wants, task, takeover is not None)
         if GROUND_TRUTH in seen and not p.ground_truth:
@@ -145,6 +148,11 @@ class PolicyNode(Node):
         policy = load_policy(p.policy, self.task)
         self.runner = PolicyRunner(policy, self.task, self.wants, p.horizon)
         self._warm()
+        if self.realtime and self.wants.chunk == 1:
+            self.log.warning(
+                "its answers are one action, which is held; in real time control is a period late "
+                "and takes up a plan's second one: train with chunk:=3"
+            )
         self.episode, self.state_time = -1, -1.0
         self.names: dict[str, dict[str, int]] = {}  # where each coordinate stands, by topic
         self.plan_ms: deque[float] = deque(maxlen=NEWEST)
@@ -179,16 +187,15 @@ class PolicyNode(Node):
         elif time == self.state_time:
             # Somebody has not heard one of us. To ask again would draw again.
             if self.answered and not self.realtime and topic == self.wants.state_topic:
-                self.plans.publish(self.newest)
+                self.plans.repeat()
             return
         self.state_time, self.answered = time, False
         before = wall.perf_counter()
         actions = self.answer(time, moment)
         if actions is None:
             return
-        self.newest = plan_message(self.task, time, self.task.dt, actions)
+        self.plans.publish(plan_message(self.task, time, self.task.dt, actions))
         self.answered = True
-        self.plans.publish(self.newest)
         self.plan_ms.append((wall.perf_counter() - before) * 1e3)
         self.stats["plans"] += 1
 

@@ -212,6 +212,14 @@ def outsiders(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "their_policies", raising=False)
 
 
+def test_in_real_time_one_action_is_too_few_and_it_says_so(policy, caplog):
+    World(policy("three", chunk=3), realtime=True)
+    World(policy("one"))
+    assert "train with chunk:=3" not in caplog.text
+    World(policy("one"), realtime=True)
+    assert "train with chunk:=3" in caplog.text
+
+
 def test_draws_are_keyed_by_seed_and_episode(outsiders):
     def answers(seed, episodes):
         world = World("their_policies:Drawing", seed=seed)
@@ -267,6 +275,10 @@ def test_what_does_not_fit_is_one_line(policy, tmp_path):
         "uncertainty_limit: there is no fallback": (made, {"uncertainty_limit": 1.0}),
         "no planners file is called 'mpi'": (made, {"fallback": "mpi", "uncertainty_limit": 1.0}),
         "success_limit: .*map.npz: no map": (made, {"fallback": "mppi", "success_limit": 0.5}),
+        "has a deterministic head, which is never unsure": (
+            policy("sure", recipe={"head": "deterministic"}),
+            {"fallback": "mppi", "uncertainty_limit": 1.0},
+        ),
         "acts every 0.1 s": (policy("slow", dt=0.1), {}),
         "moves left, right": (policy("other", action_names=("left", "right")), {}),
         "has the action part": (
