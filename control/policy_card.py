@@ -68,7 +68,7 @@ class PolicyCard:
     recipe: dict[str, Any]
     """Every parameter of the training."""
     data: dict[str, Any]
-    """`path`, `sha256`, `episodes` and `ticks` of the demonstrations."""
+    """`path`, `sha256`, `episodes`, `ticks` and `seeds` of the demonstrations."""
     seed: int
     """Key of all draws of the training."""
     revision: str

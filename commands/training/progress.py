@@ -97,9 +97,15 @@ def report(summary: Mapping[str, Any]) -> None:
         console.print("not whole    the same command again goes on from here", markup=False)
     if summary["files"]:
         console.print(f"policy       {out}", markup=False)
-        console.print(f"next         covary evaluate {out}", markup=False)
+        console.print(f"next         covary evaluate {out} {_other_seed(summary)}", markup=False)
         if launch := _launch(summary):
             console.print(f"             {launch}", markup=False)
+
+
+def _other_seed(summary: Mapping[str, Any]) -> str:
+    """The least seed that no demonstration was drawn by: its starts are others."""
+    seen = summary["data"]["seeds"]
+    return f"seed:={next(seed for seed in range(len(seen) + 1) if seed not in seen)}"
 
 
 def _launch(summary: Mapping[str, Any]) -> str:
@@ -111,7 +117,9 @@ def _launch(summary: Mapping[str, Any]) -> str:
     except InputError:
         return ""
     given = [f"{k}:={v}" for k, v in options.items() if k in known and known[k] != v]
-    words = " ".join([f"{name}.yaml", *given, f"policy:={summary['out']}"])
+    given += [f"{k}:={shape[1]}" for k, shape in summary["images"].items() if k in known]
+    given += [f"policy:={summary['out']}", _other_seed(summary)]
+    words = " ".join([f"{name}.yaml", *given])
     return f"covary launch {words}" if "policy" in known else ""
 
 

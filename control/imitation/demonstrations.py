@@ -57,6 +57,8 @@ class Demonstrations:
     """What each image is."""
     episode: np.ndarray
     """(N,) which of the E episodes a tick belongs to, 0 .. E-1."""
+    seeds: tuple[int, ...] = ()
+    """Those that the episodes were drawn by: with another one a policy meets other starts."""
 
     def __len__(self) -> int:
         return len(self.state)
@@ -160,6 +162,7 @@ class _Reader:
         self.task: Task | None = None
         self.bags: list[Path] = []
         self.first: dict[str, Any] = {}
+        self.seeds: set[int] = set()
         self.rows: dict[str, list[np.ndarray]] = {
             name: [] for name in ("state", "next_state", "has_next", "action", "episode")
         }
@@ -203,6 +206,8 @@ class _Reader:
         for name in self.cameras:
             self._look(episode, name)
         self.bags.append(episode.path)
+        if (seed := episode.metadata.get("seed", "")).isdecimal():
+            self.seeds.add(int(seed))
 
     def _look(self, episode: Episode, name: str) -> None:
         topic = f"/camera/{name}/image_raw"
@@ -237,6 +242,7 @@ class _Reader:
             state_names=self.first["names"],
             images={name: _joined(parts) for name, parts in self.images.items()},
             inputs=self.inputs,
+            seeds=tuple(sorted(self.seeds)),
             **arrays,
         )
 

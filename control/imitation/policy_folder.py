@@ -73,6 +73,7 @@ def write_policy(training: Training) -> PolicyCard:
             "sha256": data.sha256,
             "episodes": data.episodes,
             "ticks": len(data),
+            "seeds": list(data.seeds),
         },
         seed=p.seed,
         revision=versions()["git_revision"] or "",

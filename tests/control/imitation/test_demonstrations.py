@@ -20,6 +20,7 @@ def test_successes_as_one_set_of_arrays(bags):
     data = read_demonstrations(bags, cameras=["height"])
     assert (len(data), data.episodes, data.task.name) == (2 * TICKS, 2, "block_pick")
     assert data.state_topic == "/ground_truth" and data.state_names == tuple(NAMES)
+    assert data.seeds == (3,)
     np.testing.assert_array_equal(data.episode, np.repeat([0, 1], TICKS))
     np.testing.assert_allclose(data.state[TICKS], np.array([0.1, 0, 0.2, 0, 0.5]) + 0.02)
     np.testing.assert_array_equal(
