@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import warnings
 from collections.abc import Mapping
@@ -59,7 +60,8 @@ def export_onnx(
         names.append(NOISE)
         arrays.append(np.random.default_rng(0).standard_normal((len(states), network.noise)))
     inputs = tuple(torch.as_tensor(np.ascontiguousarray(a)).float() for a in arrays)
-    plain = _Positional(network.export(), len(network.image_names)).cpu().eval()
+    plain = copy.deepcopy(network.export())  # what it shares with the network must stay where it is
+    plain = _Positional(plain, len(network.image_names)).cpu().eval()
     partial = path.with_suffix(".partial")
     try:
         with warnings.catch_warnings(), torch.no_grad():
