@@ -32,7 +32,7 @@ class StateFeatures(nn.Module):
 
     - coordinates on which the group acts by matrices about a centre, from that centre;
     - directions as (cos k a, sin k a), and angles between two of them likewise;
-    - differences of all points, and of all lengths, once in proportion and once for each scale s
+    - differences of all points, and of all heights, once in proportion and once for each scale s
       of `NEAR` as v / sqrt(|v|^2 + s^2): a grasp needs precision in a workspace of 0.4 m.
 
     Only what depends on the group's action is asked of the parts, not their kind. Statistics are
@@ -74,11 +74,11 @@ class StateFeatures(nn.Module):
         where = [i for block in blocks for i in block]
         direct = np.flatnonzero(angles)
         self.pairs = _pairs_of_angles(whole, offsets, direct)
-        # Differences of points (two columns each) and of lengths.
+        # Differences of points (two columns each) and of heights.
         points = [(a, b) for a, b in combinations(seen.points.tolist(), 2)]
-        lengths = [(a, b) for a, b in combinations(seen.lengths.tolist(), 2)]
-        self.points, self.lengths = len(points), len(lengths)
-        apart = [(a[i], b[i]) for a, b in points for i in range(2)] + lengths
+        heights = [(a, b) for a, b in combinations(seen.heights.tolist(), 2)]
+        self.points, self.heights = len(points), len(heights)
+        apart = [(a[i], b[i]) for a, b in points for i in range(2)] + heights
         self._buffer("centre", _centre(whole, offsets, angles), torch.float32)
         self._buffer("linear", where)
         self._buffer("apart", np.array(apart, int).reshape(-1, 2).T)
@@ -92,7 +92,7 @@ class StateFeatures(nn.Module):
         # Blocks of the linear coordinates and differences: what `fit` gives one scale.
         self.moved = [whole[:, block][:, :, block] for block in blocks]
         self.moved += [declared.group.plane] * self.points
-        self.moved += [np.ones((declared.group.order, 1, 1))] * self.lengths
+        self.moved += [np.ones((declared.group.order, 1, 1))] * self.heights
         self.register_buffer("mean", torch.zeros(self.at + len(apart)))
         self.register_buffer("scale", torch.ones(self.at + len(apart)))
         group = symmetry.group
@@ -114,7 +114,7 @@ class StateFeatures(nn.Module):
 
     def _differences(self, group: Group) -> list[Representation]:
         vectors = [planar(group)] * self.points
-        return vectors + [trivial_of(group)] * self.lengths
+        return vectors + [trivial_of(group)] * self.heights
 
     def fit(self, states: np.ndarray) -> None:
         """Take mean and scale from the states of the training data. (N, n)"""
@@ -138,7 +138,7 @@ class StateFeatures(nn.Module):
         there = state - self.centre
         apart = there[:, self.apart[0]] - there[:, self.apart[1]]
         found = [(torch.cat([there[:, self.linear], apart], dim=1) - self.mean) / self.scale]
-        if self.points + self.lengths:
+        if self.points + self.heights:
             squares, scale = apart * apart, self.scale[self.at :]
             squares = squares + self.paired * squares[:, self.mate]
             for share in self.near:

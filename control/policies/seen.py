@@ -23,14 +23,14 @@ class Seen:
     Attributes:
         symmetry: The task's, its state being the parts seen, in the order seen.
         points: Where the planar points (m) among the coordinates stand: x, y of each. (P, 2)
-        lengths: The coordinates that are heights (m) and that no element changes. (S,)
+        heights: The coordinates that are heights (m) and that no element changes. (S,)
         middle: Middle of the action's limits. (m,)
         reach: Half their range, one number a block of coordinates that the group mixes. (m,)
     """
 
     symmetry: Symmetry
     points: np.ndarray
-    lengths: np.ndarray
+    heights: np.ndarray
     middle: np.ndarray
     reach: np.ndarray
 
@@ -69,9 +69,9 @@ def seen(task: Task, state_names: Sequence[str]) -> Seen:
     if not parts:
         raise SeenError(f"a policy for {task.name} has to see something of its state")
     symmetry = replace(task.symmetry, state=parts, observation=None)
-    points, lengths = _points(symmetry, units), _lengths(symmetry, units)
+    points, heights = _points(symmetry, units), _heights(symmetry, units)
     middle, reach = _units_of_action(task)
-    return Seen(symmetry, points, lengths, middle, reach)
+    return Seen(symmetry, points, heights, middle, reach)
 
 
 def _points(symmetry: Symmetry, units: list[str]) -> np.ndarray:
@@ -88,7 +88,7 @@ def _points(symmetry: Symmetry, units: list[str]) -> np.ndarray:
     return np.array(found or vectors, int).reshape(-1, 2)
 
 
-def _lengths(symmetry: Symmetry, units: list[str]) -> np.ndarray:
+def _heights(symmetry: Symmetry, units: list[str]) -> np.ndarray:
     """Parts called `height` or `NAME_height`, to be compared; an opening is not one of them.
 
     Where the two cross, their saturating difference jumps for no reason: policies of block_pick and
@@ -103,7 +103,9 @@ def _lengths(symmetry: Symmetry, units: list[str]) -> np.ndarray:
         if name.endswith("height")
         for i in range(here.start, here.stop)
     ]
-    return np.array([i for i in heights if fixed[i] and not angles[i] and units[i] == "m"], int)
+    return np.array(
+        [i for i in heights if fixed[i] and not angles[i] and units[i] in ("m", "")], int
+    )
 
 
 def _units_of_action(task: Task) -> tuple[np.ndarray, np.ndarray]:
