@@ -213,7 +213,7 @@ def test_a_policy_that_fails_ends_it_with_a_line(place):
         (("expert",), "which task"),
         (("expert", "push", "pull"), "one TASK at most, not push and pull"),
         (("expert", "block_puhs"), "did you mean block_push"),
-        (("expert", "push"), "no script for push"),
+        (("expert", "point_mass"), "no script for point_mass"),
         (("expert", "block_push", "robt:=arm"), "did you mean 'robot'"),
         (("expert", "block_push", "robot:=amr"), "robot: 'amr' is none of arm"),
         (("mppi", "push", "samplse:=3"), "did you mean 'samples'"),
