@@ -30,7 +30,7 @@ class TakeoverLimits:
     """When somebody else takes over."""
 
     uncertainty: float = 0.0
-    """Above this uncertainty of the policy; 0: whatever it says."""
+    """Above this uncertainty of the policy, or where it says none; 0: whatever it says."""
     success: float = 0.0
     """Where the policy's map has a success rate below this, or none; 0: wherever."""
     settle_s: float = 0.5
@@ -102,7 +102,7 @@ class Takeover:
         """What speaks against the policy here; while it does not act it must be better."""
         if self.limits.uncertainty:
             most = self.limits.uncertainty * (EASE if self.acts else 1.0)
-            if uncertainty > most:
+            if not uncertainty <= most:  # one that is no number is no reason to trust it
                 return f"uncertainty {uncertainty:.3g} is above {most:.3g}"
         if self.limits.success and self.map is not None:
             rate = self.map.at_state(state, self.state_names)

@@ -69,6 +69,12 @@ def test_the_map_says_where(x, z, acts):
     assert who.acts == acts
 
 
+def test_an_uncertainty_that_is_no_number_is_not_trusted():
+    who = takeover(uncertainty=1.0)
+    who.choose(0.0, at(0, 0), np.nan, "")
+    assert who.acts
+
+
 def test_no_answer_is_a_reason_whatever_the_limits():
     who = takeover()
     assert who.choose(0.0, at(0, 0), np.nan, "its answer is not finite").endswith("not finite")
