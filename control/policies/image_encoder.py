@@ -10,24 +10,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...symmetry.group import Group
-from ...symmetry.layers.convolution import Convolution, MaxPool
-from ...symmetry.layers.flatten import FlattenLinear
-from ...symmetry.layers.linear import Mode
+from ...symmetry.layers.convolution import Convolution
+from ...symmetry.layers.keypoints import Keypoints
+from ...symmetry.layers.linear import Linear, Mode
 from ...symmetry.layers.representation import regular, trivial_of
 from ...symmetry.pixels import Frame, PixelError
 
-CHANNELS = (16, 32, 64)
-"""Of the feature maps, whatever the group; the last for all that follow."""
-SMALLEST, LARGEST = 5, 16
-"""Pixels on a side of the last feature map: pooled until it is at most 8, if it can be."""
+CHANNELS = (32, 32, 64)
+"""Of the feature maps, whatever the group: of the first, of those that halve, of the last."""
+SMALLEST, LARGEST = 6, 16
+"""Pixels on a side of the last feature map."""
 
 
 class ImageEncoder(nn.Module):
-    """Convolutions 3x3 with 2x2 pooling, then an equivariant flatten: no place is pooled away.
+    """Convolutions that halve the side down to 16 pixels, then where each feature map is active.
 
-    For 64 pixels: 64 -> 32 -> 16 -> 8 in three convolutions and a fourth without pooling. Hidden
-    channels are regular fields of the group, as many in all whatever the group, so the modes have
-    equal width. A moved image gives the moved output: channel h of a field goes to channel gh.
+    For 64 pixels: 64 -> 32 with filters of 6 pixels, -> 16 with filters of 4, one more of 3, then
+    `Keypoints` and a linear layer. An even filter with stride 2 maps an even side onto itself, so
+    that is exact, and costs a third of convolutions with pooling between them. Hidden channels are
+    regular fields of the group, as many in all whatever the group, so the modes have equal width.
+    A moved image gives the moved output: channel h of a field goes to channel gh.
 
     Args:
         group: One whose elements permute pixels: ``symmetry.restrict(pixel_subgroup(symmetry))``.
@@ -63,22 +65,22 @@ class ImageEncoder(nn.Module):
         self.representation = regular(group, width // group.order)
         self.register_buffer("centre", torch.zeros(channels, 1, 1))
         self.register_buffer("scale", torch.ones(channels, 1, 1))
+        halvings, side = _halvings(size), size
         self.convolutions = nn.ModuleList()
-        self.pools = nn.ModuleList()
-        inside, side = trivial_of(group, channels), size
-        for stage in range(_halvings(size) + 1):
-            wanted = CHANNELS[min(stage, len(CHANNELS) - 1)]
+        inside = trivial_of(group, channels)
+        for stage in range(halvings + 1):
+            wanted = CHANNELS[min(stage, 1) if stage < halvings else 2]
             outside = regular(group, max(1, wanted // group.order))
+            kernel, stride, padding = (3, 1, 1)
+            if stage < halvings:
+                kernel, stride, padding = (6, 2, 2) if stage == 0 else (4, 2, 1)
+                side //= 2
             self.convolutions.append(
-                Convolution(inside, outside, mode=mode, banks=banks, frame=frame)
+                Convolution(inside, outside, kernel, stride, padding, mode, banks, frame=frame)
             )
             inside = outside
-            if stage < _halvings(size):
-                self.pools.append(MaxPool(group, frame=frame))
-                side //= 2
-        self.flatten = FlattenLinear(
-            inside, self.representation, side, mode=mode, banks=banks, frame=frame
-        )
+        self.keypoints = Keypoints(inside, side, frame)
+        self.linear = Linear(self.keypoints.outside, self.representation, mode, banks)
 
     def fit(self, images: Any) -> None:
         """Set what is taken off and what is multiplied, a number each for every channel.
@@ -95,31 +97,29 @@ class ImageEncoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images as published to regular fields. (B, C, H, W) -> (B, width)"""
         x = (images - self.centre) * self.scale
+        last = len(self.convolutions) - 1
         for stage, convolution in enumerate(self.convolutions):
-            x = functional.relu(convolution(x))
-            if stage < len(self.pools):
-                x = self.pools[stage](x)
-        return functional.relu(self.flatten(x))
+            x = convolution(x) if stage == last else functional.relu(convolution(x))
+        return functional.relu(self.linear(self.keypoints(x)))
 
     def penalty(self) -> Tensor:
         """Of the relaxed layers, the mean. ()"""
-        layers = [*self.convolutions, self.flatten]
+        layers = [*self.convolutions, self.linear]
         return torch.stack([layer.penalty() for layer in layers]).mean()  # type: ignore[operator]
 
     def drift(self) -> dict[str, float]:
         """How far each layer is from the nearest equivariant one, relative; 0 for exact ones."""
         layers = {f"convolution_{i}": layer for i, layer in enumerate(self.convolutions)}
-        layers["flatten"] = self.flatten
+        layers["linear"] = self.linear
         return {name: layer.drift() for name, layer in layers.items()}  # type: ignore[operator]
 
     def export(self) -> nn.Sequential:
         """The encoder as it stands in torch's own layers, which know no group."""
         made: list[nn.Module] = [Affine(self.centre, self.scale)]
-        for stage, convolution in enumerate(self.convolutions):
+        for convolution in self.convolutions:
             made += [convolution.export(), nn.ReLU()]  # type: ignore[operator]
-            if stage < len(self.pools):
-                made.append(self.pools[stage].export())  # type: ignore[operator]
-        return nn.Sequential(*made, *self.flatten.export(), nn.ReLU())
+        made[-1] = self.keypoints.export()  # instead of the last one's ReLU
+        return nn.Sequential(*made, self.linear.export(), nn.ReLU())
 
 
 class Affine(nn.Module):
@@ -148,7 +148,7 @@ def _halvings(size: int) -> int:
         PixelError: It is odd before it is small.
     """
     side, count = size, 0
-    while side > 8 and side % 2 == 0:
+    while side > LARGEST and side % 2 == 0:
         side, count = side // 2, count + 1
     if not SMALLEST <= side <= LARGEST:
         raise PixelError(

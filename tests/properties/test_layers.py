@@ -16,6 +16,7 @@ from covary.symmetry.group import group  # noqa: E402
 from covary.symmetry.layers.activation import NormGate, Pointwise  # noqa: E402
 from covary.symmetry.layers.convolution import Convolution, MaxPool  # noqa: E402
 from covary.symmetry.layers.flatten import Flatten, FlattenLinear  # noqa: E402
+from covary.symmetry.layers.keypoints import Keypoints  # noqa: E402
 from covary.symmetry.layers.linear import Linear  # noqa: E402
 from covary.symmetry.layers.norm import Norm  # noqa: E402
 from covary.symmetry.layers.representation import (  # noqa: E402
@@ -76,6 +77,11 @@ LAWS = {
         lambda a, b, mode: Flatten(a, SIDE),
     ),
     FlattenLinear: (BOTH, IMAGE, lambda a, b, mode: FlattenLinear(a, b, SIDE, mode)),
+    Keypoints: (
+        PLAIN,
+        {"": lambda g: (regular(g, 2), regular(g, 6))},
+        lambda a, b, mode: Keypoints(a, SIDE),
+    ),
     SteerableConvolution: (
         BOTH,
         IMAGE,
@@ -94,7 +100,7 @@ LAWS = {
 }
 """Layer class -> its modes that promise the law, pairs (inside, outside) for a group, one made."""
 
-PARTS = {"Block", "Fourier", "Banks", "Chosen"}
+PARTS = {"Block", "Fourier", "Banks", "Chosen", "Places"}
 """Modules that are no layers: what layers are made of, and what some export."""
 
 VECTORS = (Linear, Pointwise, NormGate, Norm)

@@ -95,7 +95,7 @@ def test_relaxed_starts_exact_and_says_where_it_drifts(scenes):
     assert error(encoder, scenes["world"]) < 1e-5
     fitted(encoder, scenes, "world", 30)
     drift = encoder.drift()
-    assert list(drift) == [*(f"convolution_{i}" for i in range(4)), "flatten"]
+    assert list(drift) == [*(f"convolution_{i}" for i in range(3)), "linear"]
     assert min(drift.values()) > 0 and encoder.penalty().item() > 0
     assert error(encoder, scenes["world"]) > 1e-3
 

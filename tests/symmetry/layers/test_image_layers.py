@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 from covary.symmetry.group import group  # noqa: E402
 from covary.symmetry.layers.convolution import Convolution, MaxPool, move  # noqa: E402
 from covary.symmetry.layers.flatten import Flatten, FlattenLinear  # noqa: E402
+from covary.symmetry.layers.keypoints import Keypoints  # noqa: E402
 from covary.symmetry.layers.representation import (  # noqa: E402
     RepresentationError,
     planar,
@@ -39,6 +40,7 @@ def made(kind, name, mode="exact", frame="world"):
         "strided": lambda: (Convolution(maps, maps, 4, 2, 1, **options), maps),
         "flatten_linear": lambda: (FlattenLinear(maps, maps, SIDE, **options), maps),
         "flatten": lambda: (Flatten(maps, SIDE, frame), maps),
+        "keypoints": lambda: (Keypoints(maps, SIDE, frame), maps),
         "pool": lambda: (MaxPool(g, 2, frame), maps),
     }[kind]()
 
@@ -71,7 +73,7 @@ def trained(layer, x, steps=200):
 
 @pytest.mark.parametrize("frame", ["world", "hand"])
 @pytest.mark.parametrize("name", GROUPS)
-@pytest.mark.parametrize("kind", [*LAYERS, "flatten", "pool"])
+@pytest.mark.parametrize("kind", [*LAYERS, "flatten", "keypoints", "pool"])
 def test_exact_and_relaxed_layers_start_equivariant(kind, name, frame):
     for mode in ("exact", "relaxed"):
         layer, inside = made(kind, name, mode, frame)
@@ -132,11 +134,11 @@ def test_drift_is_the_distance_from_the_mean_over_the_group():
 
 
 @pytest.mark.parametrize("mode", ["exact", "relaxed", "free"])
-@pytest.mark.parametrize("kind", [*LAYERS, "flatten", "pool"])
+@pytest.mark.parametrize("kind", [*LAYERS, "flatten", "keypoints", "pool"])
 def test_exported_layers_are_torchs_own_and_give_the_same(kind, mode):
     layer, inside = made(kind, "D4", mode)
     plain = layer.export()
-    assert all(not type(m).__module__.startswith("covary") or kind == "flatten"
+    assert all(not type(m).__module__.startswith("covary") or kind in ("flatten", "keypoints")
                for m in plain.modules())  # fmt: skip
     x = torch.randn(2, inside.width, SIDE, SIDE)
     with torch.no_grad():
@@ -203,3 +205,15 @@ def test_oblong_images_do_where_the_group_only_mirrors():
     x = torch.randn(1, inside.width, 8, 6)
     turned = layer(x.flip(2)[:, [1, 0, 3, 2]])
     assert np.allclose(turned.detach(), layer(x).flip(2)[:, [1, 0, 3, 2]].detach(), atol=1e-6)
+
+
+def test_a_keypoint_is_where_the_map_is_active():
+    g = group("D4")
+    layer, maps = Keypoints(regular(g), SIDE), torch.zeros(1, 8, SIDE, SIDE)
+    maps[:, :, 1, 6] = 50.0  # row 1 from above, column 6: x = 2.5, y = 2.5 pixels from the middle
+    x, y, value = layer(maps).view(3, 8)
+    told = torch.stack([x, y], dim=1).numpy()
+    expected = np.stack([np.array([2.5, 2.5]) / 4.0 @ plane for plane in g.plane])  # h^-1 p
+    assert np.allclose(told, expected, atol=1e-5) and np.allclose(value, 50.0)
+    with pytest.raises(RepresentationError, match="read off regular fields"):
+        Keypoints(trivial_of(g, 8), SIDE)
