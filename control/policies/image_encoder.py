@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,9 @@ class ImageEncoder(nn.Module):
                 Convolution(inside, outside, kernel, stride, padding, mode, banks, frame=frame)
             )
             inside = outside
+        with torch.no_grad():  # variance 2 / inputs, for ReLU (He et al., ICCV 2015, eq. 10)
+            for convolution in self.convolutions:
+                convolution.filters.mul_(math.sqrt(6.0))  # type: ignore[operator]
         self.keypoints = Keypoints(inside, side, frame)
         self.linear = Linear(self.keypoints.outside, self.representation, mode, banks)
 
