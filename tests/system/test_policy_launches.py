@@ -215,8 +215,9 @@ def test_the_pages_own_policy_runs(tmp_path):
     words = ("policy:=my_policy:Chase", "episodes:=1", "--lockstep")
     run = launch(tmp_path, "push", *words, here=True)
     assert run.summary["episodes"] == 1 and run.summary["failed_plans"] == 0
-    shown = [b.text for b in code_blocks.blocks(page) if b.language == "bash"]
-    words = set(re.findall(r"(\w+):=", " ".join(shown))) - {"out", "map"}
+    shown = "".join(b.text for b in code_blocks.blocks(page) if b.language == "bash")
+    launches = re.findall(r"^covary (?:launch|check) [^#\n]*", shown, re.MULTILINE)
+    words = set(re.findall(r"(\w+):=", " ".join(launches)))
     args = covary_here(tmp_path, "launch", "block_pick", "--show-args").stdout
     assert sorted(word for word in words if word not in args) == []
 
