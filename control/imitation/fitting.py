@@ -52,6 +52,7 @@ class Fit:
         )
         self.objective = self._objective
         if device.type == "cuda":
+            torch._dynamo.config.suppress_errors = True  # without a compiler: uncompiled, and said
             self.objective = torch.compile(self._objective, mode="reduce-overhead")
 
     def _objective(self, batch: Batch, weights: torch.Tensor | None) -> tuple[Any, Any]:
@@ -68,6 +69,10 @@ class Fit:
 
     def update(self, batch: Batch, weights: torch.Tensor | None = None) -> dict[str, float]:
         """One step on a batch; each sample's loss may have a weight. (B,)"""
+        import torch
+
+        if self.device.type == "cuda":
+            torch.compiler.cudagraph_mark_step_begin()
         self.optimizer.zero_grad(set_to_none=True)
         objective, loss = self.objective(batch, weights)
         objective.backward()
