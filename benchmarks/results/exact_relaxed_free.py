@@ -255,8 +255,8 @@ class Grid:
         self.cuts = cuts
         cost = self.cost(each) / 3600
         say(
-            f"{self.runs()} runs of {each / 60:.2f} min (measured on one of each way) and demonstrations: "
-            f"{cost:.2f} core-hours; --hours {self.asked.hours:g}"
+            f"{self.runs()} runs of {each / 60:.2f} min (measured on one of each way), and "
+            f"demonstrations: {cost:.2f} core-hours; --hours {self.asked.hours:g}"
         )
         say(f"tasks {', '.join(self.tasks)}; dials " + ", ".join(
             dials_name(tuple(dials.items())) for dials in self.dials))  # fmt: skip
