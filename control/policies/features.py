@@ -19,9 +19,7 @@ from .seen import Seen
 HARMONICS = (1, 2, 4)
 """Multiples of a direction; 2 and 4 tell of a thing that half or quarter turns leave alike."""
 NEAR = (0.3,)
-"""Scales at which differences saturate, as shares of their spread. A finer one (0.05) fits the
-demonstrations better and acts worse: the policy stops just short of where its demonstrator went on
-to the next stage."""
+"""Scales at which differences saturate, as shares of their spread; decision 22 says why but one."""
 LEAST = 1e-3
 """Smallest spread that is taken for one (SI units): a coordinate that hardly varied in the data
 must not be blown up where it varies more."""
