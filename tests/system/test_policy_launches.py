@@ -99,27 +99,45 @@ EVERY = [
 ]
 
 
+def idle_policy(folder, name, images=None):
+    """A policy that does nothing, for the task of a launch file."""
+    spec, options = {"reach": "reacher"}.get(name, name), {}
+    if name == "gym":
+        spec, options = "covary.sim.gym.gym_task:GymTask", {"env_id": "Reacher-v5"}
+    task = load_task(spec, options)
+    gain = np.zeros((len(task.action_names), len(task.state_names)))
+    return task, hand_policy(folder, task, gain, whole=bool(task.sensed), images=images)
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_every_launch_file_takes_one(tmp_path, name):
     """Checked only: classes, parameters, topics."""
-    options = {"task": {"reach": "reacher"}.get(name, name)}
-    given = {}
-    if name == "gym":
-        options = {"task": "covary.sim.gym.gym_task:GymTask"}
-        given = {"env_id": "Reacher-v5"}
-    task = load_task(options["task"], given)
-    whole = bool(task.sensed)
-    gain = np.zeros((len(task.action_names), len(task.state_names)))
-    folder = hand_policy(tmp_path / "policy", task, gain, whole=whole)
+    task, folder = idle_policy(tmp_path / "policy", name)
     done = covary_here(tmp_path, "check", name, f"policy:={folder}")
     assert done.returncode == 0, done.stderr
     assert "4 nodes" in done.stdout
     done = covary_here(tmp_path, "graph", name, f"policy:={folder}", "--mermaid")
     assert "/policy" in done.stdout and "/planner" not in done.stdout
-    if whole:
+    if task.sensed:
         done = covary_here(tmp_path, "check", name, f"policy:={folder}", "ground_truth:=false")
         assert done.returncode == 2 and "say ground_truth: true" in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+@SLOW
+@pytest.mark.parametrize("name", [*FILES, *TABLETOP, "gym"])
+def test_every_launch_file_runs_one(tmp_path, name):
+    """An episode in lockstep, with all images that it can have."""
+    sizes = {"gym": {}}.get(name, {"heightmap": 16} | ({"in_hand": 8} if name in TABLETOP else {}))
+    _, folder = idle_policy(tmp_path / "policy", name, sizes)
+    words = [f"{image}:={pixels}" for image, pixels in sizes.items()]
+    run = launch(tmp_path, name, f"policy:={folder}", "episodes:=1", *words, "--lockstep")
+    assert (run.summary["episodes"], run.summary["failed_plans"]) == (1, 0)
+    light(run)
+    (bag,) = run.bags
+    seen = read(bag, ["/plan", "/state"]).topics
+    assert len(seen["/plan"]) == len(seen["/state"])
+    assert verify(bag).difference is None
 
 
 def test_what_its_policy_does_not_see_is_one_line_that_says_what_to_type(tmp_path, homing):
