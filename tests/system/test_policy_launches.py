@@ -92,7 +92,7 @@ def test_as_processes(tmp_path, homing, realtime):
             assert there == same, topic
 
 
-ONE_OF_EACH = ("push", "block_pick", "gym")
+ONE_OF_EACH = ("push", "block_pick")
 EVERY = [
     pytest.param(name, marks=() if name in ONE_OF_EACH else SLOW)
     for name in (*FILES, *TABLETOP, "gym")
@@ -226,6 +226,7 @@ def test_a_dataset_is_collected_with_a_policy(tmp_path, homing):
     assert [json.loads(line)["success"] for line in book] == [True, True]
 
 
+@SLOW
 def test_the_pages_own_policy_runs(tmp_path):
     page = code_blocks.ROOT / "docs" / "policies.md"
     (block,) = [b for b in code_blocks.blocks(page) if b.file == "my_policy.py"]
