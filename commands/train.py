@@ -22,6 +22,8 @@ from ..nodes.supervision.child import THREADS
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOCK = ".lock"
+_BEGUN = {_LOCK, "summary.json"}
+"""What a training leaves that came to no checkpoint."""
 
 
 def train(
@@ -239,7 +241,7 @@ def _locked(out: Path) -> Iterator[None]:
         if out.exists() and not out.is_dir():
             raise InputError(f"out:={out}: is no folder", "command line")
         there = {path.name for path in out.iterdir()} if out.is_dir() else set()
-        if there - {_LOCK} and not ({"last", ".last.previous", ".last.partial"} & there):
+        if there - _BEGUN and not ({"last", ".last.previous", ".last.partial"} & there):
             kind = (
                 "a policy without its training"
                 if "policy.yaml" in there

@@ -103,6 +103,11 @@ def test_a_loss_that_is_no_number_is_exit_code_1(tmp_path, monkeypatch):
     assert code == 1 and "step 7: the loss is inf" in said and "good up to step 4" in said
     assert json.loads((out / "summary.json").read_text())["exit_code"] == 1
     assert not (out / "policy.yaml").exists()
+    monkeypatch.setattr(BC, "update", lambda *_: {"loss": float("nan")})
+    out = tmp_path / "q"
+    for _ in range(2):  # what came to nothing can be tried again
+        code, said = train("bc", f"data:={data}", f"out:={out}", "steps:=16", *SMALL)
+        assert code == 1 and "step 1: the loss is nan" in said and "no checkpoint yet" in said
 
 
 def test_show_args_says_what_each_parameter_is():
