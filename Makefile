@@ -52,7 +52,8 @@ check: setup
 bench: setup
 	@for file in benchmarks/*.py; do $(PYTHON) -P "$$file" || exit 1; done
 
-# The long figures of docs/results.md, about an hour: held-out starts, dials, residuals, a long collection.
+# The long figures of docs/results.md: held-out starts, dials, residuals, a long collection (about an hour), and what was
+# learned (up to six core-hours; what is finished is kept under runs/results and not done again).
 results: setup
 	@for file in benchmarks/results/*.py; do $(PYTHON) -P "$$file" || exit 1; done
 
