@@ -78,7 +78,7 @@ def test_it_turns_with_the_scene_before_and_after_training(scenes, frame):
     encoder = ImageEncoder(scenes["group"], 1, side, 64, frame=frame)
     encoder.fit(scenes[frame].flatten(0, 1))
     assert error(encoder, scenes[frame]) < 1e-5
-    fitted(encoder, scenes, frame, 60 if frame == "world" else 200)
+    fitted(encoder, scenes, frame, 30 if frame == "world" else 100)
     assert error(encoder, scenes[frame]) < 1e-5
     assert set(encoder.drift().values()) == {0.0} and encoder.penalty().item() == 0.0
 
@@ -93,7 +93,7 @@ def test_relaxed_starts_exact_and_says_where_it_drifts(scenes):
     encoder = ImageEncoder(scenes["group"], 1, 64, 64, mode="relaxed")
     encoder.fit(scenes["world"].flatten(0, 1))
     assert error(encoder, scenes["world"]) < 1e-5
-    fitted(encoder, scenes, "world", 30)
+    fitted(encoder, scenes, "world", 20)
     drift = encoder.drift()
     assert list(drift) == [*(f"convolution_{i}" for i in range(3)), "linear"]
     assert min(drift.values()) > 0 and encoder.penalty().item() > 0

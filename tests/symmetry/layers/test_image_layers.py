@@ -84,13 +84,13 @@ def test_exact_and_relaxed_layers_start_equivariant(kind, name, frame):
             assert layer.drift() < 1e-6 and layer.penalty().item() < 1e-12
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", ["lifting", "strided", "flatten_linear"])
 def test_after_training_exact_stays_and_relaxed_and_free_do_not(kind):
     drifts = {}
     for mode in ("exact", "relaxed", "free"):
         layer, inside = made(kind, "D4", mode)
         x = torch.randn(2, inside.width, SIDE, SIDE)
-        trained(layer, x)
+        trained(layer, x, 50)  # 200 of the exact ones: tests/properties/test_layers.py
         error, drifts[mode] = equivariance_error(layer, inside, x), layer.drift()
         assert error <= 1e-5 if mode == "exact" else error > 1e-2
     assert drifts["exact"] == 0.0 < drifts["relaxed"] < drifts["free"]
@@ -108,7 +108,7 @@ def test_every_group_stays_exact_through_training(kind, name):
 def test_the_penalty_holds_a_relaxed_layer_near_to_an_exact_one():
     layer, inside = made("3x3", "D4", "relaxed")
     x = torch.randn(2, inside.width, SIDE, SIDE)
-    trained(layer, x)
+    trained(layer, x, 100)
     before, penalty = layer.drift(), layer.penalty().item()
     assert before > 0.05 and penalty > 0
     optimizer = torch.optim.Adam(layer.parameters(), 1e-2)
