@@ -75,6 +75,7 @@ def summary_of(request: Request, results: Sequence[Result], wall_s: float) -> di
         "task_options": dict(request.options),
         "engine": request.engine,
         "seed": request.seed,
+        "demonstrated": bool(card and request.seed in card.data.get("seeds", ())),
         **figures_of(results),
         "wanted": len(request.jobs),
         "complete": len(results) == len(request.jobs),

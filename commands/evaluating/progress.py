@@ -90,6 +90,9 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("policy", summary["policy"]), ("task", f"{summary['task']} {options}".strip())]
     whole = "" if summary["complete"] else f" of {summary['wanted']}, the first ones"
     rows.append(("episodes", f"{summary['episodes']}{whole}, seed {summary['seed']}"))
+    if summary["demonstrated"]:
+        other = summary["seed"] + 1
+        rows.append(("mind", f"demonstrations were of these starts too; seed:={other} has others"))
     if summary["episodes"]:
         rows.append(("success", _success(summary)))
         rows.append(("cost", _figure(summary["cost"], "")))

@@ -91,8 +91,8 @@ def _points(symmetry: Symmetry, units: list[str]) -> np.ndarray:
 def _heights(symmetry: Symmetry, units: list[str]) -> np.ndarray:
     """Parts called `height` or `NAME_height`, to be compared; an opening is not one of them.
 
-    Where the two cross, their saturating difference jumps for no reason: policies of block_pick and
-    block_push then let go, close or climb in mid-air.
+    Where the two cross, their saturating difference jumps for no reason; policies of block_pick
+    and block_push that had it were seen to let go or close in mid-air.
     """
     matrices, offsets, angles = symmetry.affine("state")
     alone = np.eye(len(angles), dtype=bool)
