@@ -33,8 +33,8 @@ RATES = (1e-3, 3e-3)
 TUNING_SEED, EVALUATION, VALIDATION = 1000, 7000, 9000
 CAMERA = {"front": {"position": [0, 0, 0.81], "fovy_deg": 40, "width": 64, "height": 64}}
 """Where it would stand at 90 degrees; the dial `camera_tilt` moves it along an arc."""
-IMAGES = ["front", "front/depth"]
-"""Colours and distances: these alone tell a turned image from one that a camera could take."""
+IMAGES = ["front"]
+"""Colours alone; ``front/depth`` beside them is an encoder more, and twice the cost."""
 
 
 def points() -> list[dict]:
