@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -218,8 +219,12 @@ def load_file(path: Path, shown: str | None = None) -> Element | None:
     return load_text(text, file)
 
 
+@lru_cache(maxsize=32)
 def load_text(text: str, file: str = "", first_line: int = 1) -> Element | None:
     """Reads YAML text; `file` and `first_line` say where it stands for error messages.
+
+    The same text is split once: a launch reads each of its files several times. So nobody may
+    change an element.
 
     Raises:
         InputError: It is not strict YAML.
