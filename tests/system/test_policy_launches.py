@@ -55,7 +55,7 @@ def idle(tmp_path_factory):
 
 def test_it_stands_where_the_planner_stands(tmp_path, homing):
     words = (f"policy:={homing}", "heightmap:=16", "episodes:=2", "--lockstep")
-    run = launch(tmp_path, "point_mass", *words, here=True)
+    run = launch(tmp_path, "point_mass", *words)  # by itself: here others have imported torch
     said = run.summary
     assert (said["task"], said["planner"], said["symmetry"]) == ("point_mass", str(homing), "D8")
     assert (said["episodes"], said["success_rate"], said["failures"]) == (2, 1.0, [])
