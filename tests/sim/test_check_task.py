@@ -196,12 +196,12 @@ class Undefined(Push):
 class Drifting(Push):
     """Starts elsewhere the second time."""
 
-    starts = 0
+    drawn = 0
 
     def initial_state(self, rng):
-        self.starts += 1
+        self.drawn += 1
         x = super().initial_state(rng)
-        x[6] += 1e-6 * self.starts
+        x[6] += 1e-6 * self.drawn
         return x
 
 
