@@ -145,9 +145,41 @@ def _written(training: Any, summary: dict[str, Any]) -> None:
     except OSError as error:
         summary["failures"].append(f"curves.png cannot be written: {error.strerror or error}")
     try:
+        _draw_traces(training, summary)
+    except ModuleNotFoundError as error:
+        print(f"no traces.png: it needs {error.name}: pip install pillow")
+    except OSError as error:
+        summary["failures"].append(f"traces.png cannot be written: {error.strerror or error}")
+    try:
         write_json(training.folder / "summary.json", summary)
     except OSError as error:
         summary["failures"].append(f"summary.json cannot be written: {error.strerror or error}")
+
+
+def _draw_traces(training: Any, summary: dict[str, Any]) -> None:
+    """What a backwards model imagined last, where the method has one.
+
+    Raises:
+        ModuleNotFoundError: Pillow is not installed.
+        OSError: The file cannot be written.
+    """
+    from .pictures.traces_map import moving, traces_map
+
+    method, data = training.method, training.method.training
+    if "trace_state" not in method.memory:
+        return
+    state, after, step = (method.memory[f"trace_{n}"] for n in ("state", "next_state", "step"))
+    found = moving(data.state_names, training.method.policy.seen.points, data.state)
+    path = training.folder / "traces.png"
+    traces_map(
+        {name: data.state[:, at] for name, at in found.items()},
+        data.episode,
+        {name: (state[:, at], after[:, at]) for name, at in found.items()},
+        step,
+        path,
+        f"{summary['method']} on {summary['task']}: what leads to the demonstrations",
+    )
+    summary["files"]["traces.png"] = str(path)
 
 
 def _summary(

@@ -20,18 +20,13 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import multiprocessing
-import os
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
-import yaml
+
+from covary.benchmarks.grids import cells
 
 TASKS = ("push", "block_push", "block_pick")
 DEMONSTRATIONS = (10, 30, 100, 300)
@@ -72,7 +67,6 @@ DEMONSTRATORS = {"push": ("planner:=expert",)}
 NOISE = 0.2
 """On the executed actions, of the largest."""
 FLOATING = {"block_push": ("robot:=floating_gripper",), "block_pick": ("robot:=floating_gripper",)}
-COVARY = (sys.executable, "-P", "-m", "covary.commands.main")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,19 +115,12 @@ def dataset_of(task: str, dials: Sequence[tuple[str, float]], folder: Path) -> P
     return folder / "data" / f"{task}-{dials_name(dials)}"
 
 
-def collected(task: str, dials: Sequence[tuple[str, float]], most: int, folder: Path) -> None:
-    """Collect the demonstrations, where they are not there yet."""
+def collected(task: str, dials: Sequence[tuple[str, float]], most: int, folder: Path) -> float:
+    """Collect the demonstrations, where they are not there yet; core-seconds."""
     words = [*DEMONSTRATORS.get(task, ()), *FLOATING.get(task, ()), f"action_noise:={NOISE}"]
     simulated = {name: value for name, value in dials if name != GAIN}
     words += [f"dials:={json.dumps(simulated)}", f"episodes:={most}", "success_only:=true"]
-    out = dataset_of(task, dials, folder)
-    if (out / "dataset.yaml").exists() and yaml.safe_load(
-        (out / "dataset.yaml").read_text())["complete"]:  # fmt: skip
-        return
-    command = [*COVARY, "collect", task, *words, "workers:=2", f"out:={out}"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    return cells.collected([task, *words], dataset_of(task, dials, folder))
 
 
 # One policy.
@@ -142,8 +129,8 @@ def collected(task: str, dials: Sequence[tuple[str, float]], most: int, folder: 
 def made(cell: Cell, folder: Path) -> dict:
     """Train and judge one policy, or read what came of it before."""
     path = cell.path(folder)
-    if path.exists():
-        return json.loads(path.read_text())
+    if (found := cells.kept(path)) is not None:
+        return found
     from covary.commands.evaluating.figures import evaluated
 
     begin = time.process_time()
@@ -162,13 +149,8 @@ def made(cell: Cell, folder: Path) -> dict:
         "updates_per_s": card.metrics["updates_per_s"],
         "cpu_s": round(time.process_time() - begin, 2),
     }
-    for file in sorted(policy.rglob("*"), reverse=True):  # hundreds of them are gigabytes
-        file.rmdir() if file.is_dir() else file.unlink()
-    policy.rmdir()
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(result))
-    os.replace(partial, path)
-    return result
+    cells.remove(policy)
+    return cells.keep(path, result)
 
 
 def trained(cell: Cell, data: Path, out: Path):
@@ -232,13 +214,13 @@ class Grid:
         some = [self.trial(first, way, self.trials[way][0]) for way in WAYS]
         self.plan(float(np.mean([row["cpu_s"] for row in self.results(some)])))
         tuned = {task: self.tune(task) for task in self.tasks}
-        cells = []
+        every = []
         for task, dials in itertools.product(self.tasks, self.dials):
             self.collect(task, dials)
             some = self.cells(task, dials, tuned[task])
-            cells += some
+            every += some
             self.results(some)
-        return {"results": [made(cell, self.folder) for cell in cells], "tuned": tuned}
+        return {"results": [made(cell, self.folder) for cell in every], "tuned": tuned}
 
     def plan(self, each: float) -> None:
         """Say what it will cost, and cut the lists to what fits."""
@@ -254,14 +236,14 @@ class Grid:
                 break
         self.cuts = cuts
         cost = self.cost(each) / 3600
-        say(
+        cells.say(
             f"{self.runs()} runs of {each / 60:.2f} min (measured on one of each way), and "
             f"demonstrations: {cost:.2f} core-hours; --hours {self.asked.hours:g}"
         )
-        say(f"tasks {', '.join(self.tasks)}; dials " + ", ".join(
+        cells.say(f"tasks {', '.join(self.tasks)}; dials " + ", ".join(
             dials_name(tuple(dials.items())) for dials in self.dials))  # fmt: skip
         for cut in cuts:
-            say(f"not run: {cut}")
+            cells.say(f"not run: {cut}")
 
     def runs(self) -> int:
         """How many policies are trained."""
@@ -276,12 +258,7 @@ class Grid:
 
     def collect(self, task: str, dials: dict) -> None:
         """The demonstrations of a task in a world."""
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        collected(task, tuple(dials.items()), max(self.demonstrations), self.folder)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        taken = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        self.spent += taken
-        say(f"demonstrations of {task}, dials {dials_name(tuple(dials.items()))}: {taken:.0f} s")
+        self.spent += collected(task, tuple(dials.items()), max(self.demonstrations), self.folder)
 
     def trial(self, task: str, way: str, settings: dict) -> Cell:
         """A policy with which a way is tuned."""
@@ -309,34 +286,24 @@ class Grid:
             for n in self.demonstrations for way in WAYS for seed in range(self.seeds)
         ]  # fmt: skip
 
-    def results(self, cells: Sequence[Cell]) -> list[dict]:
+    def results(self, asked: Sequence[Cell]) -> list[dict]:
         """What came of policies, those that are not there yet made beside each other."""
-        missing = [cell for cell in cells if not cell.path(self.folder).exists()]
-        if missing:
-            context = multiprocessing.get_context("spawn")
-            os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
-            begin = time.monotonic()
-            with ProcessPoolExecutor(self.asked.workers, context) as pool:
-                waiting = [pool.submit(made, cell, self.folder) for cell in missing]
-                for done, future in enumerate(as_completed(waiting), 1):
-                    row = future.result()
-                    self.spent += row["cpu_s"]
-                    left = (time.monotonic() - begin) / done * (len(missing) - done) / 60
-                    say(
-                        f"{row['task']} {dials_name(row['dials'])} {row['demonstrations']} "
-                        f"{row['way']} seed {row['seed']}: {row['successes']}/{row['episodes']}, "
-                        f"{done}/{len(missing)}, {left:.1f} min left of these"
-                    )
-        return [made(cell, self.folder) for cell in cells]
+        workers = self.asked.workers
+        rows, taken = cells.made_beside(asked, made, self.folder, workers, worded)
+        self.spent += taken
+        return rows
+
+
+def worded(row: dict) -> str:
+    """A result in words."""
+    return (
+        f"{row['task']} {dials_name(row['dials'])} {row['demonstrations']} {row['way']} "
+        f"seed {row['seed']}: {row['successes']}/{row['episodes']}"
+    )
 
 
 COLLECT_S = 0.5
 """Core-seconds that a demonstration takes, for the plan."""
-
-
-def say(text: str) -> None:
-    """One line for who watches."""
-    print(text, file=sys.stderr, flush=True)
 
 
 # What came out.
@@ -344,7 +311,6 @@ def say(text: str) -> None:
 
 def points_of(results: Sequence[dict]) -> list[dict]:
     """Success at each point of the grid, over its seeds."""
-    from covary.commands.intervals import of_mean, wilson
 
     def key(row):
         return row["task"], dials_name(row["dials"]), row["demonstrations"], row["way"]
@@ -354,14 +320,11 @@ def points_of(results: Sequence[dict]) -> list[dict]:
         rows = list(group)
         rates = [row["success_rate"] for row in rows]
         successes, n = sum(row["successes"] for row in rows), sum(row["episodes"] for row in rows)
-        # Episodes of one policy are alike: the wider of the two, over episodes and over seeds.
-        low, high = wilson(successes, n)
-        over = of_mean(rates) or [low, high]
-        interval = [max(0.0, min(low, over[0])), min(1.0, max(high, over[1]))]
+        over = cells.interval(successes, n, rates)
         points.append(
             {
                 **{"task": task, "dials": dials, "demonstrations": number, "way": way},
-                **{"success_rate": successes / n, "interval": [round(v, 4) for v in interval]},
+                **{"success_rate": successes / n, "interval": over},
                 **{
                     "by_seed": rates,
                     "episodes": n,

@@ -11,11 +11,11 @@ from ...control.success_map import SuccessMap
 from .canvas import GRID, INK, PALE, Canvas, figure, steps
 
 GREEN, RED = (44, 140, 60), (200, 60, 50)
-_SIDE, _LEFT, _TOP, _GAP = 360, 56, 56, 40  # pixels of a panel, and around it
+SIDE, LEFT, TOP, GAP = 360, 56, 56, 40  # pixels of a panel, and around it
 _ACROSS = 3
 
 
-class _Frame:
+class Frame:
     """A square panel with axes, from values to pixels.
 
     Args:
@@ -45,17 +45,17 @@ class _Frame:
                 canvas.draw.line((*a, *b), fill=GRID)
                 said = figure(float(value))
                 if axis == 0:
-                    canvas.text(a[0], top + _SIDE + 4, said, PALE, anchor="ma")
+                    canvas.text(a[0], top + SIDE + 4, said, PALE, anchor="ma")
                 else:
                     canvas.text(left - 6, a[1], said, PALE, anchor="rm")
-        canvas.draw.rectangle((left, top, left + _SIDE, top + _SIDE), outline=PALE)
-        canvas.text(left + _SIDE, top + _SIDE + 18, names[0], INK, anchor="ra")
+        canvas.draw.rectangle((left, top, left + SIDE, top + SIDE), outline=PALE)
+        canvas.text(left + SIDE, top + SIDE + 18, names[0], INK, anchor="ra")
         canvas.text(left - 40, top - 22, names[1], INK)
 
     def pixel(self, point: np.ndarray) -> tuple[float, float]:
         """Where a point (2,) is drawn."""
         u, v = (np.asarray(point) - self.low) / (self.high - self.low)
-        return self.corner[0] + float(u) * _SIDE, self.corner[1] + (1.0 - float(v)) * _SIDE
+        return self.corner[0] + float(u) * SIDE, self.corner[1] + (1.0 - float(v)) * SIDE
 
     def box(self, low: Sequence[float], high: Sequence[float]) -> tuple[float, ...]:
         """The pixels of a rectangle: left, top, right, bottom."""
@@ -85,7 +85,7 @@ def starts_map(
     """
     across = min(_ACROSS, max(len(places), 1))
     down = -(-max(len(places), 1) // across)
-    wide, high = _SIDE + _LEFT + _GAP, _SIDE + _TOP + _GAP
+    wide, high = SIDE + LEFT + GAP, SIDE + TOP + GAP
     canvas = Canvas(across * wide, down * high + 24)
     canvas.text(16, 8, title, INK, 14)
     everything = np.concatenate([*places.values(), np.zeros((1, 2))])
@@ -93,8 +93,8 @@ def starts_map(
     middle = np.zeros(2) if workspace else (low + top) / 2
     half = 1.08 * max(float(np.abs(everything - middle).max()), workspace, 1e-3)
     for k, (name, points) in enumerate(places.items()):
-        corner = k % across * wide + _LEFT, k // across * high + _TOP + 16
-        frame = _Frame(canvas, corner, middle - half, middle + half, ("x, m", f"{name}: y, m"))
+        corner = k % across * wide + LEFT, k // across * high + TOP + 16
+        frame = Frame(canvas, corner, middle - half, middle + half, ("x, m", f"{name}: y, m"))
         if workspace:
             box = frame.box((-workspace, -workspace), (workspace, workspace))
             canvas.draw.ellipse(box, outline=PALE)
@@ -118,27 +118,25 @@ def heat_map(found: SuccessMap, path: Path, title: str = "") -> Path:
         ModuleNotFoundError: Pillow is not installed.
         OSError: The file cannot be written.
     """
-    canvas = Canvas(_SIDE + _LEFT + _GAP + 90, _SIDE + _TOP + _GAP + 24)
+    canvas = Canvas(SIDE + LEFT + GAP + 90, SIDE + TOP + GAP + 24)
     canvas.text(16, 8, title, INK, 14)
     axes = found.first, found.second
     half = [(axis[1] - axis[0]) / 2 for axis in axes]
     low = [float(axis[0] - h) for axis, h in zip(axes, half, strict=True)]
     high = [float(axis[-1] + h) for axis, h in zip(axes, half, strict=True)]
-    frame = _Frame(canvas, (_LEFT, _TOP + 16), low, high, found.names)
+    frame = Frame(canvas, (LEFT, TOP + 16), low, high, found.names)
     rate = found.rate
     for i, x in enumerate(found.first):
         for j, y in enumerate(found.second):
             if np.isfinite(rate[i, j]):
                 box = frame.box((x - half[0], y - half[1]), (x + half[0], y + half[1]))
                 canvas.draw.rectangle(box, fill=heat(float(rate[i, j])))
-    left, top = _LEFT + _SIDE + 24, _TOP + 16
-    for k in range(_SIDE):
-        colour = heat(1.0 - k / (_SIDE - 1))
+    left, top = LEFT + SIDE + 24, TOP + 16
+    for k in range(SIDE):
+        colour = heat(1.0 - k / (SIDE - 1))
         canvas.draw.line((left, top + k, left + 14, top + k), fill=colour)
     for share in (0.0, 0.5, 1.0):
-        canvas.text(
-            left + 20, top + (1.0 - share) * _SIDE, f"{100 * share:.0f} %", INK, anchor="lm"
-        )
+        canvas.text(left + 20, top + (1.0 - share) * SIDE, f"{100 * share:.0f} %", INK, anchor="lm")
     return canvas.save(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,25 @@ Spread = Literal["published", "deviation"]
 """How far actions are drawn from their mean, v being the model's variance:
 ``published`` (-scale log v) v, the authors' code, in which a variance stands where a standard
 deviation belongs (its scales, 1 to 40, only make sense so); ``deviation`` scale sqrt(v)."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How actions are drawn about their mean, so that traces leave the demonstrations."""
+
+    spread: Spread = "published"
+    """Which width."""
+    scale: float = 10.0
+    """Of the width."""
+    least: float = 0.0
+    """The least standard deviation, in units of the limits. Where the demonstrator is a function of
+    the state, the model is sure of the action, and the width of either kind is next to nothing."""
+    persistence: float = 0.0
+    """Correlation of two draws of a trace, one after the other. With none (as published) a trace is
+    a random walk, and leads away by the square root of its steps only."""
+
+
+PUBLISHED = Draws()
 LOG_VARIANCE = (-10.0, 0.5)
 """Where the learned soft bounds of a logarithm of a variance start."""
 BOUNDS_WEIGHT = 0.01
@@ -189,9 +209,9 @@ class BackwardsModel(TransitionModel):
     def step(
         self,
         next_state: np.ndarray,
+        noise: np.ndarray,
         rng: np.random.Generator,
-        spread: Spread = "published",
-        scale: float = 1.0,
+        draws: Draws = PUBLISHED,
         project: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw what came before states.
@@ -201,9 +221,9 @@ class BackwardsModel(TransitionModel):
 
         Args:
             next_state: (N, n)
-            rng: Of the draws.
-            spread: Which width.
-            scale: Of the width.
+            noise: Standard normal draws of the actions. (N, m)
+            rng: Of the state's draws.
+            draws: What the actions' draws are made into.
             project: Brings actions (N, m) within the limits, before the state is asked for.
 
         Returns:
@@ -212,11 +232,11 @@ class BackwardsModel(TransitionModel):
         """
         seen = self.feature(next_state)
         mean, log = self.action(seen)
-        if spread == "published":
-            wide = (scale * -log * torch.exp(log)).clamp(min=1e-12)
+        if draws.spread == "published":
+            wide = (draws.scale * -log * torch.exp(log)).clamp(min=1e-12)
         else:
-            wide = scale * torch.exp(0.5 * log)
-        u = mean + wide * self._normal(rng, mean)
+            wide = draws.scale * torch.exp(0.5 * log)
+        u = mean + wide.clamp(min=draws.least) * self.tensor(noise)
         action = (self.middle + self.reach * u).double().cpu().numpy()
         if project is not None:
             action = project(action)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .augmentation import Augmentation
-from .backwards_model import BackwardsModel, Spread
+from .backwards_model import BackwardsModel, Draws, Spread
 from .batches import Batches, joined
 from .bc import BC
 from .demonstrations import Demonstrations
@@ -56,6 +56,10 @@ class BMIL(BC):
         the place of a deviation) or deviation (scale times the standard deviation)."""
         spread_scale: float = 10.0
         """Its scale."""
+        least_spread: float = 0.0
+        """Their least standard deviation, in units of their limits, however sure the model is."""
+        persistence: float = 0.0
+        """How alike two draws of a trace, one after the other, are: 0 not at all, 1 the same."""
         demonstration_share: float = 0.5
         """Share of a batch that is of the demonstrations; the rest is of the traces."""
         ensemble: int = 1
@@ -85,6 +89,8 @@ class BMIL(BC):
             if not 0.0 < self.demonstration_share <= 1.0:
                 said = f"{self.demonstration_share} must be above 0 and at most 1"
                 raise ValueError(f"demonstration_share: {said}")
+            if not 0.0 <= self.persistence <= 1.0:
+                raise ValueError(f"persistence: {self.persistence} must lie between 0 and 1")
             for name in ("updates_per_epoch", "first_steps", "last_steps", "ensemble"):
                 if getattr(self, name) < 1:
                     raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
@@ -188,9 +194,8 @@ class BMIL(BC):
         g = self.moves.elements[rng.integers(len(self.moves.elements), size=len(state))]
         ends = self.moves.moved(g, state, action)[0]
         limits = self.training.task.limits
-        traces: Traces = grow(
-            self.models, ends, steps, rng, limits, p.spread, p.spread_scale, self.keep
-        )
+        draws = Draws(p.spread, p.spread_scale, p.least_spread, p.persistence)
+        traces: Traces = grow(self.models, ends, steps, rng, limits, draws, self.keep)
         for name in _FIELDS:
             self.memory[f"trace_{name}"] = getattr(traces, name)
 
@@ -209,6 +214,6 @@ class BMIL(BC):
 
 
 def transitions_of(data: Demonstrations) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """States, actions and next states, where the last was recorded."""
+    """States, what was done in them, and next states, where the last was recorded."""
     rows = data.has_next
-    return data.state[rows], data.action[rows], data.next_state[rows]
+    return data.state[rows], data.executed[rows], data.next_state[rows]

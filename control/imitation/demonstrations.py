@@ -50,6 +50,8 @@ class Demonstrations:
     action: np.ndarray
     """(N, m) what was to be done: the first action of the plan for that very state, so what was
     intended where noise was injected; the command at a tick without a plan."""
+    executed: np.ndarray
+    """(N, m) what was done: what `next_state` came of."""
     images: dict[str, np.ndarray]
     """(N, C, H, W) by input name, values and type as published (rgb8 is uint8): a batch of them
     becomes float32."""
@@ -80,6 +82,7 @@ class Demonstrations:
             next_state=self.next_state[rows],
             has_next=self.has_next[rows],
             action=self.action[rows],
+            executed=self.executed[rows],
             images={name: image[rows] for name, image in self.images.items()},
             episode=numbers,
         )
@@ -164,7 +167,8 @@ class _Reader:
         self.first: dict[str, Any] = {}
         self.seeds: set[int] = set()
         self.rows: dict[str, list[np.ndarray]] = {
-            name: [] for name in ("state", "next_state", "has_next", "action", "episode")
+            name: []
+            for name in ("state", "next_state", "has_next", "action", "executed", "episode")
         }
         self.images: dict[str, list[np.ndarray]] = {name: [] for name in cameras}
         self.inputs: dict[str, ImageInput] = {}
@@ -200,6 +204,7 @@ class _Reader:
         if final is not None and np.isfinite(final).all():
             following[-1], has_next[-1] = final, True
         new = {"state": state, "next_state": following, "has_next": has_next, "action": action}
+        new["executed"] = episode.action
         new["episode"] = np.full(len(state), len(self.bags))
         for name, array in new.items():
             self.rows[name].append(array)

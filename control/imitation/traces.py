@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ...sim.limits import Limits
 from ...symmetry.declaration import Symmetry
-from .backwards_model import BackwardsModel, Spread
+from .backwards_model import PUBLISHED, BackwardsModel, Draws
 
 Keep = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """(state (N, n), action (N, m), next state (N, n)) -> which are believed (N,) bool."""
@@ -50,8 +51,7 @@ def grow(
     steps: int,
     rng: np.random.Generator,
     limits: Limits,
-    spread: Spread = "published",
-    scale: float = 1.0,
+    draws: Draws = PUBLISHED,
     keep: Sequence[Keep] = (),
 ) -> Traces:
     """Grow a trace backwards from each state.
@@ -62,8 +62,7 @@ def grow(
         steps: How many steps each is long at most.
         rng: Of the draws.
         limits: Of the actions, which are projected onto them before the state is asked for.
-        spread: How far actions are drawn from their mean.
-        scale: Of that.
+        draws: How actions are drawn about their mean.
         keep: What a transition must pass; a trace ends at the first that does not.
     """
     symmetry: Symmetry = models[0].seen.symmetry
@@ -71,6 +70,8 @@ def grow(
     member = rng.integers(len(models), size=len(ends))
     alive = np.arange(len(ends))
     now = np.array(ends, float)
+    noise = rng.standard_normal((len(ends), symmetry.width("action")))
+    kept, fresh = draws.persistence, math.sqrt(1.0 - draws.persistence**2)
     found: list[tuple[np.ndarray, ...]] = []
     refused = 0
     for step in range(1, steps + 1):
@@ -78,7 +79,7 @@ def grow(
         for k, model in enumerate(models):
             rows = member[alive] == k
             if rows.any():
-                drawn = model.step(now[rows], rng, spread, scale, limits.project)
+                drawn = model.step(now[rows], noise[rows], rng, draws, limits.project)
                 state[rows], action[rows] = drawn[0], drawn[1]
         state[:, angles] = (state[:, angles] + np.pi) % (2 * np.pi) - np.pi
         good = np.isfinite(state).all(axis=1)
@@ -88,6 +89,7 @@ def grow(
         count = int(np.sum(good))
         found.append((state[good], action[good], now[good], alive[good], np.full(count, step)))
         alive, now = alive[good], state[good]
+        noise = kept * noise[good] + fresh * rng.standard_normal((count, noise.shape[1]))
         if not count:
             break
     columns = [np.concatenate(column) for column in zip(*found, strict=True)]

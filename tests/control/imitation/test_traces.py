@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from covary.control.imitation.backwards_model import BackwardsModel  # noqa: E402
+from covary.control.imitation.backwards_model import BackwardsModel, Draws  # noqa: E402
 from covary.control.imitation.forward_model import ForwardModel  # noqa: E402
 from covary.control.imitation.traces import consistent, grow, steps_at, within  # noqa: E402
 from covary.control.policies.seen import seen  # noqa: E402
@@ -75,7 +75,8 @@ def test_the_model_is_equivariant_before_and_after_training(push, models, traine
 def test_traces_are_transitions_of_the_world(push, models):
     (model, forward), (state, _, _) = models
     rng = np.random.default_rng(1)
-    traces = grow([model], state[:100], 5, rng, push.limits, "deviation", 1.0)
+    draws = Draws("deviation", 1.0)
+    traces = grow([model], state[:100], 5, rng, push.limits, draws)
     assert len(traces) == 500 and traces.refused == 0
     assert np.linalg.norm(traces.action, axis=1).max() <= 0.25 + 1e-9
     led = traces.state.copy()
@@ -89,20 +90,23 @@ def test_traces_are_transitions_of_the_world(push, models):
         assert np.array_equal(traces.next_state[now], traces.state[nearer])
         assert np.array_equal(traces.source[now], traces.source[nearer])
     assert np.array_equal(traces.next_state[traces.step == 1], state[:100])
-    again = grow([model], state[:100], 5, np.random.default_rng(1), push.limits, "deviation", 1.0)
+    again = grow(
+        [model], state[:100], 5, np.random.default_rng(1), push.limits, Draws("deviation", 1.0)
+    )
     assert np.array_equal(again.state, traces.state)
 
 
 def test_the_published_spread_takes_a_variance_for_a_deviation(push, models):
     (model, _), (_, _, after) = models
-    widths = {}
+    widths, rng = {}, np.random.default_rng(0)
     with torch.no_grad():
         log = model.action(model.feature(after[:200]))[1].numpy()
         mean = model.action(model.feature(after[:200]))[0].numpy()
     for spread in ("published", "deviation"):
         draws = [
-            model.step(after[:200], np.random.default_rng(k), spread, 0.5)[1] / model.reach.numpy()
-            for k in range(60)
+            model.step(after[:200], rng.standard_normal((200, 2)), rng, Draws(spread, 0.5))[1]
+            / model.reach.numpy()
+            for _ in range(60)
         ]
         widths[spread] = np.std(np.array(draws) - mean, axis=0)
     expected = {"published": 0.5 * -log * np.exp(log), "deviation": 0.5 * np.exp(0.5 * log)}
@@ -117,12 +121,12 @@ def test_what_a_filter_does_not_believe_ends_the_trace(push, models):
     low, high = np.full(8, -np.inf), np.full(8, np.inf)
     low[0] = 0.0  # the pusher's x
     ends = after[:200]
-    boxed = grow([model], ends, 4, rng, push.limits, "deviation", 3.0, [within(low, high)])
+    boxed = grow([model], ends, 4, rng, push.limits, Draws("deviation", 3.0), [within(low, high)])
     assert (boxed.state[:, 0] >= 0.0).all() and boxed.refused > 0
     ended = set(range(200)) - set(boxed.source[boxed.step == 1].tolist())
     assert not ended & set(boxed.source[boxed.step > 1].tolist())
     rule = consistent(forward.next_state, s.symmetry, model.scale.numpy(), 0.02)
-    strict = grow([model], ends, 4, rng, push.limits, "deviation", 3.0, [rule])
+    strict = grow([model], ends, 4, rng, push.limits, Draws("deviation", 3.0), [rule])
     assert 0 < strict.refused and len(strict) < 800
     assert rule(strict.state, strict.action, strict.next_state).all()
 

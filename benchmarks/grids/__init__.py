@@ -1,0 +1,1 @@
+"""What the long grids of benchmarks/results share."""
