@@ -30,8 +30,8 @@ class Frame:
         self,
         canvas: Canvas,
         corner: tuple[int, int],
-        low: Sequence[float],
-        high: Sequence[float],
+        low: Sequence[float] | np.ndarray,
+        high: Sequence[float] | np.ndarray,
         names: Sequence[str],
     ) -> None:
         self.canvas, self.corner = canvas, corner

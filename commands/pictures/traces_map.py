@@ -77,5 +77,5 @@ def moving(
     for x, y in points:
         here = state[:, [x, y]]
         if len(here) and float(np.ptp(here, axis=0).max()) > 1e-6:
-            found[names[x].removesuffix("x").rstrip("_")] = (int(x), int(y))
+            found[str(names[x]).removesuffix("x").rstrip("_")] = (int(x), int(y))
     return found

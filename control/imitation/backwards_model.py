@@ -253,8 +253,8 @@ class BackwardsModel(TransitionModel):
 
 def _blocks(matrices: np.ndarray) -> tuple[tuple[int, ...], ...]:
     """The finest split of the coordinates of a state that the group does not mix."""
-    linked = (np.abs(matrices) > 1e-12).any(axis=0)
-    linked |= linked.T
+    reached = np.any(np.abs(matrices) > 1e-12, axis=0)
+    linked: np.ndarray = np.logical_or(reached, np.transpose(reached))
     left, blocks = set(range(len(linked))), []
     while left:
         block = {min(left)}
