@@ -41,7 +41,7 @@ class Part(Protocol):
 
 def _copies(blocks: np.ndarray, count: int) -> np.ndarray:
     """Block-diagonal, `count` equal blocks. (order, d, d) -> (order, count d, count d)"""
-    return np.stack([np.kron(np.eye(count), block) for block in blocks])
+    return np.kron(np.eye(count)[None], blocks)
 
 
 def _check_size(size: int) -> None:
@@ -115,7 +115,7 @@ class Regular(_Linear):
         permutation = np.zeros((n, n, n))
         g, h = np.meshgrid(np.arange(n), np.arange(n), indexing="ij")
         permutation[g, group.product, h] = 1.0
-        return np.stack([np.kron(p, np.eye(self.size)) for p in permutation])
+        return np.kron(permutation, np.eye(self.size)[None])
 
 
 @dataclass(frozen=True)

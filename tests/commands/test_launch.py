@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from in_process import covary_here
 
 from covary.commands.launch import report
 from covary.nodes.launching.description import LaunchDescription
@@ -170,23 +171,23 @@ def test_check_finds_mistakes_without_starting_anything(place):
         "who:=outsider:Anwserer": "did you mean Answerer?",
         "who:=sim_nod": "did you mean sim_node?",
     }.items():
-        done = covary(place, "check", "talk.yaml", words)
+        done = covary_here(place, "check", "talk.yaml", words)
         assert done.returncode == 2 and message in done.stderr, done.stderr
-    done = covary(place, "check", "push", "planner:=cme")
+    done = covary_here(place, "check", "push", "planner:=cme")
     assert done.stderr.count("did you mean cem?") == 1, done.stderr
     text = LAUNCH.replace("name: answerer,", "name: answerer, remap: [{from: /wrod, to: /a}],")
     (place / "remap.yaml").write_text(text)
-    done = covary(place, "check", "remap.yaml")
+    done = covary_here(place, "check", "remap.yaml")
     assert done.returncode == 2
     assert "has no topic '/wrod' to remap; did you mean '/word'?" in done.stderr
     text = LAUNCH.replace("name: answerer,", "name: answerer, remap: [{from: /word, to: /a}],")
     (place / "dangling.yaml").write_text(text)
-    done = covary(place, "check", "dangling.yaml")
+    done = covary_here(place, "check", "dangling.yaml")
     assert done.returncode == 2
     assert "dangling.yaml:12: /answerer listens to '/a', which nobody publishes" in done.stderr
     more = '- executable: {cmd: "true"}\n'  # it may publish anything
     (place / "open.yaml").write_text(text + more)
-    done = covary(place, "check", "open.yaml")
+    done = covary_here(place, "check", "open.yaml")
     assert done.returncode == 0
     assert done.stderr.startswith("warning: open.yaml:12: /answerer listens to '/a', which")
     assert not (place / "runs").exists()
@@ -194,7 +195,7 @@ def test_check_finds_mistakes_without_starting_anything(place):
 
 def test_our_own_launch_files_pass_their_check(place):
     for name in ("push", "block_pick", "gym"):  # test_graph.py wires all of them
-        done = covary(place, "check", name)
+        done = covary_here(place, "check", name)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
 
 
@@ -206,7 +207,7 @@ def test_doctor(place):
 
 
 def test_topics_of_a_running_launch(place):
-    nothing = covary(place, "topic", "list")
+    nothing = covary_here(place, "topic", "list")
     assert nothing.returncode == 2 and "no launch is running" in nothing.stderr
     launcher = subprocess.Popen(
         [sys.executable, "-m", "covary.commands.main", "launch", "talk.yaml", "episodes:=0"],
@@ -220,26 +221,26 @@ def test_topics_of_a_running_launch(place):
             time.sleep(0.1)
         (endpoint,) = place.glob("runs/*/endpoint.json")
         assert endpoint.stat().st_mode & 0o777 == 0o600
-        listed = covary(place, "topic", "list")
+        listed = covary_here(place, "topic", "list")
         line = next(line for line in listed.stdout.splitlines() if "/word" in line)
         assert "/ticker" in line and "/answerer, /listener" in line
-        said = covary(place, "topic", "echo", "word", "--count", "2", "--run", endpoint.parent)
+        said = covary_here(place, "topic", "echo", "word", "--count", "2", "--run", endpoint.parent)
         assert said.returncode == 0 and said.stdout.count("data: hello") == 2
-        done = covary(place, "topic", "echo", "/episode", "--count", "1")
+        done = covary_here(place, "topic", "echo", "/episode", "--count", "1")
         assert "task: nothing" in done.stdout and "START" not in done.stdout
-        done = covary(place, "topic", "hz", "/word", "--seconds", "2.3")
+        done = covary_here(place, "topic", "hz", "/word", "--seconds", "2.3")
         rates = [float(line.split()[0]) for line in done.stdout.splitlines()]
         assert rates and all(10 < rate < 60 for rate in rates)
-        wrong = covary(place, "topic", "echo", "/wrod")
+        wrong = covary_here(place, "topic", "echo", "/wrod")
         assert (wrong.returncode, wrong.stderr) == (2, "no topic '/wrod'; did you mean '/word'?\n")
-        served = covary(place, "service", "list").stdout
+        served = covary_here(place, "service", "list").stdout
         assert "/ticker/get_state" in served and "lifecycle_msgs/srv/ChangeState" in served
-        done = covary(place, "service", "call", "ticker/get_state")
+        done = covary_here(place, "service", "call", "ticker/get_state")
         assert done.returncode == 0 and "label: active" in done.stdout, done.stderr
-        wrong = covary(place, "service", "call", "/ticker/get_stat")
+        wrong = covary_here(place, "service", "call", "/ticker/get_stat")
         assert wrong.returncode == 2
         assert wrong.stderr == "no service '/ticker/get_stat'; did you mean '/ticker/get_state'?\n"
-        wrong = covary(place, "service", "call", "/ticker/change_state")
+        wrong = covary_here(place, "service", "call", "/ticker/change_state")
         assert wrong.returncode == 2 and "only empty ones can be sent" in wrong.stderr
     finally:
         launcher.send_signal(signal.SIGINT)

@@ -306,15 +306,20 @@ def edit(path, deep):
     return chosen
 
 
-def test_an_edit_of_a_task_changes_the_next_run(folder, first):
-    before = first
-    for deep in (False, True):
-        edited = {
-            name: edit(folder / "covary" / "sim" / "tasks" / f"{name}.py", deep) for name in first
-        }
-        after = run(folder, "rollout")
-        for name, kernel in edited.items():
-            costs = zip(after[name]["costs"], before[name]["costs"], strict=True)
-            apart = min(abs(now - then) for now, then in costs)
-            assert apart > 1e-5, f"{name}: an edit of {kernel} changed nothing"
-        before = after
+@pytest.fixture(scope="module")
+def latest(first):
+    """What the latest process told."""
+    return dict(first)
+
+
+@pytest.mark.parametrize("deep", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_an_edit_of_a_task_changes_the_next_run(folder, latest, deep):
+    edited = {
+        name: edit(folder / "covary" / "sim" / "tasks" / f"{name}.py", deep) for name in latest
+    }
+    before = dict(latest)
+    latest.update(run(folder, "rollout"))
+    for name, kernel in edited.items():
+        costs = zip(latest[name]["costs"], before[name]["costs"], strict=True)
+        apart = min(abs(now - then) for now, then in costs)
+        assert apart > 1e-5, f"{name}: an edit of {kernel} changed nothing"

@@ -1,7 +1,6 @@
 """Launches as a person makes them: from the shell, in a folder of their own; and what they left."""
 
 import contextlib
-import io
 import json
 import os
 import subprocess
@@ -10,9 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from in_process import covary_here, environment
 
-from covary.commands.main import main
 from covary.nodes.bags.reader import Bag
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,10 +50,6 @@ def command(*words):
     return [sys.executable, "-m", "covary.commands.main", *map(str, words)]
 
 
-def environment(**more):
-    return {**os.environ, "COLUMNS": "160", "NO_COLOR": "1", **more}
-
-
 def covary(place, *words, timeout=120, **more):
     """Runs one command to its end."""
     return subprocess.run(
@@ -67,33 +61,6 @@ def covary(place, *words, timeout=120, **more):
         text=True,
         timeout=timeout,
     )
-
-
-def covary_here(place, *words):
-    """The same within this process: everything is imported already."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        patch.chdir(place)
-        patch.setattr(os, "environ", environment())
-        patch.setattr(sys, "argv", ["covary", *map(str, words)])
-        patch.setattr(sys, "path", [*sys.path])
-        modules = set(sys.modules)
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        for name in set(sys.modules) - modules:  # an outsider's files are this call's alone
-            if not name.startswith("covary") and _lies_in(place, sys.modules[name]):
-                del sys.modules[name]
-    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
-
-
-def _lies_in(place, module):
-    return str(getattr(module, "__file__", None) or "").startswith(f"{place}/")
 
 
 def launch(place, *words, here=False, timeout=120, **more):

@@ -4,7 +4,7 @@ import itertools
 import json
 
 import pytest
-from launches import FILES, covary, launch
+from launches import FILES, covary_here, launch
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from rosbags.highlevel import AnyReader
@@ -115,7 +115,7 @@ def test_a_replay_is_identical(lockstep):
         assert verdict.difference is None and verdict.notes == ()
         assert verdict.ticks > 100
     if name == FILES[0]:
-        done = covary(run.folder, "replay", run.bags[0])
+        done = covary_here(run.folder, "replay", run.bags[0])
         assert done.returncode == 0 and done.stdout.startswith("identical over")
 
 

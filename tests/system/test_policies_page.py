@@ -44,8 +44,8 @@ def test_the_same_way_on_a_small_task(tmp_path, monkeypatch):
         done = covary_here(tmp_path, *words)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    covary("collect", "point_mass", "samples:=32", "episodes:=6", "out:=drives")
-    small = ("width:=32", "steps:=200", "batch:=64", "validate_every:=100")
+    covary("collect", "point_mass", "samples:=32", "episodes:=6", "workers:=1", "out:=drives")
+    small = ("width:=32", "steps:=60", "batch:=64", "validate_every:=30")
     covary("train", "bc", "data:=drives", "out:=driver", *small)
     words = ("point_mass", "policy:=driver", "seed:=7", "episodes:=2")
     run = launch(tmp_path, *words, "record:=false", "--lockstep", here=True)
