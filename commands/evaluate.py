@@ -51,8 +51,11 @@ def evaluate(
     from .evaluating.request import request
 
     asked = request(policy, values or [])
-    if path is not None and str(path) != "-" and not path.absolute().parent.is_dir():
-        raise InputError(f"--json: no folder {path.absolute().parent}")
+    if path is not None and str(path) != "-":
+        if not path.absolute().parent.is_dir():
+            raise InputError(f"--json: no folder {path.absolute().parent}")
+        if path.is_dir():
+            raise InputError(f"--json: {path} is a folder; name a file")
     raise typer.Exit(_run(asked, path))
 
 
@@ -104,9 +107,10 @@ def _folder(asked: Any) -> Path:
             asked.out.mkdir(parents=True, exist_ok=True)
             return asked.out
         return dated_folder(f"evaluate-{asked.task.name}").relative_to(Path.cwd())
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
         where = f"out:={asked.out}: " if asked.out is not None else ""
-        raise InputError(f"{where}no folder for the figures: {error.strerror or error}") from None
+        said = getattr(error, "strerror", None) or error
+        raise InputError(f"{where}no folder for the figures: {said}") from None
 
 
 def _written(

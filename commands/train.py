@@ -8,7 +8,7 @@ import signal
 import time
 import typing
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,7 +95,7 @@ def _run(recipe: Any) -> int:
         summary = _summary(training, card, failures, code, time.monotonic() - begin)
         _written(training, summary)
     report(summary)
-    return code
+    return code or int(bool(failures))
 
 
 def _opened(recipe: Any) -> Any:
@@ -280,20 +280,27 @@ def _locked(out: Path) -> Iterator[None]:
                 else "something that is no training"
             )
             raise InputError(f"out:={out}: holds {kind}; name a new folder", "command line")
+        made = not out.exists()
         out.mkdir(parents=True, exist_ok=True)
         lock = os.open(out / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(f"out:={out}: {error.strerror}", "command line") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+        said = getattr(error, "strerror", None) or error
+        raise InputError(f"out:={out}: {said}", "command line") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        taken = isinstance(error, BlockingIOError)
+        said = "another covary train is at work there" if taken else error.strerror
+        raise InputError(f"out:={out}: {said}", "command line") from None
+    try:
         yield
-    except BlockingIOError:
-        said = f"out:={out}: another covary train is at work there"
-        raise InputError(said, "command line") from None
     finally:
-        if {path.name for path in out.iterdir()} == {_LOCK}:  # what was asked for was wrong
-            (out / _LOCK).unlink()
-            out.rmdir()
+        with suppress(OSError):
+            if {path.name for path in out.iterdir()} == {_LOCK}:  # what was asked for was wrong
+                (out / _LOCK).unlink()
+                if made:
+                    out.rmdir()
         os.close(lock)
 
 

@@ -156,6 +156,8 @@ def load_policy(spec: str, task: Task) -> Policy:
         return policy_class(spec)(task)
     except plugin.PluginError:
         raise
+    except InputError as error:
+        raise ParameterError(f"policy: {error}", "policy") from None
     except (Exception, SystemExit) as error:  # a broken file, or an outsider's, in any way
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise plugin.PluginError(f"policy {spec}: cannot be built ({said})", True, "policy") from (

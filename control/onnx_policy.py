@@ -9,18 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from ..nodes.launching.yaml_loader import InputError, nearest
+from ..nodes.launching.yaml_loader import InputError, in_a_line, nearest
 from .policy import Observation
-from .policy_card import CARD, NETWORK, PolicyCard, read_card
+from .policy_card import CARD, NETWORK, NOISE, STATE, PolicyCard, read_card
 
-STATE, NOISE = "state", "noise"
-"""Names of the network's inputs that are no images."""
 OUTPUTS = ("action", "uncertainty")
 """Names of what it gives."""
 
 
 class ObservationError(ValueError):
     """An observation that the policy was not made for; one line that says what of it."""
+
+
+class AnswerError(ValueError):
+    """A network that gives no answer of the form that it declares; one line."""
 
 
 class OnnxPolicy:
@@ -58,6 +60,7 @@ class OnnxPolicy:
 
         Raises:
             ObservationError: The observation has not what the policy sees, or is not finite.
+            AnswerError: The network fails, or answers with something else than it declares.
         """
         if not self._left:
             self._left.extend(self.plan(observation)[: self.card.execute])
@@ -68,6 +71,7 @@ class OnnxPolicy:
 
         Raises:
             ObservationError: The observation has not what the policy sees, or is not finite.
+            AnswerError: The network fails, or answers with something else than it declares.
         """
         inputs = {STATE: self._state(observation)}
         for name in self.card.images:
@@ -75,7 +79,15 @@ class OnnxPolicy:
         if self.card.noise:
             drawn = self._rng.standard_normal((1, self.card.noise), dtype=np.float32)
             inputs[NOISE] = drawn
-        action, uncertainty = self._session.run(OUTPUTS, inputs)
+        try:
+            action, uncertainty = self._session.run(OUTPUTS, inputs)
+        except Exception as error:  # onnxruntime has no one class for what goes wrong
+            raise AnswerError(f"{NETWORK}: {in_a_line(str(error))}") from None
+        # What a file declares of its outputs, onnxruntime does not hold it to.
+        shape = (1, self.card.chunk, len(self.card.action_names))
+        if action.shape != shape or uncertainty.shape != (1,):
+            shapes = f"{action.shape} and {uncertainty.shape}"
+            raise AnswerError(f"{NETWORK}: answers of the shapes {shapes}, not {shape} and (1,)")
         self.uncertainty = float(uncertainty[0])
         return action[0].astype(float)
 
@@ -141,7 +153,7 @@ def _session(folder: Path, card: PolicyCard, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is raised, and said once
     try:
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no one class for what it refuses
@@ -152,8 +164,9 @@ def _session(folder: Path, card: PolicyCard, threads: int) -> Any:
     meant |= {NOISE: (card.noise,)} if card.noise else {}
     outputs = {o.name: tuple(o.shape[1:]) for o in session.get_outputs()}
     given = {"action": (card.chunk, len(card.action_names)), "uncertainty": ()}
-    if there != meant or outputs != given:
-        raise InputError(
-            f"it takes {there} and gives {outputs}; the card says otherwise", str(path)
-        )
+    for what, found, said in (("takes", there, meant), ("gives", outputs, given)):
+        for name in dict.fromkeys([*said, *found]):
+            if found.get(name) != said.get(name):
+                theirs, ours = (f"{m[name]}" if name in m else "none" for m in (found, said))
+                raise InputError(f"it {what} {name}: {theirs}; its card says {ours}", str(path))
     return session

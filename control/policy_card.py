@@ -17,6 +17,9 @@ FORMAT = 1
 """Of the folder and its card; another number is another layout."""
 CARD, NETWORK, WEIGHTS = "policy.yaml", "policy.onnx", "weights.safetensors"
 """The files of a policy's folder."""
+STATE, NOISE = "state", "noise"
+"""Names of the network's inputs that are no images."""
+INPUTS = (STATE, NOISE)
 
 
 class MismatchError(ValueError):
@@ -88,6 +91,30 @@ class PolicyCard:
             raise ValueError(f"covary_policy: it is {self.covary_policy}; this covary has {FORMAT}")
         if self.chunk < 1 or not 1 <= self.execute <= self.chunk:
             raise ValueError(f"execute: {self.execute} is not within 1 and the chunk, {self.chunk}")
+        if self.dt <= 0:
+            raise ValueError(f"dt: {self.dt:g} s is no period")
+        if self.noise < 0:
+            raise ValueError(f"noise: {self.noise} must not be negative")
+        for name in ("state_names", "action_names"):
+            words = getattr(self, name)
+            if not words or len(set(words)) < len(words):
+                raise ValueError(f"{name}: {', '.join(words) or 'none'}: no names, each once")
+        for name, image in self.images.items():
+            if name in INPUTS or min(image.shape) < 1:
+                raise ValueError(f"images: {name}: {image.shape} is no image beside the state")
+        self._check_symmetry()
+        for name in self.files:
+            if Path(name).name != name or not name.isprintable():
+                raise ValueError(f"files: {name!r} does not lie beside the card")
+
+    def _check_symmetry(self) -> None:
+        group = self.symmetry.get("group", "trivial")
+        if not isinstance(group, str):
+            raise ValueError(f"symmetry: group: {group!r} is no name of a group")
+        for space in ("state", "action"):
+            parts = self.symmetry.get(space, {})
+            if not (isinstance(parts, dict) and all(isinstance(p, str) for p in parts.values())):
+                raise ValueError(f"symmetry: {space}: {parts!r} is no mapping of parts")
 
 
 def read_card(folder: Path) -> PolicyCard:

@@ -60,27 +60,50 @@ def load_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
 
 
 def recorded_task(metadata: Mapping[str, str]) -> Task:
-    """The task that a recording's metadata name; a recording may come from anybody.
-
-    What it names is imported only if it is ours, or lies in the working folder and has, by its
-    text, a class of that name with a parent.
+    """The task that a recording's metadata name, which may come from anybody.
 
     Raises:
-        PluginError: None can be loaded, or it may not be.
+        PluginError: As `named_task`, or they name none.
         ParameterError: Its options do not fit.
     """
     spec, options = metadata.get("task", ""), task_options(metadata)
     if not spec:
         raise PluginError("its metadata do not say which task it is of")
+    return named_task(spec, options, "a recording")
+
+
+def named_task(spec: str, options: Mapping[str, str], by: str) -> Task:
+    """The task that a file names which may come from anybody, such as a policy's card.
+
+    Args:
+        spec: As of `load_task`.
+        options: As of `load_task`.
+        by: What names it, for the error.
+
+    Raises:
+        PluginError: As `load_task` and `check_may_import`.
+        ParameterError: Its options do not fit.
+    """
+    check_may_import(spec, options, by)
+    return load_task(spec, options)
+
+
+def check_may_import(spec: str, options: Mapping[str, str], by: str) -> None:
+    """Refuse to import what somebody's file names, unless it is ours or in the working folder.
+
+    There it must have, by its text, a class of that name with a parent.
+
+    Raises:
+        PluginError: It may not be imported.
+    """
     for word, is_class in ((spec, True), (options.get("env_id", ""), False)):
         module, colon, name = word.partition(":")
         ours = not colon or module.partition(".")[0] in _OURS
         if not ours and not _lies_here(module, name if is_class else ""):
             raise PluginError(
                 f"{word!r} is of a module that does not lie in the working folder, or has no such "
-                "class: a recording may not have it imported"
+                f"class: {by} may not have it imported"
             )
-    return load_task(spec, options)
 
 
 _OURS = (__name__.partition(".")[0], "gymnasium", "gymnasium_robotics")

@@ -21,7 +21,7 @@ from ...nodes.launching.yaml_loader import InputError, in_a_line, nearest
 from ...nodes.parameters import ParameterError, from_dict
 from ...sim.dials import check_dials, dials_from
 from ...sim.images import HEIGHTMAP, IN_HAND, TOP, check_images
-from ...sim.load_task import check_plant_parameters, load_task
+from ...sim.load_task import check_may_import, check_plant_parameters, load_task
 from ...sim.sim_parameters import SimParameters
 from ...sim.task import Task
 from .actors import PLACE, Who, kind_of, launch_of, planner_parameters
@@ -33,6 +33,8 @@ IMAGES = ("camera", "cameras", HEIGHTMAP, IN_HAND)
 GYM_TASK = "covary.sim.gym.gym_task:GymTask"
 _TOPIC = re.compile(r"/camera/([a-z][a-z0-9_]*)(/depth)?/image_raw")
 _MOST_CONDITIONS = 100
+_MOST_JOBS = 1_000_000
+_MOST_WORKERS = 256
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,8 @@ def request(policy: str, words: Sequence[str]) -> Request:
         options=options,
         engine=str(sim["engine"]),
         seed=seed,
-        workers=_count(own, "workers", 2, 1),
-        out=Path(own["out"].text) if "out" in own else None,
+        workers=_count(own, "workers", 2, 1, _MOST_WORKERS),
+        out=_out(own.get("out")),
         card=card,
         episodes=episodes,
     )
@@ -122,19 +124,27 @@ def _task(policy: str, named: Sequence[str], card: PolicyCard | None) -> tuple[s
     if not named:
         if card is None:
             raise InputError(f"which task? covary evaluate {policy} TASK", PLACE)
-        return card.task, dict(card.task_options)
+        return _of_card(card)
     spec, options = named[0], {}
     if ":" not in spec and spec not in plugin.names("sim.tasks") and re.search(r"-v\d+$", spec):
         spec, options = GYM_TASK, {"env_id": spec}
-    if card is not None and spec == card.task and not options:
-        options = dict(card.task_options)
-    elif (
-        card is not None
-        and spec == card.task
-        and options["env_id"] == card.task_options.get("env_id")
-    ):
-        options = dict(card.task_options)
+    if card is not None and spec == card.task:
+        if options.get("env_id") in (None, card.task_options.get("env_id")):
+            return _of_card(card)
     return spec, options
+
+
+def _of_card(card: PolicyCard) -> tuple[str, dict[str, str]]:
+    """Name and options of a card's task, if a card may have it imported.
+
+    Raises:
+        InputError: It may not.
+    """
+    try:
+        check_may_import(card.task, card.task_options, "a policy's card")
+    except plugin.PluginError as error:
+        raise InputError(in_a_line(str(error)), PLACE) from error
+    return card.task, dict(card.task_options)
 
 
 def _options(spec: str, given: dict[str, Variable], kind: str) -> dict[str, str]:
@@ -246,28 +256,44 @@ def _jobs(
     """The grid, the episodes in each condition or cell, and what is run in which order.
 
     An evaluation that is broken off has a whole number of conditions behind it, or of cells.
+
+    Raises:
+        InputError: Words that do not fit, or more episodes than anybody waits for.
     """
     if "map" not in own:
         if "grid" in own:
             raise InputError("grid:= is for map:=, such as map:=block_x,block_y", PLACE)
-        episodes = _count(own, "episodes", 200, 1)
+        episodes = _count(own, "episodes", 200, 1, _MOST_JOBS // len(dials))
         numbers = itertools.product(range(episodes), range(len(dials)))
         return None, episodes, tuple(Job(condition, episode) for episode, condition in numbers)
     if len(dials) > 1:
         raise InputError("map: one value of each dial, not a list", PLACE)
-    cells = _count(own, "grid", 15, 2)
+    cells = _count(own, "grid", 15, 2, 1000)
     grid = grid_of(task, own["map"].value, cells, seed, PLACE)
     if task.opaque:  # it begins where it likes: its starts are sorted into the cells
-        episodes = _count(own, "episodes", 200, 1)
+        episodes = _count(own, "episodes", 200, 1, _MOST_JOBS)
         return grid, episodes, tuple(Job(0, episode) for episode in range(episodes))
-    episodes = _count(own, "episodes", 1, 1)
+    episodes = _count(own, "episodes", 1, 1, _MOST_JOBS // cells**2)
     numbered = enumerate(itertools.product(range(episodes), range(cells), range(cells)))
     return grid, episodes, tuple(Job(0, number, (i, j)) for number, (_, i, j) in numbered)
 
 
-def _count(own: Mapping[str, Variable], name: str, default: int, least: int) -> int:
+def _count(
+    own: Mapping[str, Variable], name: str, default: int, least: int, most: int | None = None
+) -> int:
     found = own[name].value if name in own else default
-    if isinstance(found, bool) or not isinstance(found, int) or found < least:
-        said = f"{name}:={own[name].text}: must be a whole number >= {least}"
-        raise InputError(said, PLACE)
+    whole = isinstance(found, int) and not isinstance(found, bool)
+    if not whole or found < least or (most is not None and found > most):
+        said = f"must be a whole number >= {least}"
+        said += f" and <= {most}" if whole and found >= least else ""
+        raise InputError(f"{name}:={own[name].text}: {said}", PLACE)
     return found
+
+
+def _out(given: Variable | None) -> Path | None:
+    """The folder for the figures; None where none is named."""
+    if given is None:
+        return None
+    if not given.text:
+        raise InputError("out:= needs a folder", PLACE)
+    return Path(given.text)

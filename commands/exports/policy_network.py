@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -13,7 +14,7 @@ import numpy as np
 
 from ...control.onnx_policy import OnnxPolicy
 from ...control.policy_card import NETWORK, WEIGHTS, PolicyCard, check_fit, read_card, write_card
-from ...sim.load_task import load_task
+from ...sim.load_task import named_task
 from ...sim.task import Task
 from .contents import ExportError
 
@@ -54,7 +55,7 @@ def export_network(folder: Path, out: Path | None) -> Exported:
     card = read_card(folder)
     if out is not None and out.exists():
         raise ExportError(f"{out} is there already; name another one, or remove it")
-    task = load_task(card.task, card.task_options)
+    task = named_task(card.task, card.task_options, "a policy's card")
     check_fit(card, task)
     made = not (folder / NETWORK).is_file()
     if made:
@@ -86,6 +87,9 @@ def _remade(folder: Path, card: PolicyCard, task: Task) -> PolicyCard:
     path = folder / WEIGHTS
     if not path.is_file():
         raise ExportError(f"{folder}: there is neither {NETWORK} nor {WEIGHTS} in it")
+    known = card.files.get(WEIGHTS)
+    if known is not None and hashlib.sha256(path.read_bytes()).hexdigest() != known:
+        raise ExportError(f"{path}: truncated, or not the file that its card is of")
     try:
         from safetensors import SafetensorError
         from safetensors.torch import load_file

@@ -95,7 +95,7 @@ def report(summary: Mapping[str, Any]) -> None:
     out, whole = summary["out"], summary["step"] == summary["steps"]
     if not whole:
         console.print("not whole    the same command again goes on from here", markup=False)
-    if summary["files"]:
+    if "policy.yaml" in summary["files"]:
         console.print(f"policy       {out}", markup=False)
         console.print(f"next         covary evaluate {out} {_other_seed(summary)}", markup=False)
         if launch := _launch(summary):

@@ -79,30 +79,36 @@ def _read(place: Path) -> Checkpoint:
     from safetensors.torch import load
 
     path = place / _FACTS
+    if not path.is_file():
+        raise InputError(f"no checkpoint: it is not there; {remedy(place)}", str(path))
     root = load_file(path)
     facts = root.python() if root is not None else None
     if not isinstance(facts, dict) or not isinstance(facts.get("files"), dict):
-        raise InputError(f"no checkpoint: its end is missing; {_remedy(place)}", str(path), 1)
+        raise InputError(f"no checkpoint: its end is missing; {remedy(place)}", str(path), 1)
     if facts.get("covary_training") != FORMAT:
         said = f"covary_training is {facts.get('covary_training')}, and this covary reads {FORMAT}"
         raise InputError(said, str(path), 1)
     tensors = {}
     for name, wanted in facts.pop("files").items():
+        if not name.isidentifier():  # it would name something outside of the folder
+            raise InputError(f"files: {name!r} is no name of a file of ours", str(path), 1)
         file = place / f"{name}.safetensors"
         try:
             data = file.read_bytes()
             if hashlib.sha256(data).hexdigest() != wanted:
                 size = f"{len(data)} bytes"
                 said = f"damaged or cut off ({size} that are not those that were written)"
-                raise InputError(f"{said}; {_remedy(place)}", str(file))
+                raise InputError(f"{said}; {remedy(place)}", str(file))
             tensors[name] = load(data)
         except (OSError, SafetensorError) as error:
-            raise InputError(f"{error}; {_remedy(place)}", str(file)) from None
+            said = getattr(error, "strerror", None) or error
+            raise InputError(f"{said}; {remedy(place)}", str(file)) from None
     return Checkpoint(facts, tensors)
 
 
-def _remedy(place: Path) -> str:
-    return f"put the checkpoint back, or remove {place} to train from the beginning"
+def remedy(place: Path) -> str:
+    """What a person can do about a checkpoint that is of no use."""
+    return f"put {place} back, or train anew into another out:="
 
 
 def _write(path: Path, data: bytes) -> str:

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ..policies.size import check_size
 from .demonstrations import Demonstrations
 
 if TYPE_CHECKING:
     import torch
 
     from ..policies.network import PolicyNetwork
+
+LARGEST_BATCH = 1_000_000
+"""Ticks; more is a slip of the finger that takes all memory."""
 
 
 class Method(ABC):
@@ -94,9 +98,12 @@ class Method(ABC):
         """Of the forward pass on a GPU."""
 
         def __post_init__(self) -> None:
-            for name in ("width", "depth", "chunk", "execute", "steps", "batch", "validate_every"):
+            for name in ("execute", "steps", "batch", "validate_every"):
                 if getattr(self, name) < 1:
                     raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
+            check_size(self.width, self.depth, self.chunk, self.banks)
+            if self.batch > LARGEST_BATCH:
+                raise ValueError(f"batch: {self.batch} must be at most {LARGEST_BATCH}")
             if self.execute > self.chunk:
                 said = f"{self.execute} actions of a chunk of {self.chunk} cannot be executed"
                 raise ValueError(f"execute: {said}")

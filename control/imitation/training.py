@@ -9,15 +9,23 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...nodes.launching.yaml_loader import InputError
-from .checkpoint import Checkpoint, first_difference, read_checkpoint, write_checkpoint
+from ...nodes.launching.yaml_loader import InputError, in_a_line
+from .checkpoint import (
+    LAST,
+    Checkpoint,
+    first_difference,
+    read_checkpoint,
+    remedy,
+    write_checkpoint,
+)
 from .demonstrations import Demonstrations
 from .recipe import Recipe
 
@@ -76,7 +84,8 @@ class Training:
         self.recipe, self.data, self.folder = recipe, data, Path(p.out)
         found = read_checkpoint(self.folder)
         if found:
-            self._check_same(found)
+            with self._readable():
+                self._check_same(found)
         training, validation = data.split(p.validation, keyed(p.seed, _SPLIT))
         torch.manual_seed(_number(p.seed, _INITIAL))
         self.device = device_of(p.device)
@@ -87,7 +96,8 @@ class Training:
         self._best_weights: dict[str, torch.Tensor] = {}
         self._sums: dict[str, float] = {}
         if found:
-            self._restore(found)
+            with self._readable():
+                self._restore(found)
         else:
             self.before = self.equivariance_error()
 
@@ -228,6 +238,22 @@ class Training:
         partial.replace(self.folder / LOG)
         write_checkpoint(self.folder, Checkpoint(facts, tensors))
 
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Whole files may still hold something else than a training of this recipe wrote.
+
+        Raises:
+            InputError: They do.
+        """
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            place = self.folder / LAST
+            said = in_a_line(f"{type(error).__name__}: {error}")[:200]
+            raise InputError(
+                f"no checkpoint of this training ({said}); {remedy(place)}", str(place)
+            ) from None
+
     def _check_same(self, found: Checkpoint) -> None:
         facts = found.facts
         different = first_difference(facts["recipe"], self.recipe.resolved)
@@ -255,8 +281,10 @@ class Training:
         method.memory = {name: t.numpy() for name, t in tensors["memory"].items()}
         self._best_weights = {k: t.to(self.device) for k, t in tensors["best"].items()}
         self.step = self.resumed = int(facts["step"])
-        self.best, self.before = dict(facts["best"]), float(facts["before"])
-        self._sums, self.seconds = dict(facts["sums"]), float(facts["seconds"])
+        if not 0 <= self.step <= self.steps:
+            raise ValueError(f"step {self.step} of {self.steps}")
+        self.best, self.before = _numbers(facts["best"]), float(facts["before"])
+        self._sums, self.seconds = _numbers(facts["sums"]), float(facts["seconds"])
         self.log = [e for e in _logged(self.folder / LOG) if e["step"] <= self.step]
 
     def _lost(self, what: str) -> TrainingError:
@@ -303,9 +331,15 @@ def _copied(state: dict[str, Any]) -> dict[str, Any]:
     return {name: tensor.detach().clone() for name, tensor in state.items()}
 
 
+def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
+    """A mapping out of a file, held to what it must be; whole numbers stay whole."""
+    return {str(k): v if isinstance(v, int) else float(v) for k, v in found.items()}
+
+
 def _logged(path: Path) -> list[dict[str, Any]]:
+    """The entries of a log; none where it is not one."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
-    except (OSError, ValueError):
+        return [entry for line in lines if float((entry := json.loads(line))["step"]) >= 0]
+    except (OSError, ValueError, TypeError, LookupError):
         return []

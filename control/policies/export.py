@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..onnx_policy import NOISE, OUTPUTS, STATE
+from ..onnx_policy import OUTPUTS
+from ..policy_card import NOISE, STATE
 from .network import PolicyNetwork
 
 OPSET = 17

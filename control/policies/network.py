@@ -26,6 +26,7 @@ from .features import StateFeatures
 from .heads import HEADS, HeadName
 from .image_encoder import ImageEncoder
 from .seen import seen
+from .size import check_size
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Architecture:
     """Hidden layers."""
     chunk: int = 1
     """Actions in an answer."""
+
+    def __post_init__(self) -> None:
+        check_size(self.width, self.depth, self.chunk, self.banks)
 
     @classmethod
     def of(cls, parameters: Any) -> Architecture:

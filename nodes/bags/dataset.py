@@ -125,6 +125,8 @@ class Dataset:
         self.bags = bags_in(self.folder)
         self.card = read_card(self.folder)
         if not self.bags and not self.card:
+            if not self.folder.exists():
+                raise BagError(f"{folder}: no dataset: there is no such folder")
             raise BagError(f"{folder}: no dataset: there are no bags in it")
 
     def __len__(self) -> int:

@@ -125,7 +125,16 @@ def _revision() -> str | None:
 
 
 def write_json(path: Path, value: Any, mode: int = 0o644) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file whole or not at all; what is there and no file (a pipe, /dev/null) is kept.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with path.open("w") as file:
+            json.dump(value, file, indent=2, default=_plain)
+            file.write("\n")
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as file:

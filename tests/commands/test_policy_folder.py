@@ -1,7 +1,9 @@
 """`covary export POLICY --onnx` and `covary info POLICY`: a policy's folder and what it says."""
 
+import dataclasses
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 from covary.commands.main import build
 from covary.control.onnx_policy import OnnxPolicy
 from covary.control.policy_card import read_card, write_card
+from covary.nodes.supervision.run_folder import write_json
 from covary.sim.tasks.point_mass import PointMass
 
 pytest.importorskip("onnx")
@@ -39,6 +42,39 @@ def test_a_network_is_held_to_its_card_and_copied(policy, tmp_path):
     assert said["sha256"] == hashlib.sha256(copy.read_bytes()).hexdigest()
     assert said["outputs"]["action"] == [1, 4, 2] and not said["made"]
     assert list(tmp_path.glob(".*")) == []
+
+
+def test_more_than_anybody_waits_for_is_refused_and_what_is_no_file_is_kept(policy, tmp_path):
+    for words, said in (
+        (["episodes:=10000000000000"], "must be a whole number >= 1 and <= 1000000"),
+        (["workers:=100000"], "workers:=100000: must be a whole number >= 1 and <= 256"),
+        (["map:=mass_x,mass_y", "grid:=1000000"], "grid:=1000000: must be"),
+        (["out:="], "out:= needs a folder"),
+        (["--json", tmp_path], "is a folder; name a file"),
+    ):
+        assert said in str(run("evaluate", policy, *words).exception)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_json(pipe, {"a": 1})
+        assert json.loads(os.read(reader, 100)) == {"a": 1} and pipe.is_fifo()
+    finally:
+        os.close(reader)
+
+
+def test_a_card_has_nothing_imported_that_is_no_task_of_ours(tmp_path, monkeypatch):
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "evil_away.py").write_text("open('pwned', 'w')\nclass Evil:\n    pass\n")
+    monkeypatch.syspath_prepend(str(away))
+    monkeypatch.chdir(tmp_path)
+    policy = hand_policy(tmp_path / "p", TASK, homing_gain())
+    write_card(policy, dataclasses.replace(read_card(policy), task="evil_away:Evil"))
+    for words in (("evaluate", policy), ("export", policy, "--onnx")):
+        done = run(*words)
+        assert "a policy's card may not have it imported" in f"{done.output}{done.exception}"
+        assert done.exit_code != 0 and not (tmp_path / "pwned").exists()
 
 
 def test_what_cannot_be_exported_is_one_line(policy, tmp_path):

@@ -1,5 +1,6 @@
 """`covary train`: from a dataset to a policy's folder, through Ctrl-C and SIGKILL."""
 
+import fcntl
 import json
 import os
 import signal
@@ -74,7 +75,7 @@ def test_what_is_wrong_is_a_line_and_leaves_nothing_behind(tmp_path):
     empty.mkdir()
     (empty / "dataset.yaml").write_text("covary_dataset: 1\n")
     for words, said in (
-        ((f"data:={tmp_path / 'no'}",), "no dataset"),
+        ((f"data:={tmp_path / 'no'}",), "no dataset: there is no such folder"),
         ((f"data:={empty}",), "an empty dataset: there are no episodes in it"),
         ((f"data:={data}", "demonstrations:=1"), "one episode cannot be split"),
         ((f"data:={data}", "symmetry:=C7"), "symmetry: C7 is no subgroup of D8"),
@@ -87,6 +88,12 @@ def test_what_is_wrong_is_a_line_and_leaves_nothing_behind(tmp_path):
     code, line = train("bc", f"data:={data}", f"out:={data}")
     assert code == 2 and "holds something that is no training; name a new folder" in line
     assert sorted(path.name for path in data.iterdir()) == ["bags"]
+    out.mkdir()
+    with (out / ".lock").open("w") as held:  # another one that is still reading its data
+        fcntl.flock(held, fcntl.LOCK_EX)
+        code, line = train("bc", f"data:={data}", f"out:={out}")
+        assert code == 2 and "another covary train is at work there" in line
+        assert (out / ".lock").exists()
 
 
 def test_a_loss_that_is_no_number_is_exit_code_1(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import made_policies
 import numpy as np
 import pytest
 
-from covary.control.onnx_policy import ObservationError, OnnxPolicy
+from covary.control.onnx_policy import AnswerError, ObservationError, OnnxPolicy
 from covary.control.policy_card import CARD, NETWORK, write_card
 from covary.nodes.launching.yaml_loader import InputError
 from covary.sim.load_task import load_task
@@ -116,8 +116,34 @@ def test_a_file_that_is_not_the_cards_is_refused(folder, tmp_path):
 def test_a_network_that_is_not_what_the_card_says_is_refused(folder, tmp_path):
     for changes in ({"chunk": 3}, {"state_names": ("box_x",)}, {"noise": 4}):
         copied(folder, tmp_path, **changes)
-        with pytest.raises(InputError, match="the card says otherwise"):
+        with pytest.raises(InputError, match="; its card says"):
             OnnxPolicy(tmp_path)
+
+
+def test_answers_of_another_form_than_declared_are_an_error_in_a_line(folder, tmp_path):
+    copied(folder, tmp_path)
+    policy = OnnxPolicy(tmp_path)
+    seen = {"state": np.zeros(len(policy.card.state_names))}
+
+    class Liar:
+        """A session: onnxruntime holds no network to the shapes that it declares."""
+
+        def __init__(self, answer):
+            self.answer = answer
+
+        def run(self, outputs, inputs):
+            if self.answer is None:
+                raise RuntimeError("no memory\nfor so much")
+            return self.answer
+
+    for answer, said in (
+        (None, "policy.onnx: no memory for so much"),
+        ((np.zeros((1, 9, 7)), np.zeros(1)), "answers of the shapes"),
+        ((np.zeros((1, policy.card.chunk, 2)), np.zeros((1, 3))), "answers of the shapes"),
+    ):
+        policy._session = Liar(answer)
+        with pytest.raises(AnswerError, match=said):
+            policy.plan(seen)
 
 
 def test_what_is_no_network_is_refused(folder, tmp_path):

@@ -168,3 +168,19 @@ def test_another_task_is_refused(task):
     for name in ("push", "block_stack", "reacher"):
         with pytest.raises(MismatchError, match="observation: a policy for block_push"):
             check_fit(card_for(task), load_task(name))
+
+
+def test_a_card_with_numbers_and_names_that_nobody_means_is_refused_in_a_line(task):
+    for changes, said in (
+        ({"dt": 0.0}, "dt: 0 s is no period"),
+        ({"noise": -1}, "noise: -1 must not"),
+        ({"state_names": ()}, "state_names: none: no names, each once"),
+        ({"state_names": ("a", "a")}, "state_names: a, a: no names, each once"),
+        ({"images": {"heightmap": ImageInput("/t", (1, -5, 5))}}, "images: heightmap: "),
+        ({"images": {"state": ImageInput("/t", (1, 5, 5))}}, "images: state: "),
+        ({"symmetry": {"group": [1]}}, "symmetry: group: "),
+        ({"symmetry": {"group": "D4", "state": 3}}, "symmetry: state: 3 is no mapping"),
+        ({"files": {"../../etc/passwd": "0"}}, "files: '../../etc/passwd' does not lie beside"),
+    ):
+        with pytest.raises(ValueError, match=said.replace("(", r"\(")):
+            card_for(task, **changes)

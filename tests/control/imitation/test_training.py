@@ -105,13 +105,33 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_is_taken(tmp_path, d
     file = out / "last" / "optimizers.safetensors"
     whole = file.read_bytes()
     file.write_bytes(whole[:-7])
-    with pytest.raises(InputError, match=r"optimizers.safetensors: damaged or cut off .*; put the"):
+    with pytest.raises(InputError, match=r"optimizers.safetensors: damaged or cut off .*; put "):
         Training(recipe(out), data)
     file.write_bytes(whole)
     facts = out / "last" / "checkpoint.yaml"
     facts.write_text(facts.read_text().partition("files:")[0])
     with pytest.raises(InputError, match="no checkpoint: its end is missing"):
         Training(recipe(out), data)
+
+
+def test_a_whole_checkpoint_that_holds_something_else_is_refused_in_a_line(tmp_path, data):
+    out = tmp_path / "p"
+    run(Training(recipe(out), data), 4)
+    facts = out / "last" / "checkpoint.yaml"
+    whole = facts.read_text()
+    for old, new in (
+        ("step: 4\n", "step: four\n"),
+        ("step: 4\n", "step: 4000000\n"),
+        ("recipe:\n", "recip:\n"),
+        ("modules: ", "no_modules: "),
+        ("modules: ", "../modules: "),
+        ("sums: {}", "sums: {a: b}"),
+    ):
+        assert old in whole
+        facts.write_text(whole.replace(old, new, 1))
+        with pytest.raises(InputError) as found:
+            Training(recipe(out), data)
+        assert str(out / "last") in str(found.value) and "\n" not in str(found.value)
 
 
 def test_a_kill_while_a_checkpoint_is_written_costs_nothing(tmp_path, data, monkeypatch):
