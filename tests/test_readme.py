@@ -4,6 +4,7 @@ import re
 import sys
 
 import code_blocks
+from in_process import covary_here
 
 README = code_blocks.ROOT / "README.md"
 
@@ -45,5 +46,5 @@ def test_every_launch_argument_shown_is_declared(tmp_path):
         for file, rest in re.findall(r"^covary launch (\S+\.yaml)(.*)", block.text, re.MULTILINE):
             wanted = set(re.findall(r"(\w+):=", rest.split("#")[0]))
             if wanted:
-                shown = code_blocks.run(["covary", "launch", file, "--show-args"], tmp_path, 60)
+                shown = covary_here(tmp_path, "launch", file, "--show-args").stdout
                 assert sorted(wanted - set(re.findall(r"\w+", shown))) == []

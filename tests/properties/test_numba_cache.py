@@ -99,9 +99,8 @@ def imports(name, tree, package, trees):
     return taken
 
 
-def strangers(root):
+def strangers(trees):
     """One line for every cached kernel that uses what stands in another file of the package."""
-    trees = sources(root)
     found = []
     for name, (tree, package) in trees.items():
         taken = imports(name, tree, package, trees)
@@ -115,14 +114,20 @@ def strangers(root):
     return found
 
 
-def test_no_cached_kernel_uses_another_file():
-    assert strangers(ROOT) == []
+@pytest.fixture(scope="module")
+def ours():
+    """The sources of this package."""
+    return sources(ROOT)
 
 
-def test_the_law_sees_the_tasks_kernels():
+def test_no_cached_kernel_uses_another_file(ours):
+    assert strangers(ours) == []
+
+
+def test_the_law_sees_the_tasks_kernels(ours):
     named = {
         f"{name}.{kernel.name}"
-        for name, (tree, _) in sources(ROOT).items()
+        for name, (tree, _) in ours.items()
         for kernel in cached_kernels(tree)
     }
     assert {"covary.sim.tasks.push.rollout", "covary.sim.tasks.push.gap"} <= named
@@ -156,7 +161,7 @@ def test_the_law_finds_every_way_to_another_file(tmp_path, line, expression):
     (room / "__init__.py").touch()
     (room / "other.py").write_text(OTHER)
     (room / "mine.py").write_text(f"from numba import njit\n{line}\n{KERNEL.format(expression)}")
-    (line_found,) = set(strangers(tmp_path))
+    (line_found,) = set(strangers(sources(tmp_path)))
     assert line_found.startswith("covary.room.mine.kernel uses covary")
 
 
@@ -168,7 +173,7 @@ def test_the_law_leaves_honest_files_alone(tmp_path):
         + "\n\ndef plain(double_of):\n    return double(double_of)\n"
         + "\n\n@njit(cache=True)\ndef shadow(double):\n    return double + 1\n"
     )
-    assert strangers(tmp_path) == []
+    assert strangers(sources(tmp_path)) == []
 
 
 # (b) and (c): a copy of the package, run in processes of its own.
