@@ -90,14 +90,7 @@ def wants_of(spec: str, task: Task) -> Wants:
     """
     whole = "/ground_truth" if task.sensed else "/state"
     if not is_folder(spec):
-        cls = policy_class(spec)
-        topic = getattr(cls, "state_topic", "/state")
-        return Wants(
-            topic if task.sensed else whole,
-            tuple(getattr(cls, "state_names", ())),
-            dict(getattr(cls, "images", {})),
-            execute=int(getattr(cls, "execute", 1)),
-        )
+        return _wants_of_class(spec, policy_class(spec), task)
     card = policy_card(spec)
     try:
         check_fit(card, task)
@@ -113,6 +106,39 @@ def wants_of(spec: str, task: Task) -> Wants:
         card.recipe.get("head") != "deterministic",
         str(card.symmetry.get("group", "trivial")),
     )
+
+
+def _wants_of_class(spec: str, cls: Any, task: Task) -> Wants:
+    """What an outsider's class says that it wants, in attributes of the names of `Wants`.
+
+    Raises:
+        ParameterError: One that is of another kind, or that the task has not.
+    """
+
+    def refuse(name: str, said: str) -> ParameterError:
+        return ParameterError(f"policy: {spec}: {name}: {said}", "policy")
+
+    whole = "/ground_truth" if task.sensed else "/state"
+    topic = getattr(cls, "state_topic", "/state")
+    if topic not in ("/state", "/ground_truth"):
+        raise refuse("state_topic", f"{topic!r} is none of /state, /ground_truth")
+    topic = topic if task.sensed else whole
+    known = task.sensed_state()[0] if topic == "/state" else task.state_names
+    names = getattr(cls, "state_names", ())
+    if not isinstance(names, list | tuple):
+        raise refuse("state_names", f"{names!r} is no list of coordinates")
+    for name in names:
+        if name not in known:
+            hint = nearest(str(name), known) or f"; there are {', '.join(known)}"
+            raise refuse("state_names", f"{topic} of {task.name} has no {name!r}{hint}")
+    images = getattr(cls, "images", {})
+    texts = isinstance(images, Mapping) and all(isinstance(t, str) for t in images.values())
+    if not texts:
+        raise refuse("images", f"{images!r} is no mapping of names to topics")
+    execute = getattr(cls, "execute", 1)
+    if isinstance(execute, bool) or not isinstance(execute, int) or execute < 1:
+        raise refuse("execute", f"{execute!r} is no whole number >= 1")
+    return Wants(topic, tuple(names), dict(images), execute=execute)
 
 
 def check_loadable(spec: str) -> None:

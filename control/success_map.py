@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -19,6 +19,9 @@ FORMAT = 1
 """Of the file; another number is another layout."""
 MAP = "map.npz"
 """The file in a policy's folder."""
+LARGEST = 50_000_000
+"""Bytes of its arrays; a thousand cells to each side are 16 million."""
+_ARRAYS = ("covary_map", "names", "first", "second", "episodes", "successes", "about")
 _BROKEN = (
     OSError,
     ValueError,
@@ -130,14 +133,19 @@ def read_map(path: Path) -> SuccessMap:
     path = Path(path)
     path = path / MAP if path.is_dir() else path
     try:
+        with ZipFile(path) as file:  # how large it says to be, before any of it is unpacked
+            size = sum(part.file_size for part in file.infolist())
+        if size > LARGEST:
+            raise ValueError(f"{size} bytes unpacked; a map has at most {LARGEST}")
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
+            found = {name: file[name] for name in _ARRAYS}
         if int(found["covary_map"]) != FORMAT:
             raise ValueError(
                 f"it is of format {int(found['covary_map'])}; this covary has {FORMAT}"
             )
         first, second = (found[name].astype(float) for name in ("first", "second"))
-        episodes, successes = (found[name].astype(int) for name in ("episodes", "successes"))
+        with np.errstate(invalid="ignore"):  # a NaN becomes a number that is refused below
+            episodes, successes = (found[name].astype(int) for name in ("episodes", "successes"))
         names = tuple(str(name) for name in found["names"])
         about = json.loads(str(found["about"]))
         return SuccessMap((names[0], names[1]), first, second, episodes, successes, about)

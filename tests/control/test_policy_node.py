@@ -1,11 +1,13 @@
 """The policy node on a local bus: moments, chunks, repetitions, misses, who may see what."""
 
 import sys
+import types
 
 import numpy as np
 import pytest
 from hand_policies import hand_policy, homing_gain
 
+from covary.control.load_policy import wants_of
 from covary.control.pixels import pixels_of
 from covary.control.policy_node import PolicyNode
 from covary.nodes import messages
@@ -341,3 +343,24 @@ def test_pixels_are_taken_as_they_lie(encoding):
     message.encoding = "bayer"
     with pytest.raises(ValueError, match="'bayer' is none of"):
         pixels_of(message)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("execute = 'many'", "execute: 'many' is no whole number >= 1"),
+        ("execute = 0", "execute: 0 is no whole number >= 1"),
+        ("images = 3", "images: 3 is no mapping of names to topics"),
+        ("state_names = ('mas_x',)", "has no 'mas_x'; did you mean 'mass_x'?"),
+        ("state_names = 'mass_x'", "state_names: 'mass_x' is no list of coordinates"),
+        ("state_topic = '/plan'", "state_topic: '/plan' is none of /state, /ground_truth"),
+    ],
+)
+def test_an_outsiders_class_that_wants_nonsense_is_refused_in_a_line(line, said, monkeypatch):
+    module = types.ModuleType("odd_policy")
+    methods = "    def reset(self, rng): ...\n    def act(self, seen): ...\n"
+    exec(f"class Odd:\n    {line}\n{methods}", module.__dict__)
+    monkeypatch.setitem(sys.modules, "odd_policy", module)
+    with pytest.raises(ParameterError) as found:
+        wants_of("odd_policy:Odd", TASK)
+    assert said in str(found.value) and "\n" not in str(found.value)

@@ -1,9 +1,11 @@
 """`SuccessMap`: rates by cell, written whole, read without running anything."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
-from covary.control.success_map import MAP, SuccessMap, read_map
+from covary.control.success_map import LARGEST, MAP, SuccessMap, read_map
 from covary.nodes.launching.yaml_loader import InputError
 
 
@@ -47,6 +49,10 @@ def test_what_is_no_map_is_one_line(tmp_path):
         with pytest.raises(InputError) as error:
             read_map(tmp_path)
         assert "\n" not in str(error.value)
+    with zipfile.ZipFile(tmp_path / MAP, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("first.npy", bytes(LARGEST + 1))
+    with pytest.raises(InputError, match="50000001 bytes unpacked; a map has at most 50000000"):
+        read_map(tmp_path)
     np.savez(tmp_path / MAP, names=np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match="no map of successes"):
         read_map(tmp_path)
