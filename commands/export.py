@@ -122,6 +122,8 @@ def _network(
 ) -> None:
     """Export a policy's network and say what it takes and gives."""
     try:
+        if others and not onnx and out is None:
+            raise ExportError(f"{folder} is a policy; {others[0]} is for datasets: say --onnx")
         if others:
             raise ExportError(f"{others[0]} is for datasets, --onnx for policies: one at a time")
         if not onnx:

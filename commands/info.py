@@ -50,6 +50,8 @@ def info(
             console.print(policy_table(path, read_card(path)))
         elif is_run_folder(path):
             console.print(run_table(path))
+        elif said := _no_recording(path):
+            raise BagError(f"{path}: {said}")
         else:
             bag = Bag(path)
             console.print(facts_table(bag))
@@ -59,6 +61,15 @@ def info(
             in_a_line(str(error)), markup=False
         )
         raise typer.Exit(2) from error
+
+
+def _no_recording(path: Path) -> str:
+    """What a folder of ours is that holds no recording; empty: none of these."""
+    if (path / "last").is_dir():
+        return "a training that has not ended; the same `covary train` again goes on with it"
+    if (path / "episodes.jsonl").is_file():
+        return f"an evaluation; its figures are in {path / 'summary.json'}"
+    return ""
 
 
 def _show_dataset(path: Path, out: Path, console: Console) -> None:

@@ -190,6 +190,9 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             rows.append((label, text))
     if found["interventions"]:
         rows.append(("safe action", f"{found['interventions']} x, {found['safe_s']:.2f} s in all"))
+    if found["takeovers"] is not None:
+        plans = f"{found['plans_of_fallback']} plans"
+        rows.append(("fallback", f"took over {found['takeovers']} x, {plans}"))
     if found["failed_plans"]:
         rows.append(("failed plans", str(found["failed_plans"])))
     # The first command or two of an episode come before its first plan.

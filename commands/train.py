@@ -77,6 +77,8 @@ def _run(recipe: Any) -> int:
         if card is not None:
             progress.say("trained already: nothing is left to do")
         else:
+            for line in _remarks(training):
+                progress.say(line)
             if training.resumed:
                 progress.say(f"goes on from update {training.resumed} of {training.steps}")
             try:
@@ -96,6 +98,24 @@ def _run(recipe: Any) -> int:
         _written(training, summary)
     report(summary)
     return code or int(bool(failures))
+
+
+def _remarks(training: Any) -> list[str]:
+    """What a person might not expect of what is trained."""
+    p, data, found = training.recipe.parameters, training.data, []
+    if p.demonstrations > data.episodes:
+        found.append(f"{data.episodes} demonstrations, not {p.demonstrations}: there are no more")
+    if p.images and not p.observation and data.state_topic != "/state":
+        found.append(
+            f"beside its images the policy sees {data.state_topic}, where things are; "
+            "observation:=/state leaves that out"
+        )
+    whole, own = data.task.symmetry.group.name, training.method.policy.symmetry.group.name
+    if p.images and p.symmetry == "full" and own != whole:
+        found.append(f"symmetry {own} of {whole}: what moves pixels onto pixels")
+    if not training.step and training.method.prelude:
+        found.append(training.method.prelude)
+    return found
 
 
 def _opened(recipe: Any) -> Any:

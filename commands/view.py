@@ -11,6 +11,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from ..control.policy_card import CARD
 from ..nodes.bags.bag import BagError
 from ..nodes.bags.reader import Recording, read
 from ..nodes.launching.key_values import is_file
@@ -78,6 +79,8 @@ def view(
                 raise ViewError(f"--live plays one bag, such as {bag_folders(path)[0]}")
             play_live(path, port, say)
             return
+        if (path / CARD).is_file():
+            raise ViewError(f"{path}: a policy, not a recording; `covary info {path}` shows it")
         draw = draw_run if is_run_folder(path) else draw_bag
         for file in draw(path, out, complain):
             say.print(in_a_line(str(file)))

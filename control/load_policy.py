@@ -134,7 +134,8 @@ def _wants_of_class(spec: str, cls: Any, task: Task) -> Wants:
     images = getattr(cls, "images", {})
     texts = isinstance(images, Mapping) and all(isinstance(t, str) for t in images.values())
     if not texts:
-        raise refuse("images", f"{images!r} is no mapping of names to topics")
+        example = '{"heightmap": "/camera/heightmap/image_raw"}'
+        raise refuse("images", f"{images!r} is no mapping of names to topics, such as {example}")
     execute = getattr(cls, "execute", 1)
     if isinstance(execute, bool) or not isinstance(execute, int) or execute < 1:
         raise refuse("execute", f"{execute!r} is no whole number >= 1")

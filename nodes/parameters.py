@@ -178,7 +178,10 @@ def _converted(value: Any, hint: Any, where: str) -> Any:
         return Path(value)
     if (hint in (bool, str) and isinstance(value, hint)) or (hint is type(None) and value is None):
         return value
-    raise ParameterError(f"{where}: {_shown(value)} is not {_name(hint)}")
+    said = f"{where}: {_shown(value)} is not {_name(hint)}"
+    if origin in (list, tuple) and str in args and isinstance(value, str) and value.isidentifier():
+        said += f", such as [{value}]"
+    raise ParameterError(said)
 
 
 def _inside(key: str, value: Any, hint: Any, where: str) -> Any:

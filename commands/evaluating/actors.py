@@ -43,9 +43,11 @@ class Actor(Protocol):
 
     Attributes:
         missed: How often it had no answer, and the safe action was taken.
+        reason: Why, the last time; empty: it never had none.
     """
 
     missed: int
+    reason: str
 
     def begin(self, episode: int) -> None:
         """Forget the episode before."""
@@ -65,7 +67,7 @@ class PolicyActor:
     """
 
     def __init__(self, who: Who, task: Task) -> None:
-        self.task, self.seed, self.missed = task, who.seed, 0
+        self.task, self.seed, self.missed, self.reason = task, who.seed, 0, ""
         self.wants = wants_of(who.name, task)
         self.runner = PolicyRunner(load_policy(who.name, task), task, self.wants)
         names = task.state_names
@@ -84,8 +86,8 @@ class PolicyActor:
         images = {name: seen[topic] for name, topic in self.wants.images.items()}
         try:
             return self.runner.plan(time, state | images)[0]
-        except NoAnswerError:
-            self.missed += 1
+        except NoAnswerError as error:
+            self.missed, self.reason = self.missed + 1, str(error)
             return self.task.safe_action()
 
 
@@ -98,7 +100,7 @@ class PlannerActor:
 
     def __init__(self, parameters: PlannerNode.Parameters) -> None:
         self.planner = PlannerNode.check(parameters)
-        self.seed, self.missed = parameters.seed, 0
+        self.seed, self.missed, self.reason = parameters.seed, 0, ""
         self.topic = GROUND_TRUTH if parameters.ground_truth else "/state"
         start = self.planner.task.initial_state(np.random.default_rng(0))
         self.memory: Any = self.planner.initial_memory(0)
@@ -140,7 +142,7 @@ def kind_of(name: str) -> str:
     Raises:
         InputError: Nothing that could act.
     """
-    known = plugin.offered("planners")
+    known = [name for name in plugin.offered("planners") if name not in plugin.node_names()]
     if ":" not in name and Path(name).is_dir():
         # A folder of that name without a card is some other folder.
         return "folder" if name not in known or (Path(name) / CARD).exists() else "planner"
@@ -157,7 +159,9 @@ def kind_of(name: str) -> str:
             raise InputError(str(error), PLACE) from error
         return "class"
     if name not in known:
-        hint = nearest(name, known) or f"; planners are {', '.join(known)}"
+        beside = [found.parent.name for found in Path(name).parent.glob(f"*/{CARD}")]
+        hint = nearest(Path(name).name, beside) or nearest(name, known)
+        hint = hint or f"; planners are {', '.join(known)}"
         said = f"{name}: is no policy's folder, no my_file:MyPolicy and no planner{hint}"
         raise InputError(said, PLACE)
     return "planner"

@@ -46,6 +46,8 @@ class Result:
     """How long each answer took. (T,)"""
     missed: int = 0
     """Periods without an answer."""
+    reason: str = ""
+    """Why there was none, if there was none."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,9 @@ class Episodes:
             verdict = simulator.step(action)
         cost, seconds = simulator.judge.cost, simulator.tick * simulator.task.physics_dt
         taken = np.array(latency, np.float32)
-        return Result(job, bool(verdict), cost, seconds, start, taken, who.missed - missed)
+        missed = who.missed - missed
+        why = who.reason if missed else ""
+        return Result(job, bool(verdict), cost, seconds, start, taken, missed, why)
 
     def close(self) -> None:
         """Let the cameras go."""

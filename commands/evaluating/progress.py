@@ -90,7 +90,9 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("policy", summary["policy"]), ("task", f"{summary['task']} {options}".strip())]
     whole = "" if summary["complete"] else f" of {summary['wanted']}, the first ones"
     rows.append(("episodes", f"{summary['episodes']}{whole}, seed {summary['seed']}"))
-    if summary["demonstrated"]:
+    if summary["trained_on"] not in (None, summary["task"]):
+        rows.append(("mind", f"it was trained on {summary['trained_on']}"))
+    elif summary["demonstrated"]:
         other = summary["seed"] + 1
         rows.append(("mind", f"demonstrations were of these starts too; seed:={other} has others"))
     if summary["episodes"]:
@@ -101,7 +103,8 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         taken = summary["latency_ms"]
         rows.append(("an answer", f"{taken['p50']:.2f} ms (p99 {taken['p99']:.2f} ms)"))
     if summary["without_answer"]:
-        rows.append(("no answer", f"{summary['without_answer']} periods, the safe action each"))
+        said = f"{summary['without_answer']} periods, the safe action each: "
+        rows.append(("no answer", said + summary["why_without"]))
     rows.append(("wall time", f"{summary['wall_s']:.1f} s"))
     return rows
 

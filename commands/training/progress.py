@@ -66,6 +66,8 @@ class TrainProgress:
 
     def made(self, moment: Moment) -> None:
         """An update has been made."""
+        if moment.step == self._first + 1:  # before it a method may fit models of its own
+            self._start, self._first = time.monotonic(), moment.step
         if moment.entry is not None:
             held_out = moment.entry["validation_loss"]
             self._said = f"loss {moment.entry['loss']:.4g}, validation {held_out:.4g}"
@@ -77,7 +79,7 @@ class TrainProgress:
                 self._bar.update(self._task, completed=moment.step, said=said)
         elif moment.step * 10 // self._wanted > self._told:
             self._told = moment.step * 10 // self._wanted
-            each = (time.monotonic() - self._start) / (moment.step - self._first)
+            each = (time.monotonic() - self._start) / max(moment.step - self._first, 1)
             left = f", {each * (self._wanted - moment.step):.0f} s left"
             said = self._said or f"loss {moment.loss:.4g}"
             self.say(f"  {moment.step}/{self._wanted} updates, {said}{left}")

@@ -120,6 +120,14 @@ class BMIL(BC):
         self.traced = Batches(training, self.network, parameters, device)
         self.keep = self._filters()
 
+    @property
+    def prelude(self) -> str:
+        """The models are fitted first."""
+        each = 2 if self.parameters.consistency else 1
+        count = each * self.parameters.ensemble
+        models = f"{count} models are" if count > 1 else "the backwards model is"
+        return f"first {models} fitted, by at most {count * self.parameters.model_steps} updates"
+
     def update(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         """One batch; before the first of an epoch traces are grown anew."""
         p = self.parameters

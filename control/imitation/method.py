@@ -134,6 +134,11 @@ class Method(ABC):
         """Arrays that outlive a kill, such as a buffer of imagined states."""
 
     @property
+    def prelude(self) -> str:
+        """What the first update does before, if that takes long; empty: nothing."""
+        return ""
+
+    @property
     @abstractmethod
     def policy(self) -> PolicyNetwork:
         """The network that is deployed."""

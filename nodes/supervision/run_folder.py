@@ -204,6 +204,8 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
         "safe_s": sim.get("safe_s", 0.0),
         "without_plan": _with_key(stats, "without_plan").get("without_plan", 0),
         "failed_plans": planner.get("failed_plans", 0),
+        "takeovers": planner.get("takeovers"),
+        "plans_of_fallback": planner.get("plans_of_fallback"),
         "overruns": planner.get("overruns", 0),
         "dropped": sum(_count(s.get("dropped")) for s in stats.values()),
         "respawns": outcome.respawns,
