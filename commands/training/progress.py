@@ -102,6 +102,9 @@ def report(summary: Mapping[str, Any]) -> None:
         console.print(f"next         covary evaluate {out} {_other_seed(summary)}", markup=False)
         if launch := _launch(summary):
             console.print(f"             {launch}", markup=False)
+    pictures = [path for name, path in summary["files"].items() if name.endswith(".png")]
+    for label, path in zip(("pictures", *[""] * len(pictures)), pictures, strict=False):
+        console.print(f"{label:<12} {path}", markup=False)
 
 
 def _other_seed(summary: Mapping[str, Any]) -> str:

@@ -90,6 +90,7 @@ def test_what_cannot_be_exported_is_one_line(policy, tmp_path):
         (tmp_path, "--onnx"): "no policy: there is no policy.yaml in it",
         (policy,): "is a policy: say --onnx",
         (policy, "--out", "x"): "say --onnx",
+        (policy, "--lerobot", "x"): "is a policy; --lerobot is for datasets: say --onnx",
         (policy, "--onnx", "--out", tmp_path / "taken"): "is there already",
         (policy, "--onnx", "--robomimic", "x"): "--robomimic is for datasets",
         (tmp_path, "--out", "x"): "--out is for a policy's network: say --onnx",
@@ -141,3 +142,18 @@ def test_info_shows_the_card(policy):
     (policy / "policy.yaml").write_text(text.replace("chunk: 4", "chunk: many"))
     done = run("info", policy)
     assert done.exit_code == 2 and "policy.yaml:" in done.output and done.output.count("\n") == 1
+
+
+def test_what_is_no_recording_is_named_as_what_it_is(policy, tmp_path):
+    (tmp_path / "training" / "last").mkdir(parents=True)
+    (tmp_path / "judged").mkdir()
+    (tmp_path / "judged" / "episodes.jsonl").touch()
+    cases = {
+        ("view", policy): f"a policy, not a recording; `covary info {policy}` shows it",
+        ("info", tmp_path / "training"): "a training that has not ended",
+        ("info", tmp_path / "judged"): "an evaluation; its figures are in",
+    }
+    for words, said in cases.items():
+        done = run(*words)
+        assert done.exit_code == 2 and said in done.output, done.output
+        assert done.output.count("\n") == 1

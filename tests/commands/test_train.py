@@ -96,6 +96,16 @@ def test_what_is_wrong_is_a_line_and_leaves_nothing_behind(tmp_path):
         assert (out / ".lock").exists()
 
 
+def test_what_one_might_not_expect_is_said_first(tmp_path):
+    data = recorded(tmp_path / "springs")
+    words = ("demonstrations:=99", "steps:=4", *SMALL)
+    code, said = train("bc", f"data:={data}", f"out:={tmp_path / 'p'}", *words)
+    assert code == 0 and "demonstrations, not 99: there are no more" in said
+    words = ("model_steps:=10", "ensemble:=2", "steps:=4", *SMALL)
+    code, said = train("bmil", f"data:={data}", f"out:={tmp_path / 'q'}", *words)
+    assert code == 0 and "first 2 models are fitted, by at most 20 updates" in said
+
+
 def test_a_loss_that_is_no_number_is_exit_code_1(tmp_path, monkeypatch):
     from covary.control.imitation.bc import BC
 

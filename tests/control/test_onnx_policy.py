@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 
+import code_blocks
 import made_policies
 import numpy as np
 import pytest
@@ -49,6 +50,16 @@ def test_a_chunk_is_executed_as_far_as_the_card_says(folder):
     assert np.array_equal(policy.act(other), policy.plan(other)[0])
     policy.reset(np.random.default_rng(0))
     assert np.array_equal(policy.act(first), chunk[0]), "a reset forgets the rest of the chunk"
+
+
+def test_the_pages_own_program_runs_without_covary(flow, tmp_path):
+    page = code_blocks.ROOT / "docs" / "policies.md"
+    (block,) = [block for block in code_blocks.blocks(page) if block.file == "run_policy.py"]
+    assert "covary" not in block.text
+    (tmp_path / block.file).write_text(block.text)
+    said = code_blocks.run([sys.executable, "-P", block.file, str(flow)], tmp_path, timeout=120)
+    names = OnnxPolicy(flow).card.action_names
+    assert all(f"'{name}': " in said for name in names) and "uncertainty " in said
 
 
 def test_draws_come_from_the_reset(flow):

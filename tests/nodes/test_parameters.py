@@ -96,7 +96,7 @@ def test_what_is_taken(name, given, kept):
         ("seeds", [1, "2"], "seeds[1]: '2' is not a whole number"),
         ("seeds", 1, "1 is not a list"),
         ("box", [1], "[1] has 1 values, not 2"),
-        ("names", "abc", "'abc' is not a list"),
+        ("names", "abc", "'abc' is not a list, such as [abc]"),
         ("planner", "mppi", "'mppi' is not a mapping"),
         ("path", {"a": 1}, "path.a: 1 is not text"),
         ("folder", 3, "3 is not text (a path)"),

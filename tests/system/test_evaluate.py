@@ -59,6 +59,19 @@ class Looks(Pilot):
     images = {"heights": "/camera/heightmap/image_raw"}
 
 
+class Lists(Pilot):
+    """Names no topic."""
+
+    images = ("heightmap",)
+
+
+class Mute(Pilot):
+    """Its answers are too short."""
+
+    def act(self, observation):
+        return np.zeros(1)
+
+
 class Nothing:
     """Is no policy."""
 '''
@@ -196,6 +209,13 @@ def test_only_what_came_before_the_first_gap_counts():
     assert [result.job.episode for result in counted(jobs, made)] == [0, 1]
 
 
+def test_why_there_was_no_answer_is_told(place):
+    done = evaluate(place, "pilot:Mute", "point_mass", "episodes:=1", "workers:=1", "out:=mute")
+    found = json.loads((place / "mute" / "summary.json").read_text())
+    assert found["without_answer"] > 0 and "not (chunk, 2)" in found["why_without"]
+    assert "the safe action each: its answer has the shape" in done.stdout
+
+
 def test_a_policy_that_fails_ends_it_with_a_line(place):
     done = evaluate(
         place, "pilot:Broken", "point_mass", "episodes:=4", "workers:=1", "out:=b", code=1
@@ -209,6 +229,7 @@ def test_a_policy_that_fails_ends_it_with_a_line(place):
     ("words", "said"),
     [
         (("exprt", "push"), "exprt: is no policy's folder.*did you mean 'expert'"),
+        (("nowhere/exprt", "push"), "planners are cem, expert, gym_expert, mppi, uniform$"),
         (("expert",), "which task"),
         (("expert", "push", "pull"), "one TASK at most, not push and pull"),
         (("expert", "block_puhs"), "did you mean block_push"),
@@ -229,6 +250,7 @@ def test_a_policy_that_fails_ends_it_with_a_line(place):
         (("gym_expert", "FetchPus-v4"), "did you mean FetchPush-v4"),
         (("pilot:Nothing", "push"), "is no policy; it lacks reset, act"),
         (("pilot:Pilott", "push"), "no class 'Pilott'"),
+        (("pilot:Lists", "push"), "images: .* does not give each a topic, such as"),
         (("pilot:Looks", "push"), "it looks at heightmap: say heightmap:=64"),
         ((".",), "there is no policy.yaml"),
         (("expert", "block_push", "--json", "nowhere/x.json"), "no folder"),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import code_blocks
 import numpy as np
@@ -13,6 +14,7 @@ from test_launch_files import TOPICS, assert_recorded
 from covary.commands.replay import verify
 from covary.control.success_map import MAP, SuccessMap
 from covary.nodes import messages
+from covary.nodes.bags.dataset import read_episode
 from covary.nodes.bags.reader import read
 from covary.sim.load_task import load_task
 from covary.sim.tasks.block_pick import BlockPick
@@ -168,6 +170,8 @@ def test_an_expert_takes_over_from_a_policy_that_does_nothing(tmp_path, idle):
     assert run.summary["success_rate"] == 1.0
     stats = run.stats("policy")
     assert stats["takeovers"] >= 1 and stats["plans_of_fallback"] > 20
+    told = [run.summary[name] for name in ("takeovers", "plans_of_fallback")]
+    assert told == [stats["takeovers"], stats["plans_of_fallback"]]
     assert "the fallback takes over: uncertainty" in (run.folder / "policy.log").read_text()
 
 
@@ -234,6 +238,14 @@ def test_the_pages_own_policy_runs(tmp_path):
     words = ("policy:=my_policy:Chase", "episodes:=1", "--lockstep")
     run = launch(tmp_path, "push", *words, here=True)
     assert run.summary["episodes"] == 1 and run.summary["failed_plans"] == 0
+    (block,) = [b for b in code_blocks.blocks(page) if b.file == "my_looker.py"]
+    (tmp_path / block.file).write_text(block.text)
+    words = ("policy:=my_looker:Hover", "robot:=floating_gripper", "heightmap:=64", "episodes:=1")
+    run = launch(tmp_path, "block_pick", *words, "--lockstep", here=True)
+    (bag,) = run.summary["bags"]
+    last = read_episode(Path(bag), images=False)
+    end = dict(zip(last.ground_truth_names, last.ground_truth[-1], strict=True))
+    assert np.hypot(end["gripper_x"] - end["block_x"], end["gripper_y"] - end["block_y"]) < 0.01
     shown = "".join(b.text for b in code_blocks.blocks(page) if b.language == "bash")
     launches = re.findall(r"^covary (?:launch|check) [^#\n]*", shown, re.MULTILINE)
     words = set(re.findall(r"(\w+):=", " ".join(launches)))
