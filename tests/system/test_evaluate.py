@@ -250,7 +250,7 @@ def test_a_policy_that_fails_ends_it_with_a_line(place):
         (("gym_expert", "FetchPus-v4"), "did you mean FetchPush-v4"),
         (("pilot:Nothing", "push"), "is no policy; it lacks reset, act"),
         (("pilot:Pilott", "push"), "no class 'Pilott'"),
-        (("pilot:Lists", "push"), "images: .* does not give each a topic, such as"),
+        (("pilot:Lists", "push"), "images: .* is no mapping of names to topics, such as"),
         (("pilot:Looks", "push"), "it looks at heightmap: say heightmap:=64"),
         ((".",), "there is no policy.yaml"),
         (("expert", "block_push", "--json", "nowhere/x.json"), "no folder"),
