@@ -66,11 +66,13 @@ class Way:
 
 
 RATES = tuple({"learning_rate": rate} for rate in (3e-4, 1e-3, 3e-3))
-TRACES = tuple(
-    {"least_spread": spread, "last_steps": steps}
-    for spread, steps in ((0.2, 10), (0.5, 10), (0.5, 20))
+TRACES = (
+    {"last_steps": 3},
+    {"last_steps": 10},
+    {"last_steps": 10, "least_spread": 0.3, "persistence": 0.9},
 )
-GROWN = {"spread": "deviation", "spread_scale": 1.0, "persistence": 0.9, "consistency": 1.0}
+GROWN = {"spread": "deviation", "spread_scale": 1.0, "state_scale": 0.0, "model_steps": 1500}
+GROWN |= {"margin": 1.0, "consistency": 0.5}
 WAYS = {
     "BC": Way("bc", {"mode": "free"}, RATES, noisy=False),
     "BC+augmentation": Way("bc_augmented", {}, RATES, noisy=False),

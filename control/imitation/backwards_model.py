@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +38,9 @@ class Draws:
     persistence: float = 0.0
     """Correlation of two draws of a trace, one after the other. With none (as published) a trace is
     a random walk, and leads away by the square root of its steps only."""
+    state: float = 1.0
+    """Scale of the state's deviation. Its coordinates are drawn one by one, and what holds between
+    them (a velocity, and the way made by it) holds for their mean only."""
 
 
 PUBLISHED = Draws()
@@ -50,7 +53,9 @@ BOUNDS_WEIGHT = 0.01
 class Gaussian(nn.Module):
     """Mean and log-variance of a vector on which the group acts by matrices.
 
-    A variance belongs to a block of coordinates that the group mixes. Variances are kept within
+    Where actions are among the input a part of the mean is linear in them: they hardly vary beside
+    what the state tells, and hidden layers alone do not find what they do. A variance belongs to a
+    block of coordinates that the group mixes. Variances are kept within
     bounds that are learned too: Chua et al., "Deep Reinforcement Learning in a Handful of Trials
     using Probabilistic Dynamics Models" (NeurIPS 2018), appendix A.1.
 
@@ -61,6 +66,7 @@ class Gaussian(nn.Module):
         mode: Of the layers.
         width: Hidden channels.
         depth: Hidden layers.
+        acted: How the group acts on the actions that end the input; None: there are none.
     """
 
     to_blocks: Tensor
@@ -74,11 +80,14 @@ class Gaussian(nn.Module):
         mode: Mode,
         width: int,
         depth: int,
+        acted: Representation | None = None,
     ) -> None:
         super().__init__()
         group = inside.group
         hidden = regular(group, max(1, width // group.order))
         outside, order = arranged(parts)
+        self.acted = acted.width if acted else 0
+        self.direct = Linear(acted, outside, mode, bias=False) if acted else None
         self.layers = nn.ModuleList()
         for _ in range(depth):
             self.layers.append(Linear(inside, hidden, mode))
@@ -94,12 +103,13 @@ class Gaussian(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance. (B, inside) -> (B, d), (B, d)"""
+        direct = self.direct(x[:, -self.acted :]) if self.direct is not None else 0.0
         for layer in self.layers:
             x = functional.silu(layer(x))
         low, high = self.bounds
         log = high - functional.softplus(high - self.log_variance(x))
         log = low + functional.softplus(log - low)
-        return self.mean(x)[:, self.order], log @ self.to_blocks
+        return (direct + self.mean(x))[:, self.order], log @ self.to_blocks
 
     def loss(self, x: Tensor, target: Tensor) -> Tensor:
         """Negative log-likelihood, but for constants, and the price of wide bounds. ()"""
@@ -136,8 +146,9 @@ class TransitionModel(nn.Module):
             for here in symmetry.slices("state").values()
         ]
         self.state_blocks = _blocks(seen.symmetry.affine("state")[0])
-        given, order = arranged(self.actions)
-        self.given = self.features.representation + given
+        self.acted, order = arranged(self.actions)
+        """How the group acts on an action."""
+        self.given = self.features.representation + self.acted
         """How the group acts on a state's features and an action."""
         self.register_buffer("order", torch.tensor(order), persistent=False)
         self.register_buffer("middle", torch.tensor(seen.middle).float(), persistent=False)
@@ -189,21 +200,39 @@ class BackwardsModel(TransitionModel):
         mode: How strictly.
         width: Hidden channels.
         depth: Hidden layers.
+        unseen: Coordinates of s' that it does not look at: velocities that tell which action was
+            done, so that no other could be imagined.
     """
 
     def __init__(
-        self, seen: Seen, symmetry: Symmetry, mode: Mode = "free", width: int = 128, depth: int = 3
+        self,
+        seen: Seen,
+        symmetry: Symmetry,
+        mode: Mode = "free",
+        width: int = 128,
+        depth: int = 3,
+        unseen: Sequence[int] = (),
     ) -> None:
         super().__init__(seen, symmetry)
+        self.unseen = list(unseen)
         before, blocks = self.features.representation, seen.symmetry.blocks("action")
         self.action = Gaussian(before, self.actions, blocks, mode, width, depth)
-        self.difference = Gaussian(self.given, self.states, self.state_blocks, mode, width, depth)
+        self.difference = Gaussian(
+            self.given, self.states, self.state_blocks, mode, width, depth, self.acted
+        )
 
     def loss(self, state: np.ndarray, action: np.ndarray, next_state: np.ndarray) -> Tensor:
         """Of both parts, for transitions. (N, n), (N, m), (N, n) -> ()"""
-        seen, u = self.feature(next_state), self.unit(action)
+        seen, u = self.arrived(next_state), self.unit(action)
         came = self.difference.loss(self.joined(seen, u), self.steps(state, next_state))
         return self.action.loss(seen, u) + came
+
+    def arrived(self, next_state: np.ndarray) -> Tensor:
+        """Features of what it looks at in states (N, n)."""
+        if self.unseen:
+            next_state = np.array(next_state, float)
+            next_state[:, self.unseen] = 0.0
+        return self.feature(next_state)
 
     @torch.no_grad()
     def step(
@@ -217,7 +246,7 @@ class BackwardsModel(TransitionModel):
         """Draw what came before states.
 
         Actions are drawn wider than the model is sure of, for there traces leave the
-        demonstrations; the state is drawn as the model has it.
+        demonstrations.
 
         Args:
             next_state: (N, n)
@@ -230,7 +259,7 @@ class BackwardsModel(TransitionModel):
             States (N, n), not wrapped, and actions (N, m), both in the task's units; how sure the
             model is, the mean log-variance of the state (N,).
         """
-        seen = self.feature(next_state)
+        seen = self.arrived(next_state)
         mean, log = self.action(seen)
         if draws.spread == "published":
             wide = (draws.scale * -log * torch.exp(log)).clamp(min=1e-12)
@@ -242,7 +271,7 @@ class BackwardsModel(TransitionModel):
             action = project(action)
             u = self.unit(action)
         moved, log = self.difference(self.joined(seen, u))
-        moved = (moved + torch.exp(0.5 * log) * self._normal(rng, moved)) * self.scale
+        moved = (moved + draws.state * torch.exp(0.5 * log) * self._normal(rng, moved)) * self.scale
         state = np.asarray(next_state, float) + moved.double().cpu().numpy()
         return state, action, log.mean(1).double().cpu().numpy()
 

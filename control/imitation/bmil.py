@@ -60,8 +60,14 @@ class BMIL(BC):
         """Their least standard deviation, in units of their limits, however sure the model is."""
         persistence: float = 0.0
         """How alike two draws of a trace, one after the other, are: 0 not at all, 1 the same."""
+        state_scale: float = 1.0
+        """Of the deviation that states are drawn with; 0: a trace goes by their mean."""
         demonstration_share: float = 0.5
         """Share of a batch that is of the demonstrations; the rest is of the traces."""
+        unseen: tuple[str, ...] = ()
+        """Coordinates of the later state that the backwards model does not look at, by a word in
+        their names: velocity, spin. Where velocities follow actions at once they tell which action
+        was done, and no trace can leave the demonstrated way."""
         ensemble: int = 1
         """Backwards models; each trace is one's."""
         consistency: float = 0.0
@@ -108,8 +114,11 @@ class BMIL(BC):
         self.models: list[BackwardsModel] = []
         self.forward: list[ForwardModel] = []
         transitions = transitions_of(training)
+        self.unseen = unseen_of(p.unseen, training.state_names)
         for k in range(p.ensemble):
-            model = BackwardsModel(seen, symmetry, p.mode, p.model_width, p.model_depth)
+            model = BackwardsModel(
+                seen, symmetry, p.mode, p.model_width, p.model_depth, self.unseen
+            )
             forward = ForwardModel(seen, symmetry, p.mode, p.model_width, p.model_depth)
             for kind, one in (("backwards", model), ("forward", forward)):
                 one.fit_normaliser(transitions[0], transitions[2])
@@ -180,9 +189,9 @@ class BMIL(BC):
             )  # fmt: skip
             low, high = orbit.min(axis=0), orbit.max(axis=0)
             wider = p.margin * (high - low)
-            angles = seen.symmetry.affine("state")[2]
-            low, high = low - wider, high + wider
-            low[angles], high[angles] = -np.inf, np.inf
+            # What goes round has no box, and what never moved is the model's noise beside it.
+            free = seen.symmetry.affine("state")[2] | (high - low < 1e-6)
+            low, high = np.where(free, -np.inf, low - wider), np.where(free, np.inf, high + wider)
             found.append(within(low, high))
         if p.consistency:
             scale = self.models[0].scale.double().cpu().numpy()
@@ -190,7 +199,7 @@ class BMIL(BC):
             def forward(state: np.ndarray, action: np.ndarray) -> np.ndarray:
                 return np.mean([one.next_state(state, action) for one in self.forward], axis=0)
 
-            found.append(consistent(forward, seen.symmetry, scale, p.consistency))
+            found.append(consistent(forward, seen.symmetry, scale, p.consistency, self.unseen))
         return found
 
     # The traces.
@@ -202,7 +211,7 @@ class BMIL(BC):
         g = self.moves.elements[rng.integers(len(self.moves.elements), size=len(state))]
         ends = self.moves.moved(g, state, action)[0]
         limits = self.training.task.limits
-        draws = Draws(p.spread, p.spread_scale, p.least_spread, p.persistence)
+        draws = Draws(p.spread, p.spread_scale, p.least_spread, p.persistence, p.state_scale)
         traces: Traces = grow(self.models, ends, steps, rng, limits, draws, self.keep)
         for name in _FIELDS:
             self.memory[f"trace_{name}"] = getattr(traces, name)
@@ -219,6 +228,11 @@ class BMIL(BC):
         action = self.memory["trace_action"][rows][:, None]
         there = np.ones((len(rows), 1), bool)
         return joined(batch, self.traced.batch(state, action, there, {}, rng))
+
+
+def unseen_of(words: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Where coordinates stand whose names have one of the words in them."""
+    return [i for i, name in enumerate(names) if any(word in name for word in words)]
 
 
 def transitions_of(data: Demonstrations) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -29,7 +29,9 @@ class ForwardModel(TransitionModel):
         self, seen: Seen, symmetry: Symmetry, mode: Mode = "free", width: int = 128, depth: int = 3
     ) -> None:
         super().__init__(seen, symmetry)
-        self.difference = Gaussian(self.given, self.states, self.state_blocks, mode, width, depth)
+        self.difference = Gaussian(
+            self.given, self.states, self.state_blocks, mode, width, depth, self.acted
+        )
 
     def loss(self, state: np.ndarray, action: np.ndarray, next_state: np.ndarray) -> Tensor:
         """For transitions. (N, n), (N, m), (N, n) -> ()"""

@@ -110,6 +110,7 @@ def consistent(
     symmetry: Symmetry,
     scale: np.ndarray,
     tolerance: float,
+    unseen: Sequence[int] = (),
 ) -> Keep:
     """Keeps transitions that a forward model agrees with: f(s, a) within a tolerance of s'.
 
@@ -118,10 +119,12 @@ def consistent(
         symmetry: Of the states, which says how they are subtracted.
         scale: Typical size of a step, a coordinate. (n,)
         tolerance: Largest mean deviation, in units of it.
+        unseen: Coordinates that do not count.
     """
 
     def keep(state: np.ndarray, action: np.ndarray, next_state: np.ndarray) -> np.ndarray:
         off = symmetry.difference("state", forward(state, action), next_state) / scale
+        off[:, list(unseen)] = 0.0
         return np.sqrt(np.mean(off**2, axis=1)) <= tolerance
 
     return keep

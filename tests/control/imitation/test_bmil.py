@@ -55,6 +55,17 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path, data, kind, given):
         assert len(whole.method.memory["trace_state"])
 
 
+def test_what_never_moved_does_not_bound_a_trace(tmp_path, data):
+    from dataclasses import replace
+
+    state, after = data.state.copy(), data.next_state.copy()
+    state[:, 4:6] = after[:, 4:6] = [0.5, 0.0]  # the goal
+    still = replace(data, state=state, next_state=after)
+    given = {**TRACES, "mode": "free", "consistency": 0.0}
+    method = run(Training(recipe(BMIL, tmp_path / "still", **given), still), 1).method
+    assert len(method.memory["trace_state"]) > len(method.training) / 2
+
+
 def test_what_was_done_and_not_what_was_meant_leads_to_the_next_state(data):
     rows = data.has_next
     noisy = data.executed + 0.1
