@@ -136,7 +136,7 @@ def _opened(recipe: Any) -> Any:
         )
         return Training(recipe, data)
     except GroupError as error:
-        raise InputError(f"symmetry: {error}", recipe.name) from None
+        raise InputError(f"symmetry:={p.symmetry}: {error}", recipe.name) from None
     except PixelError as error:
         raise InputError(f"images: {error}", recipe.name) from None
     except (BagError, DemonstrationsError, ParameterError, PluginError, SeenError) as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -108,8 +110,12 @@ def report(folder: str, summary: Mapping[str, Any]) -> None:
     if not summary["complete"]:
         console.print("not whole    the same command again goes on from here", markup=False)
     console.print(f"dataset      {folder}", markup=False)
-    console.print(f"next         covary info {folder}", markup=False)
-    console.print(f"             covary replay {folder}", markup=False)
+    name = shlex.quote(str(folder))
+    console.print(f"next         covary info {name}", markup=False)
+    console.print(f"             covary replay {name}", markup=False)
+    if summary["episodes"] > 1:  # one cannot be split into training and validation
+        out = shlex.quote(f"runs/{Path(folder).name}")
+        console.print(f"             covary train bc data:={name} out:={out}", markup=False)
 
 
 def _of(summary: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -99,7 +100,9 @@ def report(summary: Mapping[str, Any]) -> None:
         console.print("not whole    the same command again goes on from here", markup=False)
     if "policy.yaml" in summary["files"]:
         console.print(f"policy       {out}", markup=False)
-        console.print(f"next         covary evaluate {out} {_other_seed(summary)}", markup=False)
+        console.print(
+            f"next         covary evaluate {shlex.quote(out)} {_other_seed(summary)}", markup=False
+        )
         if launch := _launch(summary):
             console.print(f"             {launch}", markup=False)
     pictures = [path for name, path in summary["files"].items() if name.endswith(".png")]
@@ -124,7 +127,7 @@ def _launch(summary: Mapping[str, Any]) -> str:
     given = [f"{k}:={v}" for k, v in options.items() if k in known and known[k] != v]
     given += [f"{k}:={shape[1]}" for k, shape in summary["images"].items() if k in known]
     given += [f"policy:={summary['out']}", _other_seed(summary)]
-    words = " ".join([f"{name}.yaml", *given])
+    words = shlex.join([f"{name}.yaml", *given])
     return f"covary launch {words}" if "policy" in known else ""
 
 

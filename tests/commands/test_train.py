@@ -78,7 +78,7 @@ def test_what_is_wrong_is_a_line_and_leaves_nothing_behind(tmp_path):
         ((f"data:={tmp_path / 'no'}",), "no dataset: there is no such folder"),
         ((f"data:={empty}",), "an empty dataset: there are no episodes in it"),
         ((f"data:={data}", "demonstrations:=1"), "one episode cannot be split"),
-        ((f"data:={data}", "symmetry:=C7"), "symmetry: C7 is no subgroup of D8"),
+        ((f"data:={data}", "symmetry:=C7"), "symmetry:=C7: C7 is no subgroup of D8"),
         ((f"data:={data}", "images:=[top]"), "no images of 'top' in it; collect again with"),
         ((f"data:={data}", "observation:=/ground_truth"), "no /ground_truth in it; observation:="),
     ):
@@ -99,8 +99,10 @@ def test_what_is_wrong_is_a_line_and_leaves_nothing_behind(tmp_path):
 def test_what_one_might_not_expect_is_said_first(tmp_path):
     data = recorded(tmp_path / "springs")
     words = ("demonstrations:=99", "steps:=4", *SMALL)
-    code, said = train("bc", f"data:={data}", f"out:={tmp_path / 'p'}", *words)
+    out = tmp_path / "a policy"
+    code, said = train("bc", f"data:={data}", f"out:={out}", *words)
     assert code == 0 and "demonstrations, not 99: there are no more" in said
+    assert f"covary evaluate '{out}'" in said and str(out / "curves.png") in said
     words = ("model_steps:=10", "ensemble:=2", "steps:=4", *SMALL)
     code, said = train("bmil", f"data:={data}", f"out:={tmp_path / 'q'}", *words)
     assert code == 0 and "first 2 models are fitted, by at most 20 updates" in said
