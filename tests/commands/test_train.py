@@ -103,9 +103,9 @@ def test_what_one_might_not_expect_is_said_first(tmp_path):
     code, said = train("bc", f"data:={data}", f"out:={out}", *words)
     assert code == 0 and "demonstrations, not 99: there are no more" in said
     assert f"covary evaluate '{out}'" in said and str(out / "curves.png") in said
-    words = ("model_steps:=10", "ensemble:=2", "steps:=4", *SMALL)
+    words = ("model_steps:=10", "ensemble:=2", "consistency:=0.5", "steps:=4", *SMALL)
     code, said = train("bmil", f"data:={data}", f"out:={tmp_path / 'q'}", *words)
-    assert code == 0 and "first 2 models are fitted, by at most 20 updates" in said
+    assert code == 0 and "first 4 models are fitted, by at most 40 updates" in said
 
 
 def test_a_loss_that_is_no_number_is_exit_code_1(tmp_path, monkeypatch):
