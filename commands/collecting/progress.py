@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ..progress_bar import ProgressBar
 
-class CollectProgress:
-    """A bar on a terminal; elsewhere a line at every tenth of the way.
+
+class CollectProgress(ProgressBar):
+    """How far a collection is.
 
     Args:
         wanted: Episodes that are wanted.
@@ -25,43 +24,9 @@ class CollectProgress:
     """
 
     def __init__(self, wanted: int, before: int) -> None:
-        self.console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
-        self.wanted, self.before = wanted, before
-        self.begin = time.monotonic()
-        self._told = before * 10 // max(wanted, 1)
-        self._bar: Progress | None = None
-        if self.console.is_terminal:
-            self._bar = Progress(
-                BarColumn(bar_width=20),
-                TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-                TextColumn("[dim]left[/]"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[said]}"),
-                console=self.console,
-                transient=True,
-                refresh_per_second=4,  # the workers beside it want the cores
-            )
-            self._task = self._bar.add_task("", total=wanted, completed=before, said="")
-
-    def __enter__(self) -> Self:
-        """Show the bar, where there is one."""
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Take the bar away."""
-        if self._bar:
-            self._bar.stop()
-
-    def say(self, text: str, style: str = "") -> None:
-        """One line."""
-        self.console.print(text, style=style, markup=False)
+        super().__init__("episodes")
+        self.before, self.since = before, time.monotonic()
+        self.begin(before, wanted)
 
     def made(self, done: int, attempts: int, successes: int) -> None:
         """An attempt has been made.
@@ -71,16 +36,11 @@ class CollectProgress:
             attempts: Attempts that count.
             successes: How many of them were successful.
         """
-        minutes = (time.monotonic() - self.begin) / 60
+        minutes = (time.monotonic() - self.since) / 60
         pace = (done - self.before) / minutes if minutes > 0 else 0.0
         rate = f", success {100 * successes / attempts:.0f} %" if attempts else ""
-        said = f"{pace:.1f} episodes/min{rate}"
-        if self._bar:
-            self._bar.update(self._task, completed=done, said=said)
-        elif done * 10 // self.wanted > self._told:
-            self._told = done * 10 // self.wanted
-            left = f", {(self.wanted - done) / pace:.1f} min left" if pace > 0 else ""
-            self.say(f"  {done}/{self.wanted} episodes, {said}{left}")
+        left = f"{(self.wanted - done) / pace:.1f} min" if pace > 0 else ""
+        self.at(done, f"{pace:.1f} episodes/min{rate}", left)
 
 
 def report(folder: str, summary: Mapping[str, Any]) -> None:

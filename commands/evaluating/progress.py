@@ -2,74 +2,35 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ..progress_bar import ProgressBar
 
-class EvaluateProgress:
-    """A bar on a terminal; elsewhere a line at every fifth of the way.
+
+class EvaluateProgress(ProgressBar):
+    """How far an evaluation is.
 
     Args:
         wanted: Episodes.
     """
 
     def __init__(self, wanted: int) -> None:
-        self.console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
-        self.wanted, self.done, self.successes = wanted, 0, 0
-        self._begin = time.monotonic()
-        self._bar: Progress | None = None
-        if self.console.is_terminal:
-            self._bar = Progress(
-                BarColumn(bar_width=20),
-                TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-                TextColumn("[dim]left[/]"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[said]}"),
-                console=self.console,
-                transient=True,
-                refresh_per_second=4,  # the workers beside it want the cores
-            )
-            self._task = self._bar.add_task("", total=wanted, said="")
-
-    def __enter__(self) -> Self:
-        """Show the bar, where there is one."""
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Take the bar away."""
-        if self._bar:
-            self._bar.stop()
-
-    def say(self, text: str, style: str = "") -> None:
-        """One line."""
-        self.console.print(text, style=style, markup=False)
+        super().__init__("episodes", lines=5)
+        self.done, self.successes, self.since = 0, 0, time.monotonic()
+        self.begin(0, wanted)
 
     def made(self, success: bool) -> None:
         """An episode has ended."""
-        before = self.done * 5 // self.wanted
         self.done, self.successes = self.done + 1, self.successes + success
-        said = f"success {100 * self.successes / self.done:.0f} %"
-        if self._bar:
-            self._bar.update(self._task, completed=self.done, said=said)
-        elif self.done * 5 // self.wanted > before:
-            each = (time.monotonic() - self._begin) / self.done
-            left = f", {each * (self.wanted - self.done):.0f} s left"
-            self.say(f"  {self.done}/{self.wanted} episodes, {said}{left}")
+        each = (time.monotonic() - self.since) / self.done
+        left = f"{each * (self.wanted - self.done):.0f} s"
+        self.at(self.done, f"success {100 * self.successes / self.done:.0f} %", left)
 
 
 def report(summary: Mapping[str, Any], console: Console) -> None:

@@ -3,87 +3,47 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ...control.imitation.training import Moment
 from ...nodes.launching.launch_file import arguments, find
 from ...nodes.launching.yaml_loader import InputError
+from ..progress_bar import ProgressBar
 
 _SHOW_S = 0.2  # s between two looks at the bar: an update takes a few milliseconds
 
 
-class TrainProgress:
-    """A bar on a terminal; elsewhere a line at every tenth of the way."""
+class TrainProgress(ProgressBar):
+    """How far a training is."""
 
     def __init__(self) -> None:
-        self.console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
-        self._bar: Progress | None = None
-        self._said, self._shown, self._told, self._wanted = "", 0.0, 0, 1
-
-    def __enter__(self) -> Self:
-        """Nothing yet: `begin` shows the bar."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Take the bar away."""
-        if self._bar:
-            self._bar.stop()
-
-    def say(self, text: str, style: str = "") -> None:
-        """One line."""
-        self.console.print(text, style=style, markup=False)
+        super().__init__("updates")
+        self._said, self._shown = "", 0.0
 
     def begin(self, done: int, wanted: int) -> None:
         """There are so many updates of so many already."""
-        self._wanted, self._first, self._told = wanted, done, 10 * done // wanted
-        self._start = time.monotonic()
-        if self.console.is_terminal:
-            self._bar = Progress(
-                BarColumn(bar_width=20),
-                TextColumn("{task.completed:.0f}/{task.total:.0f} updates"),
-                TextColumn("[dim]left[/]"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[said]}"),
-                console=self.console,
-                transient=True,
-                refresh_per_second=4,
-            )
-            self._task = self._bar.add_task("", total=wanted, completed=done, said="")
-            self._bar.start()
+        self._first, self._since = done, time.monotonic()
+        super().begin(done, wanted)
 
     def made(self, moment: Moment) -> None:
         """An update has been made."""
+        now = time.monotonic()
         if moment.step == self._first + 1:  # before it a method may fit models of its own
-            self._start, self._first = time.monotonic(), moment.step
+            self._since, self._first = now, moment.step
         if moment.entry is not None:
             held_out = moment.entry["validation_loss"]
             self._said = f"loss {moment.entry['loss']:.4g}, validation {held_out:.4g}"
-        if self._bar:
-            now = time.monotonic()
-            if now - self._shown > _SHOW_S or moment.entry is not None:
-                self._shown = now
-                said = self._said or f"loss {moment.loss:.4g}"
-                self._bar.update(self._task, completed=moment.step, said=said)
-        elif moment.step * 10 // self._wanted > self._told:
-            self._told = moment.step * 10 // self._wanted
-            each = (time.monotonic() - self._start) / max(moment.step - self._first, 1)
-            left = f", {each * (self._wanted - moment.step):.0f} s left"
-            said = self._said or f"loss {moment.loss:.4g}"
-            self.say(f"  {moment.step}/{self._wanted} updates, {said}{left}")
+        if now - self._shown > _SHOW_S or moment.entry is not None:
+            self._shown = now
+            each = (now - self._since) / max(moment.step - self._first, 1)
+            left = f"{each * (self.wanted - moment.step):.0f} s"
+            self.at(moment.step, self._said or f"loss {moment.loss:.4g}", left)
 
 
 def report(summary: Mapping[str, Any]) -> None:
