@@ -143,8 +143,8 @@ def test_one_format_and_a_dataset_are_needed(tmp_path):
     assert refused(export(tmp_path / "in", *both), "--images is for --lerobot")
     both = ("--robomimic", tmp_path / "b", "--ground-truth")
     assert refused(export(tmp_path / "in", *both), "no /ground_truth in it; leave out")
-    for folder in (tmp_path / "none", tmp_path):
-        assert refused(export(folder, "--lerobot", tmp_path / "x"), str(folder), "no bags")
+    for folder, said in ((tmp_path / "none", "no such folder"), (tmp_path, "no bags")):
+        assert refused(export(folder, "--lerobot", tmp_path / "x"), str(folder), said)
 
 
 def test_a_missing_package_says_what_to_type(tmp_path, monkeypatch):
