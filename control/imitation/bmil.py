@@ -5,27 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from ..policies.network import Batch
+from ..policies.size import check_counts
 from .augmentation import Augmentation
 from .backwards_model import BackwardsModel, Draws, Spread
-from .batches import Batches, joined
-from .bc import BC
 from .demonstrations import Demonstrations
 from .forward_model import ForwardModel
-from .method import Method
+from .imagined import StateCloning, transitions_of
 from .traces import Keep, Traces, consistent, grow, steps_at, within
-
-if TYPE_CHECKING:
-    from ..policies.network import Batch
 
 _FIELDS = ("state", "action", "next_state", "source", "step")
 
 
-class BMIL(BC):
+class BMIL(StateCloning):
     """Behaviour cloning on demonstrations and on traces that lead back to them.
 
     Park and Wong, "Robust Imitation of a Few Demonstrations with a Backwards Model" (NeurIPS
@@ -40,7 +37,7 @@ class BMIL(BC):
     """
 
     @dataclass(frozen=True)
-    class Parameters(Method.Parameters):
+    class Parameters(StateCloning.Parameters):
         """Parameters of BMIL."""
 
         updates_per_epoch: int = 100
@@ -62,8 +59,6 @@ class BMIL(BC):
         """How alike two draws of a trace, one after the other, are: 0 not at all, 1 the same."""
         state_scale: float = 1.0
         """Of the deviation that states are drawn with; 0: a trace goes by their mean."""
-        demonstration_share: float = 0.5
-        """Share of a batch that is of the demonstrations; the rest is of the traces."""
         unseen: tuple[str, ...] = ()
         """Coordinates of the later state that the backwards model does not look at, by a word in
         their names: velocity, spin. Where velocities follow actions at once they tell which action
@@ -75,29 +70,19 @@ class BMIL(BC):
         margin: float = 0.0
         """A trace ends outside the box of the demonstrated states, widened by this share of its
         sides; 0: nowhere."""
-        model_width: int = 128
-        """Hidden channels of the models."""
         model_depth: int = 3
         """Their hidden layers."""
         model_steps: int = 2000
         """Most updates of each model; it is kept as it was best on the validation data."""
         model_patience: int = 5
         """Looks at the validation data, one each 100 updates, without a gain before it ends."""
-        model_learning_rate: float = 1e-3
-        """Of Adam."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            if self.images:
-                raise ValueError("images: a backwards model is one of states")
-            if self.chunk != 1:
-                raise ValueError("chunk: a trace has one action a state; leave it at 1")
-            if not 0.0 < self.demonstration_share <= 1.0:
-                said = f"{self.demonstration_share} must be above 0 and at most 1"
-                raise ValueError(f"demonstration_share: {said}")
+            check_counts(model_depth=self.model_depth, ensemble=self.ensemble)
             if not 0.0 <= self.persistence <= 1.0:
                 raise ValueError(f"persistence: {self.persistence} must lie between 0 and 1")
-            for name in ("updates_per_epoch", "first_steps", "last_steps", "ensemble"):
+            for name in ("updates_per_epoch", "first_steps", "last_steps"):
                 if getattr(self, name) < 1:
                     raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
 
@@ -113,7 +98,6 @@ class BMIL(BC):
         symmetry = seen.restrict(p.symmetry)
         self.models: list[BackwardsModel] = []
         self.forward: list[ForwardModel] = []
-        transitions = transitions_of(training)
         self.unseen = unseen_of(p.unseen, training.state_names)
         for k in range(p.ensemble):
             model = BackwardsModel(
@@ -121,12 +105,11 @@ class BMIL(BC):
             )
             forward = ForwardModel(seen, symmetry, p.mode, p.model_width, p.model_depth)
             for kind, one in (("backwards", model), ("forward", forward)):
-                one.fit_normaliser(transitions[0], transitions[2])
+                one.fit_normaliser(self.transitions[0], self.transitions[2])
                 self.modules[f"{kind}_{k}"] = one.to(device)
             self.models.append(model)
             self.forward.append(forward)
         self.moves = Augmentation(seen.restrict(p.symmetry if p.augment else "none"))
-        self.traced = Batches(training, self.network, parameters, device)
         self.keep = self._filters()
 
     @property
@@ -173,7 +156,7 @@ class BMIL(BC):
 
     def _drawn(self, rng: np.random.Generator, rows: int) -> tuple[np.ndarray, ...]:
         """Transitions, moved by random elements where the recipe says so."""
-        state, action, after = transitions_of(self.training)
+        state, action, after = self.transitions
         rows_ = rng.integers(len(state), size=rows)
         g = self.moves.elements[rng.integers(len(self.moves.elements), size=rows)]
         before, done, _ = self.moves.moved(g, state[rows_], action[rows_])
@@ -217,25 +200,18 @@ class BMIL(BC):
             self.memory[f"trace_{name}"] = getattr(traces, name)
 
     def _batch(self, rng: np.random.Generator) -> Batch:
-        """Demonstrated and imagined ticks."""
-        p, found = self.parameters, len(self.memory["trace_state"])
-        own = p.batch if not found else max(1, round(p.demonstration_share * p.batch))
-        batch = self.batches.draw(rng, own)
-        if own == p.batch:
-            return batch
-        rows = rng.integers(found, size=p.batch - own)
-        state = self.memory["trace_state"][rows]
-        action = self.memory["trace_action"][rows][:, None]
-        there = np.ones((len(rows), 1), bool)
-        return joined(batch, self.traced.batch(state, action, there, {}, rng))
+        """Demonstrated ticks, and ticks of the traces where any were believed."""
+        found = len(self.memory["trace_state"])
+        if not found:
+            return self.batches.draw(rng)
+
+        def imagined(rows: int) -> tuple[np.ndarray, np.ndarray]:
+            chosen = rng.integers(found, size=rows)
+            return self.memory["trace_state"][chosen], self.memory["trace_action"][chosen]
+
+        return self.mixed(rng, imagined)
 
 
 def unseen_of(words: Sequence[str], names: Sequence[str]) -> list[int]:
     """Where coordinates stand whose names have one of the words in them."""
     return [i for i, name in enumerate(names) if any(word in name for word in words)]
-
-
-def transitions_of(data: Demonstrations) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """States, what was done in them, and next states, where the last was recorded."""
-    rows = data.has_next
-    return data.state[rows], data.executed[rows], data.next_state[rows]

@@ -10,16 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from ..policies.features import StateFeatures
-from ..policies.network import Batch
-from .batches import Batches, joined
-from .bc import BC
-from .bmil import transitions_of
+from ..policies.size import check_counts
 from .demonstrations import Demonstrations
 from .forward_model import ForwardModel
-from .method import Method
+from .imagined import StateCloning
 
 
-class VINS(BC):
+class VINS(StateCloning):
     """Behaviour cloning that leads back to where values are high.
 
     Luo, Xu and Ma, "Learning Self-Correctable Policies and Value Functions from Demonstrations with
@@ -34,7 +31,7 @@ class VINS(BC):
     """
 
     @dataclass(frozen=True)
-    class Parameters(Method.Parameters):
+    class Parameters(StateCloning.Parameters):
         """Parameters of VINS."""
 
         perturbation: float = 0.1
@@ -46,26 +43,17 @@ class VINS(BC):
         """Actions that are tried in a state."""
         reach: float = 0.1
         """Their standard deviation around the policy's action, in units of its limits."""
-        demonstration_share: float = 0.5
-        """Share of a batch that is of the demonstrations; the rest are corrections."""
         correct_from: float = 0.25
         """Share of the training after which corrections are imitated."""
-        model_width: int = 128
-        """Hidden channels of value and dynamics."""
-        model_learning_rate: float = 1e-3
-        """Of Adam, for value and dynamics."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            if self.images:
-                raise ValueError("images: values and dynamics are of states")
-            if self.chunk != 1:
-                raise ValueError("chunk: one action a state is corrected; leave it at 1")
+            check_counts(candidates=self.candidates)
             if self.candidates < 2:
                 raise ValueError(f"candidates: {self.candidates} must be at least 2")
-            if not 0.0 < self.demonstration_share <= 1.0:
-                said = f"{self.demonstration_share} must be above 0 and at most 1"
-                raise ValueError(f"demonstration_share: {said}")
+            for name in ("perturbation", "negative", "reach"):
+                if getattr(self, name) < 0:
+                    raise ValueError(f"{name}: {getattr(self, name)} must not be negative")
 
     def __init__(
         self,
@@ -78,7 +66,6 @@ class VINS(BC):
         p, seen = parameters, self.network.seen
         alone = seen.restrict("none")
         self.dynamics = ForwardModel(seen, alone, "free", p.model_width, 2)
-        self.transitions = transitions_of(training)
         self.dynamics.fit_normaliser(self.transitions[0], self.transitions[2])
         self.value = Value(StateFeatures(seen, alone), p.model_width)
         self.value.features.fit(training.state)
@@ -86,7 +73,6 @@ class VINS(BC):
             self.modules[name] = module.to(device)
         both = [*self.dynamics.parameters(), *self.value.parameters()]
         self.optimizers["models"] = torch.optim.AdamW(both, p.model_learning_rate, fused=True)
-        self.corrections = Batches(training, self.network, parameters, device)
         lengths = np.bincount(training.episode)
         last = np.cumsum(lengths) - 1
         to_go = last[training.episode] - np.arange(len(training))
@@ -96,12 +82,10 @@ class VINS(BC):
         """One batch for value and dynamics, and one for the policy."""
         p = self.parameters
         figures = self._fit_models(rng)
-        own = p.batch
-        if step >= p.correct_from * p.steps:
-            own = max(1, round(p.demonstration_share * p.batch))
-        batch = self.batches.draw(rng, own)
-        if own < p.batch:
-            batch = joined(batch, self._corrected(p.batch - own, rng))
+        if step < p.correct_from * p.steps:
+            batch = self.batches.draw(rng)
+        else:
+            batch = self.mixed(rng, lambda rows: self._corrected(rows, rng))
         return self.fit.update(batch) | figures
 
     def _fit_models(self, rng: np.random.Generator) -> dict[str, float]:
@@ -126,7 +110,7 @@ class VINS(BC):
         return state + self.batches.spread * draws, np.sqrt(np.mean(draws**2, axis=1))
 
     @torch.no_grad()
-    def _corrected(self, rows: int, rng: np.random.Generator) -> Batch:
+    def _corrected(self, rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Perturbed states with the best of the actions around the policy's own."""
         p, data = self.parameters, self.training
         state, _ = self._beside(data.state[rng.integers(len(data), size=rows)], rng)
@@ -139,9 +123,7 @@ class VINS(BC):
         tried = data.task.limits.project(tried.reshape(-1, now.shape[-1]))
         after = self.dynamics.next_state(np.repeat(state, p.candidates, axis=0), tried)
         best = self.value(self._tensor(after)).view(rows, -1).argmax(1).cpu().numpy()
-        chosen = tried.reshape(rows, p.candidates, -1)[np.arange(rows), best]
-        there = np.ones((rows, 1), bool)
-        return self.corrections.batch(state, chosen[:, None], there, {}, rng)
+        return state, tried.reshape(rows, p.candidates, -1)[np.arange(rows), best]
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array).float().to(self.device)

@@ -5,7 +5,8 @@ import pytest
 from made_demonstrations import demonstrations
 from test_training import assert_equal, outcome, run
 
-from covary.control.imitation.bmil import BMIL, transitions_of
+from covary.control.imitation.bmil import BMIL
+from covary.control.imitation.imagined import transitions_of
 from covary.control.imitation.recipe import Recipe, find_recipe, read_recipe
 from covary.control.imitation.training import Training
 from covary.control.imitation.vins import VINS
