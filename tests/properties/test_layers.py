@@ -37,7 +37,7 @@ GROUPS = ("C2", "C4", "C8", "D1", "D4", "D8", "swap")
 FIRST = [pytest.param(g, marks=[] if g in ("D4", "swap") else pytest.mark.slow) for g in GROUPS]
 """Two of them by default, all in `make test-all`."""
 
-STEPS, SIDE = 50, 6
+STEPS, SIDE = 200, 6
 
 
 def mixed(g):

@@ -19,7 +19,7 @@ GYM = ("FetchPickAndPlace-v4", "PointMaze_UMaze-v3", "Reacher-v5", "InvertedPend
 TOLERANCE = 1e-5
 TRAINED = {"flow": 1e-4}
 """After training, where rounding is carried through eight steps of a velocity that grew large."""
-STEPS = 80
+STEPS = 200
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,7 +1,6 @@
 """Faults, injected into real processes: the plant is safe in time, and goes on when they are over.
 
-By default each fault once, into the planner, but for a freeze of ten seconds. The matrix of faults
-and nodes is slow.
+By default each fault once, into the planner. The matrix of faults and nodes is slow.
 """
 
 import os
@@ -98,7 +97,6 @@ def test_faults_of_the_planner(trial):
     assert log.count("the planner's is not finite") <= 1 + log.count("plans again")
 
 
-@SLOW
 def test_a_planner_that_is_frozen_for_ten_seconds(trial):
     here = trial(*REALTIME, planner=PATIENT)
     here.reach(1.0)

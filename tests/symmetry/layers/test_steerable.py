@@ -56,7 +56,7 @@ def error(layer, inside, x):
     return max(errors)
 
 
-def trained(layer, x, steps=60):
+def trained(layer, x, steps=200):
     """The layer after so many steps towards outputs that no symmetry relates."""
     target = torch.randn_like(layer(x))
     optimizer = torch.optim.Adam(layer.parameters(), 1e-2)
