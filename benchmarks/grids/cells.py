@@ -1,5 +1,6 @@
 """Cells of a grid: made beside each other, kept as JSON, not made again."""
 
+import argparse
 import json
 import multiprocessing
 import os
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import yaml
 
@@ -26,6 +27,50 @@ class Cell(Protocol):
 
 
 C = TypeVar("C", bound=Cell)
+
+
+def command_line(about: str, folder: str, hours: float) -> argparse.ArgumentParser:
+    """What every grid can be told.
+
+    Args:
+        about: Its docstring; the first line is shown.
+        folder: Where results are kept, below runs/results.
+        hours: Of one core, unless told otherwise.
+    """
+    parser = argparse.ArgumentParser(description=about.partition("\n")[0])
+    parser.add_argument("--folder", type=Path, default=Path("runs/results") / folder)
+    parser.add_argument("--hours", type=float, default=hours, help="of one core, for all of it")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="a few small policies: does it run?")
+    return parser
+
+
+def tell(report: dict, table: str | None = None) -> None:
+    """Print a report as JSON; with a table that one first, and the points not again."""
+    if table is not None:
+        print(table)
+        report = {**report, "points": None}
+    print(json.dumps(report, indent=1))
+
+
+def trained(recipe: str, settings: dict[str, Any], demonstrations: Any) -> Any:
+    """Train a policy in this process; its card.
+
+    Args:
+        recipe: One of ours, by name.
+        settings: Its parameters, ``data`` and ``out`` among them.
+        demonstrations: What is learned from: `data`, or a part of it.
+    """
+    from covary.control.imitation.policy_folder import write_policy
+    from covary.control.imitation.recipe import find_recipe, read_recipe
+    from covary.control.imitation.training import Training
+    from covary.nodes.launching.launch_file import read_assignments
+
+    words = [f"{name}:={json.dumps(value, default=str)}" for name, value in settings.items()]
+    training = Training(read_recipe(find_recipe(recipe), read_assignments(words)), demonstrations)
+    for _ in training.moments():
+        pass
+    return write_policy(training)
 
 
 def say(text: str) -> None:

@@ -152,10 +152,6 @@ def trained(cell: Cell, folder: Path, out: Path):
     two here, and they are of the demonstrations, so they say nothing of states beside them.
     """
     from covary.control.imitation.demonstrations import read_demonstrations
-    from covary.control.imitation.policy_folder import write_policy
-    from covary.control.imitation.recipe import find_recipe, read_recipe
-    from covary.control.imitation.training import Training
-    from covary.nodes.launching.launch_file import read_assignments
 
     way, sizes, n = WAYS[cell.way], cell.sizes, cell.demonstrations
     data = dataset_of(cell.task, way.noisy, folder)
@@ -163,13 +159,7 @@ def trained(cell: Cell, folder: Path, out: Path):
     own = every.of(range(cell.seed * n, (cell.seed + 1) * n))
     settings = {"data": data, "out": out, "seed": cell.seed, "width": sizes.width, "device": "cpu"}
     settings |= {"steps": sizes.steps, "batch": sizes.batch, "validate_every": sizes.steps}
-    settings |= {**way.settings, **dict(cell.tuned)}
-    words = [f"{name}:={json.dumps(value, default=str)}" for name, value in settings.items()]
-    recipe = read_recipe(find_recipe(way.recipe), read_assignments(words))
-    training = Training(recipe, own)
-    for _ in training.moments():
-        pass
-    return write_policy(training)
+    return cells.trained(way.recipe, {**settings, **way.settings, **dict(cell.tuned)}, own)
 
 
 class Grid:
@@ -180,7 +170,7 @@ class Grid:
     """
 
     def __init__(self, asked: argparse.Namespace) -> None:
-        self.asked, self.folder = asked, Path(asked.folder)
+        self.asked, self.folder = asked, asked.folder
         self.sizes, self.tasks, self.seeds = Sizes(), TASKS, SEEDS
         self.trials = len(RATES)
         if asked.quick:
@@ -315,11 +305,7 @@ def table(points: Sequence[dict], cuts: Sequence[str]) -> str:
 
 def main() -> None:
     """Run the grid, or what of it fits."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--folder", default="runs/results/bmil")
-    parser.add_argument("--hours", type=float, default=2.5, help="of one core, for all of it")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="a few small policies: does it run?")
+    parser = cells.command_line(__doc__, "bmil", 2.5)
     parser.add_argument("--table", action="store_true", help="Markdown instead of JSON")
     asked = parser.parse_args()
     grid = Grid(asked)
@@ -335,11 +321,7 @@ def main() -> None:
         "not_run": grid.cuts,
         "points": points,
     }
-    if asked.table:
-        print(table(points, grid.cuts))
-        print(json.dumps({**report, "points": None}, indent=1))
-    else:
-        print(json.dumps(report, indent=1))
+    cells.tell(report, table(points, grid.cuts) if asked.table else None)
 
 
 if __name__ == "__main__":

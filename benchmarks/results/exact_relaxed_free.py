@@ -156,11 +156,7 @@ def made(cell: Cell, folder: Path) -> dict:
 def trained(cell: Cell, data: Path, out: Path):
     """Train a policy into a folder; its card."""
     from covary.control.imitation.demonstrations import read_demonstrations
-    from covary.control.imitation.policy_folder import write_policy
-    from covary.control.imitation.recipe import find_recipe, read_recipe
-    from covary.control.imitation.training import Training
     from covary.control.policies.network import Architecture, PolicyNetwork, width_for
-    from covary.nodes.launching.launch_file import read_assignments
     from covary.sim.dials import first_moved
 
     sizes, way = cell.sizes, WAYS[cell.way]
@@ -177,11 +173,7 @@ def trained(cell: Cell, data: Path, out: Path):
     settings = {"data": data, "out": out, "seed": cell.seed, "width": width, **way}
     settings |= {"steps": sizes.steps, "batch": sizes.batch, "device": "cpu", **dict(cell.tuned)}
     settings["validate_every"] = max(sizes.steps // 10, 1)
-    words = [f"{name}:={json.dumps(value, default=str)}" for name, value in settings.items()]
-    training = Training(read_recipe(find_recipe("bc"), read_assignments(words)), demonstrations)
-    for _ in training.moments():
-        pass
-    return write_policy(training)
+    return cells.trained("bc", settings, demonstrations)
 
 
 # All of them.
@@ -195,8 +187,7 @@ class Grid:
     """
 
     def __init__(self, asked: argparse.Namespace) -> None:
-        self.asked, self.folder = asked, Path(asked.folder)
-        (self.folder / "cells").mkdir(parents=True, exist_ok=True)
+        self.asked, self.folder = asked, asked.folder
         self.sizes = Sizes()
         self.tasks, self.dials, self.demonstrations = TASKS, DIALS, DEMONSTRATIONS
         self.seeds, self.trials = SEEDS, TRIALS
@@ -392,11 +383,7 @@ def table(points: Sequence[dict], demonstrations: Sequence[int]) -> str:
 
 def main() -> None:
     """Run the grid, or what of it fits."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--folder", default="runs/results/exact_relaxed_free")
-    parser.add_argument("--hours", type=float, default=2.5, help="of one core, for all of it")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="a few small policies: does it run?")
+    parser = cells.command_line(__doc__, "exact_relaxed_free", 2.5)
     parser.add_argument("--table", action="store_true", help="Markdown instead of JSON")
     asked = parser.parse_args()
     grid = Grid(asked)
@@ -413,11 +400,7 @@ def main() -> None:
         "points": points,
         "needed": needed(points),
     }
-    if asked.table:
-        print(table(points, grid.demonstrations))
-        print(json.dumps({**report, "points": None}, indent=1))
-    else:
-        print(json.dumps(report, indent=1))
+    cells.tell(report, table(points, grid.demonstrations) if asked.table else None)
 
 
 if __name__ == "__main__":

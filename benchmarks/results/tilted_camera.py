@@ -17,7 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-COVARY = (sys.executable, "-P", "-m", "covary.commands.main")
+from covary.benchmarks.grids import cells
+
 TASKS = ("block_push", "block_pick")
 ELEVATIONS = (45, 90, 15)
 """Degrees of the camera above the table."""
@@ -56,7 +57,7 @@ def dials(at: dict) -> dict[str, float]:
 
 def run(*words: str) -> None:
     """One command of covary, quietly unless it fails."""
-    done = subprocess.run((*COVARY, *words), capture_output=True, text=True)
+    done = subprocess.run((*cells.COVARY, *words), capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"covary {' '.join(words)}\n{done.stdout}{done.stderr}")
 
@@ -103,8 +104,8 @@ class Results:
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         name = f"{task}-{at['elevation']}-{at['mirrored']:g}-{at['demonstrations']}-{way}-{seed}"
         kept = self.folder / "cells" / f"{name}-{digest}.json"
-        if kept.exists():
-            return json.loads(kept.read_text())
+        if (known := cells.kept(kept)) is not None:
+            return known
         data, before, begin = self.data(task, at), os.times(), time.monotonic()
         policy = self.folder / "policies" / kept.stem
         settings = {
@@ -134,9 +135,7 @@ class Results:
             "evaluate_s": round(time.monotonic() - begin - trained, 1),
             "cpu_s": round(sum(after[2:4]) - sum(before[2:4]), 1),
         }
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(result))
-        return result
+        return cells.keep(kept, result)
 
     def tuned(self, task: str, way: str) -> float:
         """The learning rate with the most successes at the first point, on starts of its own."""
@@ -149,20 +148,16 @@ class Results:
         return sum(os.times()[2:4]) - sum(self.begin[2:4])
 
 
-def summed(cells: list[dict]) -> dict:
+def summed(found: list[dict]) -> dict:
     """One row of the table: a way at a point, over its seeds."""
-    from covary.commands.intervals import of_mean, wilson
-
-    episodes = sum(cell["episodes"] for cell in cells)
-    successes = sum(cell["successes"] for cell in cells)
-    rates = [cell["successes"] / cell["episodes"] for cell in cells]
-    low, high = wilson(successes, episodes)
-    over = of_mean(rates) or [low, high]  # policies of one way differ: the wider one counts
+    episodes = sum(cell["episodes"] for cell in found)
+    successes = sum(cell["successes"] for cell in found)
+    rates = [cell["successes"] / cell["episodes"] for cell in found]
     keys = ("task", "elevation", "mirrored", "demonstrations", "way", "rate", "parameters")
     return {
-        **{key: cells[0][key] for key in keys},
+        **{key: found[0][key] for key in keys},
         "success_rate": round(successes / episodes, 4),
-        "interval": [round(max(0.0, min(low, over[0])), 4), round(min(1.0, max(high, over[1])), 4)],
+        "interval": cells.interval(successes, episodes, rates),
         "by_seed": rates,
         "episodes": episodes,
     }
@@ -199,11 +194,11 @@ def main() -> None:
         for way in WAYS:
             if (task, way) not in rates:
                 rates[task, way] = results.tuned(task, way)
-            cells = [
+            made = [
                 results.cell(task, one, way, rates[task, way], seed, EVALUATION)
                 for seed in range(seeds)
             ]
-            rows.append(summed(cells))
+            rows.append(summed(made))
             print(f"{task} {one} {way}: {100 * rows[-1]['success_rate']:.0f} %", file=sys.stderr)
         left = (time.monotonic() - begin) / (number + 1) * (len(chosen) - number - 1) / 60
         print(f"{number + 1}/{len(chosen)} points, {left:.0f} min left", file=sys.stderr)
@@ -212,7 +207,7 @@ def main() -> None:
         **{"trials_a_way": len(RATES), "core_hours": round(results.spent() / 3600, 2)},
         **{"not_run": not_run, "rows": rows},
     }
-    print(json.dumps(report, indent=1))
+    cells.tell(report)
 
 
 if __name__ == "__main__":

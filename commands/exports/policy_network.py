@@ -55,6 +55,8 @@ def export_network(folder: Path, out: Path | None) -> Exported:
     card = read_card(folder)
     if out is not None and out.exists():
         raise ExportError(f"{out} is there already; name another one, or remove it")
+    if out is not None and not out.absolute().parent.is_dir():
+        raise ExportError(f"{out}: there is no folder {out.parent}")
     task = named_task(card.task, card.task_options, "a policy's card")
     check_fit(card, task)
     made = not (folder / NETWORK).is_file()

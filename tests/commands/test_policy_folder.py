@@ -92,6 +92,7 @@ def test_what_cannot_be_exported_is_one_line(policy, tmp_path):
         (policy, "--out", "x"): "say --onnx",
         (policy, "--lerobot", "x"): "is a policy; --lerobot is for datasets: say --onnx",
         (policy, "--onnx", "--out", tmp_path / "taken"): "is there already",
+        (policy, "--onnx", "--out", tmp_path / "nowhere" / "x.onnx"): "there is no folder",
         (policy, "--onnx", "--robomimic", "x"): "--robomimic is for datasets",
         (tmp_path, "--out", "x"): "--out is for a policy's network: say --onnx",
     }
