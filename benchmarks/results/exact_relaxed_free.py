@@ -146,6 +146,7 @@ def made(cell: Cell, folder: Path) -> dict:
         "parameters": card.parameters,
         "width": card.recipe["width"],
         "drift": max([v for k, v in card.equivariance.items() if k.startswith("drift")] or [0.0]),
+        "validation_loss": card.metrics["validation_loss"],
         "updates_per_s": card.metrics["updates_per_s"],
         "cpu_s": round(time.process_time() - begin, 2),
     }
