@@ -52,8 +52,8 @@ class Sizes:
     steps: int = 600
     batch: int = 64
     width: int = 128
-    chunk: int = 4
-    execute: int = 2
+    chunk: int = 8
+    execute: int = 4
     episodes: int = 40
     """On which it is judged."""
 
