@@ -9,8 +9,8 @@ lost is printed as "not run". JSON on stdout, how far it is on stderr; `--table`
 Experts are told of no dial, and ours are as symmetric as their tasks: what they do is the same
 symmetric function of the state in every world, so tilted gravity changes which states are seen and
 no label. With the one-sided gain the demonstrator is one that knows it: what it does is the
-expert's action with the stronger direction divided by its gain, which makes its motion that of the
-even world, and its actions no symmetric function any more. So the demonstrations are those of the
+expert's action with the changed direction divided by its gain (within the limits), which makes its
+motion that of the even world, and its actions no symmetric function any more. So the demonstrations are those of the
 even world, relabelled. All have noise on what is executed (DART), without which success hangs on
 whether a policy finds back, and not on how much it has understood.
 """
@@ -32,12 +32,13 @@ TASKS = ("push", "block_push", "block_pick")
 DEMONSTRATIONS = (10, 30, 100, 300)
 DIALS = (
     {},
-    {"actuator_gain": 1.0},
+    {"actuator_gain": -0.8},
     {"gravity_tilt": 20.0},
-    {"actuator_gain": 0.3},
+    {"actuator_gain": 1.0},
     {"gravity_tilt": 5.0},
 )
-"""None, then large ones of both kinds, then small ones; the last are lost first."""
+"""None, then large ones of both kinds, then small ones; the last are lost first. A gain of 1 makes
+a motion twice another, one of -0.8 makes it a fifth."""
 GAIN = "actuator_gain"
 LEAST_DIALS = 3
 """So many dial values are kept for as long as there are tasks that can be left out instead."""
@@ -166,6 +167,7 @@ def trained(cell: Cell, data: Path, out: Path):
     if gain := dict(cell.dials).get(GAIN):
         action, k = demonstrations.action.copy(), first_moved(task.symmetry, "action")
         action[action[:, k] > 0.0, k] /= 1.0 + gain
+        action = task.limits.project(action)
         demonstrations = dataclasses.replace(demonstrations, action=action)
     exact = Architecture(width=sizes.width)
     wanted = PolicyNetwork(task, names, {}, exact).parameter_count
