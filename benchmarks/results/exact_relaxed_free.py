@@ -10,9 +10,9 @@ Experts are told of no dial, and ours are as symmetric as their tasks: what they
 symmetric function of the state in every world, so tilted gravity changes which states are seen and
 no label. With the one-sided gain the demonstrator is one that knows it: what it does is the
 expert's action with the changed direction divided by its gain (within the limits), which makes its
-motion that of the even world, and its actions no symmetric function any more. So the demonstrations are those of the
-even world, relabelled. All have noise on what is executed (DART), without which success hangs on
-whether a policy finds back, and not on how much it has understood.
+motion that of the even world, and its actions no symmetric function any more. So the demonstrations
+are those of the even world, relabelled. All have noise on what is executed (DART), without which
+success hangs on whether a policy finds back, and not on how much it has understood.
 """
 
 import argparse
