@@ -30,7 +30,9 @@ WAYS = {
     "equivariant": {"mode": "exact"},
     "cnn+augmentation": {"mode": "free", "augment": True},
     "cnn": {"mode": "free"},
+    "small cnn+augmentation": {"mode": "free", "augment": True, "width": 48, "image_maps": 8},
 }
+"""Of equal width all but the last, which has as many parameters as the first."""
 SEEDS = 5
 RATES = (1e-3, 3e-3)
 """What each way is tuned over, at the first point of its task."""

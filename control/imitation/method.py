@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..policies.size import check_size
+from ..policies.size import check_counts, check_size
 from .demonstrations import Demonstrations
 
 if TYPE_CHECKING:
@@ -73,6 +73,9 @@ class Method(ABC):
         """Actions in each answer."""
         execute: int = 1
         """How many of them are executed before it is asked again."""
+        image_maps: int = 32
+        """Feature maps of an image's first convolutions, whatever the group; twice as many in the
+        last."""
         augment: bool = False
         """Whether every batch is moved by random elements of that symmetry; images by those that
         permute pixels."""
@@ -102,6 +105,7 @@ class Method(ABC):
                 if getattr(self, name) < 1:
                     raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
             check_size(self.width, self.depth, self.chunk, self.banks)
+            check_counts(image_maps=self.image_maps)
             if self.batch > LARGEST_BATCH:
                 raise ValueError(f"batch: {self.batch} must be at most {LARGEST_BATCH}")
             if self.execute > self.chunk:

@@ -17,8 +17,6 @@ from ...symmetry.layers.linear import Linear, Mode
 from ...symmetry.layers.representation import regular, trivial_of
 from ...symmetry.pixels import Frame, PixelError
 
-CHANNELS = (32, 32, 64)
-"""Of the feature maps, whatever the group: of the first, of those that halve, of the last."""
 SMALLEST, LARGEST = 6, 16
 """Pixels on a side of the last feature map."""
 
@@ -40,6 +38,8 @@ class ImageEncoder(nn.Module):
         mode: ``exact``, ``relaxed`` or ``free``.
         banks: Of the relaxed mode.
         frame: ``world``, or ``hand`` for an image that goes with the gripper.
+        maps: Feature maps of the first convolutions, whatever the group; the last has twice as
+            many.
 
     Raises:
         PixelError: The group holds more than quarter turns and mirrors, or images of this size
@@ -59,6 +59,7 @@ class ImageEncoder(nn.Module):
         mode: Mode = "exact",
         banks: int = 2,
         frame: Frame = "world",
+        maps: int = 32,
     ) -> None:
         super().__init__()
         if width % group.order:
@@ -70,7 +71,7 @@ class ImageEncoder(nn.Module):
         self.convolutions = nn.ModuleList()
         inside = trivial_of(group, channels)
         for stage in range(halvings + 1):
-            wanted = CHANNELS[min(stage, 1) if stage < halvings else 2]
+            wanted = maps if stage < halvings else 2 * maps
             outside = regular(group, max(1, wanted // group.order))
             kernel, stride, padding = (3, 1, 1)
             if stage < halvings:

@@ -26,7 +26,7 @@ from .features import StateFeatures
 from .heads import HEADS, HeadName
 from .image_encoder import ImageEncoder
 from .seen import seen
-from .size import check_size
+from .size import check_counts, check_size
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,12 @@ class Architecture:
     """Hidden layers."""
     chunk: int = 1
     """Actions in an answer."""
+    image_maps: int = 32
+    """Feature maps of an image's first convolutions, whatever the group."""
 
     def __post_init__(self) -> None:
         check_size(self.width, self.depth, self.chunk, self.banks)
+        check_counts(image_maps=self.image_maps)
 
     @classmethod
     def of(cls, parameters: Any) -> Architecture:
@@ -123,7 +126,9 @@ class PolicyNetwork(nn.Module):
                 raise ValueError(f"image {name!r}: it is {height} x {width} pixels, not square")
             frame = "hand" if name == IN_HAND else "world"
             self.encoders.append(
-                ImageEncoder(group, channels, height, hidden.width, a.mode, a.banks, frame)
+                ImageEncoder(
+                    group, channels, height, hidden.width, a.mode, a.banks, frame, a.image_maps
+                )
             )
             inside = inside + hidden
         self.layers = nn.ModuleList()

@@ -1,6 +1,6 @@
 """How large a network may be: what a slip of the finger asks for must not take all memory."""
 
-MOST = {"width": 16_384, "depth": 100, "chunk": 1_000, "banks": 64}
+MOST = {"width": 16_384, "depth": 100, "chunk": 1_000, "banks": 64, "image_maps": 1_024}
 MOST |= {"model_width": 4_096, "model_depth": 20, "ensemble": 64, "candidates": 4_096}
 """Of each number that a network's size is made of, and of models beside it."""
 LARGEST = 250_000_000
