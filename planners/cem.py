@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .sampling import Memory, SamplingPlanner
+from .weights import elite
 
 
 class CEM(SamplingPlanner):
@@ -46,15 +47,12 @@ class CEM(SamplingPlanner):
         self, memory: Memory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray
     ) -> Memory:
         """Mean of the elites' actions, and the spread of their noise about its own mean."""
-        ordered = np.sort(costs[np.isfinite(costs)])
-        # Whatever ties with the last elite is one too: a choice would hang on their order.
-        last = ordered[min(self.elites, len(ordered)) - 1]
-        elite = np.flatnonzero(costs <= last + 1e-12 * (1.0 + abs(last)))
-        variance = noise[elite].var(axis=0)  # (N, m)
+        best = elite(costs, self.elites)
+        variance = noise[best].var(axis=0)  # (N, m)
         for block in self.blocks:
             variance[:, block] = variance[:, block].mean(axis=1, keepdims=True)
         return replace(
             memory,
-            mean=actions[elite].mean(axis=0),
+            mean=actions[best].mean(axis=0),
             std=np.maximum(np.sqrt(variance), self.smallest_std),
         )

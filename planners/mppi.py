@@ -8,10 +8,12 @@ samples.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from .sampling import Memory, SamplingPlanner
+from .weights import elite, exponential, temperature_for, tsallis
 
 
 class MPPI(SamplingPlanner):
@@ -23,16 +25,45 @@ class MPPI(SamplingPlanner):
 
         temperature: float = 0.1
         """Lambda of the paper, in units of cost: small follows the best sample, large averages."""
+        effective_samples: float = 0.0
+        """Choose the temperature anew each time, so that the weights have this effective sample
+        size; 0: it stays."""
+        weights: Literal["exponential", "tsallis"] = "exponential"
+        """tsallis: weights that end, at temperature / (tsallis_order - 1) above the lowest cost."""
+        tsallis_order: float = 1.5
+        """r of Tsallis's divergence, above 1: at 2 weights fall linearly, towards 1 they are
+        exponentials."""
+        best_fraction: float = 1.0
+        """Share of the samples, the best, that have a weight at all: elite MPPI below 1."""
 
     def __init__(self, dynamics, symmetry="full", **parameters) -> None:
         super().__init__(dynamics, symmetry, **parameters)
-        if not self.parameters.temperature > 0:
-            raise ValueError(f"temperature: {self.parameters.temperature} must be positive")
+        p = self.parameters
+        if not p.temperature > 0:
+            raise ValueError(f"temperature: {p.temperature} must be positive")
+        if p.effective_samples and not 1 <= p.effective_samples <= p.samples:
+            said = f"{p.effective_samples} must be from 1 to samples ({p.samples}), or 0"
+            raise ValueError(f"effective_samples: {said}")
+        if not p.tsallis_order > 1:
+            raise ValueError(f"tsallis_order: {p.tsallis_order} must be above 1")
+        if not 0 < p.best_fraction <= 1:
+            raise ValueError(f"best_fraction: {p.best_fraction} must be in (0, 1]")
 
     def update(
         self, memory: Memory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray
     ) -> Memory:
         """The weighted mean of the samples' actions; the spread stays."""
-        weight = np.exp((costs.min() - costs) / self.parameters.temperature)  # (K,)
-        weight /= weight.sum()
-        return replace(memory, mean=np.einsum("k,khm->hm", weight, actions))
+        return replace(memory, mean=np.einsum("k,khm->hm", self.weight(costs), actions))
+
+    def weight(self, costs: np.ndarray) -> np.ndarray:
+        """How much each sample counts; they sum to 1. (K,)"""
+        p = self.parameters
+        if p.best_fraction < 1.0:
+            best = elite(costs, max(1, round(p.best_fraction * len(costs))))
+            costs = np.where(np.isin(np.arange(len(costs)), best), costs, np.inf)
+        temperature = p.temperature
+        if p.effective_samples:
+            temperature = temperature_for(costs, p.effective_samples)
+        if p.weights == "tsallis":
+            return tsallis(costs, temperature / (p.tsallis_order - 1.0), p.tsallis_order)
+        return exponential(costs, temperature)

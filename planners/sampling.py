@@ -1,6 +1,6 @@
 """The sampling planner: draw noise, close it under the group, roll out, update.
 
-Two hooks, `sample` and `update`, make an algorithm of it.
+`update` makes an algorithm of it; the other hooks have answers that most algorithms keep.
 
 The set of samples of one iteration is ``{mean + A(g) noise_i}`` over all base draws i and all g of
 the group: the *noise* is moved, not the whole action, since only then is the set for (gx, g mean)
@@ -18,10 +18,12 @@ import numpy as np
 from ..sim.dynamics import Dynamics
 from ..sim.limits import symmetry_clash
 from ..symmetry.declaration import Symmetry
+from .noise import antithetic, noise_law
 from .plan import Plan
 from .proposal import Proposer, proposal
 from .side import draw_side, on_side
 from .spline import spline
+from .weights import elite
 
 LARGEST_BUFFERS = 8 << 30
 """Most memory that a planner's samples may take: more is a slip of the keyboard, bytes."""
@@ -58,7 +60,7 @@ class Memory:
 
 
 class SamplingPlanner(ABC):
-    """What all sampling planners share; `update` is the algorithm, `sample` its noise.
+    """What all sampling planners share; `update` is the algorithm.
 
     Exactness: for every g there is an s that fixes state and memory such that
     ``plan(gx, g memory) = g s plan(x, memory)``; s is the identity unless the state lies on a
@@ -88,9 +90,23 @@ class SamplingPlanner(ABC):
         knots: int = 6
         """Noise values along the horizon, joined by the spline."""
         spline: str = "linear"
-        """How they are joined: zero, linear or cubic."""
+        """How they are joined: zero, linear, cubic, b_spline or kernel."""
+        kernel_width: float = 2.0
+        """Of the kernels of spline: kernel, in control periods."""
+        rate: bool = False
+        """Noise on the actions' rate: what it adds from knot to knot adds up along the horizon."""
         noise: float = 0.4
         """Standard deviation of the noise, as a fraction of the largest action."""
+        noise_law: str = "white"
+        """white, coloured, ornstein_uhlenbeck, log_normal, sobol or halton."""
+        colour: float = 1.0
+        """Exponent of coloured noise: 0 is white, 1 pink, 2 brown."""
+        correlation: float = 0.7
+        """Of neighbouring knots under ornstein_uhlenbeck."""
+        tail: float = 0.5
+        """How far the sizes of log_normal noise differ: deviation of their logarithm."""
+        antithetic: bool = False
+        """Draw noise in pairs of opposite sign."""
 
     def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
         if not hasattr(dynamics, "rollout"):
@@ -117,25 +133,32 @@ class SamplingPlanner(ABC):
                 f"samples: {p.samples} with a horizon of {p.horizon} need {needed / 2**30:.3g} "
                 f"GiB of memory; at most {LARGEST_BUFFERS >> 30}"
             )
-        self.spline = spline(p.spline, p.horizon, p.knots)
+        self.spline = spline(p.spline, p.horizon, p.knots, p.kernel_width)
         self._knot_steps = self.spline.steps(p.knots)  # (N,)
+        if p.rate:
+            self.spline = self.spline.integrated(p.knots)
         self.blocks = self.symmetry.blocks("action")
         self.elements = self.symmetry.distinct_actions()
         self._orbit = self.symmetry.orbit("action")[list(self.elements)]  # (E, m, m)
         self.proposer: Proposer | None = None
-        self._base = p.samples // len(self.elements)
-        if self._base == 0:
+        orbit = len(self.elements)
+        if p.samples - self.room < orbit:
+            beside = f" and {self.room} that are kept" if self.room else ""
             raise ValueError(
                 f"samples: {p.samples} is less than one orbit of {self.symmetry.group.name} "
-                f"({len(self.elements)} actions); use at least {len(self.elements)}"
+                f"({orbit} actions){beside}; use at least {orbit + self.room}"
             )
+        most = p.samples // orbit
+        law = (p.noise_law, p.knots, width, most, p.colour, p.correlation, p.tail)
+        self.law = antithetic(noise_law(*law)) if p.antithetic else noise_law(*law)
         self._integrals = 2 if self.task.action_interface == "effort" else 1
         self.initial_std = np.tile(p.noise * self._scale(), (p.knots, 1))  # (N, m)
         # Owned buffers, so that nothing large is allocated while planning. They carry nothing over.
-        self._noise = np.zeros((p.samples, p.knots, width))  # (K, N, m)
-        self._actions = np.empty((p.samples, p.horizon, width))  # (K, H, m)
-        self._scratch = np.empty_like(self._actions)
-        self._costs = np.empty((getattr(dynamics, "models", 1), p.samples))  # (M, K)
+        self._all_noise = np.zeros((p.samples, p.knots, width))  # (K, N, m)
+        self._all_actions = np.empty((p.samples, p.horizon, width))  # (K, H, m)
+        self._scratch = np.empty_like(self._all_actions)
+        self._all_costs = np.empty(getattr(dynamics, "models", 1) * p.samples)  # (M K,)
+        self._use(p.samples)
 
     def take_proposals(self, proposer: Proposer | None) -> None:
         """Let what somebody else would do be one of the samples; None: nobody.
@@ -146,17 +169,12 @@ class SamplingPlanner(ABC):
         Raises:
             ValueError: There are too few samples for one orbit and the proposal.
         """
-        samples, orbit = self.parameters.samples, len(self.elements)
-        base = (samples - (proposer is not None)) // orbit
-        if base == 0:
+        samples, taken = self.parameters.samples, self.room + (proposer is not None)
+        if samples - taken < len(self.elements):
             raise ValueError(f"samples: {samples} have no room for a proposal beside one orbit")
-        self.proposer, self._base = proposer, base
+        self.proposer = proposer
 
-    # The two hooks.
-
-    def sample(self, memory: Memory, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Base noise on the knots; the planner adds its orbit. (count, N, m)"""
-        return rng.standard_normal((count, *memory.std.shape)) * memory.std
+    # The algorithm.
 
     @abstractmethod
     def update(
@@ -172,6 +190,53 @@ class SamplingPlanner(ABC):
             actions: Its actions, within the limits. (K, H, m)
             costs: Its cost; finite or +inf, at least one finite. (K,)
         """
+
+    room: int = 0
+    """Samples that are no noise but what is `kept`, at most; they take none from an orbit."""
+
+    def kept(self, memory: Memory, iteration: int) -> list[np.ndarray]:
+        """What is tried beside the noise: action sequences that the memory knows, each (H, m).
+
+        They are within the limits.
+        """
+        return []
+
+    def scaled(self, memory: Memory, noise: np.ndarray) -> None:
+        """Give noise of variance 1, a set closed under the group, its spread, in place. (K, N, m)
+
+        The spread stands in the memory and goes with it under the group, so that the set stays
+        closed.
+        """
+        noise *= memory.std
+
+    def respread(self, memory: Memory) -> Memory:
+        """The memory with the spread that a plan begins with."""
+        return replace(memory, std=self.initial_std)
+
+    def chosen(self, memory: Memory) -> np.ndarray:
+        """What is planned, by what is known after the last iteration. (H, m)"""
+        return memory.mean
+
+    def population(self, iteration: int) -> int:
+        """How many samples an iteration of a plan has; at most `samples`."""
+        return self.parameters.samples
+
+    def moved_on(self, mean: np.ndarray, steps: float) -> np.ndarray:
+        """The mean `steps` control periods later, its last action repeated. (H, m)
+
+        Between whole steps it is the time average, which is what a held action does over one.
+        """
+        whole = int(np.floor(steps + 1e-6))
+        part = max(steps - whole, 0.0)
+        last = self.parameters.horizon - 1
+        index = np.minimum(np.arange(last + 1) + whole, last)
+        if part < 1e-6:
+            return mean[index]
+        return (1.0 - part) * mean[index] + part * mean[np.minimum(index + 1, last)]
+
+    def beside(self, memory: Memory, actions: np.ndarray) -> np.ndarray | float:
+        """What the algorithm charges beside the task's cost; invariant under the group. (K,)"""
+        return 0.0
 
     # The loop.
 
@@ -205,47 +270,62 @@ class SamplingPlanner(ABC):
         if not np.isfinite(state).all():
             worst = self.task.state_names[int(np.argmin(np.isfinite(state)))]
             raise ValueError(f"the state is not finite in {worst}")
-        memory = replace(self._shifted(memory, time), std=self.initial_std)
+        memory = self.respread(self._shifted(memory, time))
         fixing = self.symmetry.stabiliser(state=state)
         rng = np.random.Generator(np.random.Philox(key=[memory.seed, memory.draws]))
         proposed = None
         if self.proposer is not None:
             proposed = proposal(self.proposer, self.dynamics, state, self.parameters.horizon)
         lowest = np.inf
-        for _ in range(self.parameters.iterations):
-            self._draw(memory, rng)
+        for iteration in range(self.parameters.iterations):
+            self._use(self.population(iteration))
+            beside = self.kept(memory, iteration)
             if proposed is not None:
-                self._actions[-1] = proposed
-                self._noise[-1] = (proposed - memory.mean)[self._knot_steps]
+                beside.append(proposed)
+            self._draw(memory, rng, beside)
             self.dynamics.rollout(state, self._actions, self._costs, None)
             costs = self._costs.mean(axis=0)  # (K,)
             costs[~np.isfinite(costs)] = np.inf  # a rollout that blew up is the worst, never NaN
             lowest = float(costs.min())
             if lowest == np.inf:
                 break  # nothing to learn from: the shifted plan stands
+            costs += self.beside(memory, self._actions)
             memory = self._learned(memory, fixing, costs, float(time))
         memory = replace(memory, time=float(time), draws=memory.draws + 1)
-        return Plan(float(time), self.task.dt, memory.mean, lowest), memory
+        chosen = memory.mean if memory.side_time == time else self.chosen(memory)
+        actions = self.task.limits.project(chosen)
+        return Plan(float(time), self.task.dt, actions, lowest), memory
 
-    def _draw(self, memory: Memory, rng: np.random.Generator) -> None:
-        """Fill the buffers with the orbit of the base noise and the actions that follow from it.
+    def _use(self, samples: int) -> None:
+        """Take the first of the buffers' rows."""
+        self._noise, self._actions = self._all_noise[:samples], self._all_actions[:samples]
+        models = len(self._all_costs) // len(self._all_noise)
+        self._costs = self._all_costs[: models * samples].reshape(models, samples)
 
-        Rollouts left over when `samples` is no multiple of the orbit are the mean itself, which
-        every element that matters leaves in place.
+    def _draw(self, memory: Memory, rng: np.random.Generator, beside: list[np.ndarray]) -> None:
+        """Fill the buffers with the orbit of the noise and the actions that follow from it.
+
+        What is tried beside the noise comes last. Samples left over when there is no room for one
+        more orbit are the mean itself, which every element that matters leaves in place.
         """
-        base = self.sample(memory, rng, self._base)
         orbit = len(self.elements)
-        self._noise[self._base * orbit :] = 0.0
+        count = (len(self._noise) - len(beside)) // orbit
+        base = self.law(rng, count)  # (count, N, m)
+        self._noise[count * orbit :] = 0.0
         if orbit == 1:
-            self._noise[: self._base] = base
+            self._noise[:count] = base
         else:
-            closed = self._noise[: self._base * orbit].reshape(self._base, orbit, *base.shape[1:])
+            closed = self._noise[: count * orbit].reshape(count, orbit, *base.shape[1:])
             for i, row in enumerate(np.moveaxis(self._orbit, 1, 0)):  # (E, m)
                 terms = (base[:, None, :, j] * row[:, None, j] for j in range(base.shape[-1]))
                 closed[..., i] = sum(terms)
-        self.spline.expand(self._noise, self._actions, self._scratch)
+        self.scaled(memory, self._noise)
+        self.spline.expand(self._noise, self._actions, self._scratch[: len(self._noise)])
         self._actions += memory.mean
         self._actions[:] = self.task.limits.project(self._actions)
+        for row, actions in enumerate(reversed(beside), 1):  # within the limits as they are
+            self._actions[-row] = actions
+            self._noise[-row] = (actions - memory.mean)[self._knot_steps]
 
     def _learned(
         self, memory: Memory, fixing: tuple[int, ...], costs: np.ndarray, time: float
@@ -257,8 +337,9 @@ class SamplingPlanner(ABC):
             if not np.isfinite(costs[kept]).any():
                 kept = slice(None)
             if memory.side_time == time:  # drawn in this plan: an average could still undo it
-                best = self._actions[kept][np.argmin(costs[kept])]
-                return replace(memory, mean=best.copy())
+                # Of several that cost the same the mean: a choice would hang on their order.
+                best = self._actions[kept][elite(costs[kept], 1)].mean(axis=0)
+                return replace(memory, mean=best)
         else:
             key = (memory.seed, memory.draws)
             drawn = draw_side(self.symmetry, fixing, memory.mean, self._actions, costs, key)
@@ -267,25 +348,14 @@ class SamplingPlanner(ABC):
         return self.update(memory, self._noise[kept], self._actions[kept], costs[kept])
 
     def _shifted(self, memory: Memory, time: float) -> Memory:
-        """The mean moved ahead by the time that has passed; its last action is repeated.
-
-        Between whole steps it takes the time average, which is what a held action does over one.
-        """
+        """The memory moved ahead by the time that has passed; too old a one is forgotten."""
         if memory.draws == 0:
             return memory
         steps = (time - memory.time) / self.task.dt
         if not 0.0 <= steps < self.parameters.horizon:
             fresh = self.initial_memory(memory.seed)
             return replace(fresh, draws=memory.draws)
-        whole = int(np.floor(steps + 1e-6))
-        part = max(steps - whole, 0.0)
-        if part < 1e-6:
-            part = 0.0
-        index = np.minimum(np.arange(self.parameters.horizon) + whole, self.parameters.horizon - 1)
-        after = np.minimum(index + 1, self.parameters.horizon - 1)
-        mean = memory.mean[index]
-        if part:
-            mean = (1.0 - part) * mean + part * memory.mean[after]
+        mean = self.moved_on(memory.mean, steps)
         side = memory.side
         if time - memory.side_time >= self.parameters.horizon * self.task.dt:
             side = np.zeros_like(side)

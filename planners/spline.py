@@ -1,4 +1,4 @@
-"""Splines as fixed taps: each time step is a weighted sum of at most four knots."""
+"""Splines as fixed taps: each time step is a weighted sum of knots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Spline:
 
     Attributes:
         index: Which knots a step is made of. (H, taps) int
-        weight: With what weights; the weights of a step sum to 1. (H, taps)
+        weight: With what weights; those of a step sum to 1, but for ``kernel``. (H, taps)
     """
 
     index: np.ndarray
@@ -31,22 +31,36 @@ class Spline:
             scratch *= self.weight[:, tap, None]
             out += scratch
 
+    def integrated(self, knots: int) -> Spline:
+        """The sum of all steps so far, a knot's value being what is added from one to the next."""
+        weight = np.cumsum(self.matrix(knots), axis=0) * (knots / len(self.index))
+        return Spline(np.tile(np.arange(knots), (len(weight), 1)), weight)
+
     def steps(self, knots: int) -> np.ndarray:
         """For each of `knots` knots the step that hangs most on it. (N,) int"""
+        return self.matrix(knots).argmax(axis=0)
+
+
+    def matrix(self, knots: int) -> np.ndarray:
+        """The same as one matrix, of which each column is a knot's. (H, N)"""
         weight = np.zeros((len(self.index), knots))
         for tap in range(self.index.shape[1]):
             np.add.at(weight, (np.arange(len(weight)), self.index[:, tap]), self.weight[:, tap])
-        return weight.argmax(axis=0)
+        return weight
 
 
-def spline(kind: str, horizon: int, knots: int) -> Spline:
+def spline(kind: str, horizon: int, knots: int, kernel_width: float = 2.0) -> Spline:
     """A spline through `knots` values, evenly spaced over `horizon` steps.
 
     Args:
-        kind: ``zero`` (each knot held), ``linear``, or ``cubic`` (Catmull-Rom: continuous slope,
-            passes through the knots, may overshoot between them).
+        kind: ``zero`` (each knot held), ``linear``, ``cubic`` (Catmull-Rom: continuous slope,
+            passes through the knots, may overshoot between them), ``b_spline`` (uniform cubic
+            B-spline: continuous curvature, does not pass through the knots, never overshoots), or
+            ``kernel`` (interpolation by Gaussian kernels, as in KMPPI: passes through the knots,
+            and where those are far apart falls to zero between them).
         horizon: Number of steps, H.
         knots: Number of knots, N; at most H.
+        kernel_width: Of the Gaussian kernels, in steps.
 
     Raises:
         ValueError: Unknown kind, or numbers of knots and steps that do not fit.
@@ -58,6 +72,8 @@ def spline(kind: str, horizon: int, knots: int) -> Spline:
     if kind not in _KINDS:
         near = difflib.get_close_matches(str(kind), _KINDS, n=1) or list(_KINDS)
         raise ValueError(f"spline: {kind!r} is none; did you mean {' or '.join(near)}?")
+    if not (np.isfinite(kernel_width) and kernel_width > 0.0):
+        raise ValueError(f"kernel_width: {kernel_width} must be a positive number of steps")
     if kind == "zero" or knots == 1:
         index = (np.arange(horizon) * knots) // horizon
         return Spline(index[:, None], np.ones((horizon, 1)))
@@ -67,6 +83,22 @@ def spline(kind: str, horizon: int, knots: int) -> Spline:
     f = position - left
     if kind == "linear":
         return Spline(np.stack([left, left + 1], 1), np.stack([1.0 - f, f], 1))
+    if kind == "kernel":
+        weight = kernel_weights(np.arange(horizon), horizon, knots, kernel_width)
+        return Spline(np.tile(np.arange(knots), (horizon, 1)), weight)
+    index = np.clip(np.stack([left - 1, left, left + 1, left + 2], 1), 0, knots - 1)
+    if kind == "b_spline":
+        rest = 1.0 - f
+        weight = np.stack(
+            [
+                rest**3,
+                (3.0 * f - 6.0) * f * f + 4.0,
+                (3.0 * rest - 6.0) * rest * rest + 4.0,
+                f**3,
+            ],
+            1,
+        )
+        return Spline(index, weight / 6.0)
     weight = np.stack(
         [
             ((-0.5 * f + 1.0) * f - 0.5) * f,
@@ -76,8 +108,27 @@ def spline(kind: str, horizon: int, knots: int) -> Spline:
         ],
         1,
     )
-    index = np.clip(np.stack([left - 1, left, left + 1, left + 2], 1), 0, knots - 1)
     return Spline(index, weight)
 
 
-_KINDS = ("zero", "linear", "cubic")
+def kernel_weights(times: np.ndarray, horizon: int, knots: int, width: float) -> np.ndarray:
+    """Weights with which Gaussian kernels interpolate knots at times. (T,) -> (T, N)
+
+    As in KMPPI: k(t, t_j) K^-1, the knots t_j evenly over the horizon.
+
+    Args:
+        times: In steps from the start of the plan; what lies beyond the horizon falls to zero.
+        horizon: Steps, H.
+        knots: N.
+        width: Of a kernel, in steps.
+    """
+    centres = np.linspace(0.0, horizon - 1.0, knots)
+
+    def kernel(t: np.ndarray) -> np.ndarray:
+        return np.exp(-0.5 * ((t[:, None] - centres) / width) ** 2)
+
+    # Wide kernels are nearly alike: the ridge keeps the inverse finite.
+    return np.linalg.solve(kernel(centres) + 1e-9 * np.eye(knots), kernel(np.asarray(times)).T).T
+
+
+_KINDS = ("zero", "linear", "cubic", "b_spline", "kernel")

@@ -1,0 +1,133 @@
+"""Noise on the knots of a plan: independent, coloured, mean-reverting, heavy-tailed or even.
+
+Every law gives draws of variance 1 that treat the coordinates of an action alike, one array of them
+for one plan. What it correlates is time alone, so it commutes with every group action.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+
+import numpy as np
+
+Law = Callable[[np.random.Generator, int], np.ndarray]
+"""(random state, how many) -> draws of variance 1. (count, N, m)"""
+
+POOL = 64
+"""Low-discrepancy sets that are drawn beforehand; a plan takes one of them, with signs of its own.
+Drawing one anew costs more than the rollouts of a small task."""
+
+
+def noise_law(
+    kind: str,
+    knots: int,
+    width: int,
+    most: int,
+    colour: float = 1.0,
+    correlation: float = 0.7,
+    tail: float = 0.5,
+) -> Law:
+    """A law of noise.
+
+    Args:
+        kind: ``white``; ``coloured`` (power falls as frequency^-colour, Timmer and Koenig 1995, as
+            in iCEM); ``ornstein_uhlenbeck`` (each knot a share of the one before); ``log_normal``
+            (white, each knot of each sample as much larger as a log-normal factor says: Mohamed et
+            al., "Autonomous Navigation of AGVs in Unknown Cluttered Environments", 2022); ``sobol``
+            or ``halton`` (low-discrepancy points through the normal quantile).
+        knots: N.
+        width: Of an action, m.
+        most: Largest number of draws that will be asked for.
+        colour: Exponent of `coloured`: 0 is white, 1 pink, 2 brown.
+        correlation: Of neighbouring knots under `ornstein_uhlenbeck`, in [0, 1).
+        tail: Standard deviation of the logarithm of the factor of `log_normal`.
+
+    Raises:
+        ValueError: An unknown kind, or numbers out of their ranges.
+    """
+    if kind not in _KINDS:
+        near = difflib.get_close_matches(str(kind), _KINDS, n=1) or list(_KINDS)
+        raise ValueError(f"noise_law: {kind!r} is none; did you mean {' or '.join(near)}?")
+    if not 0.0 <= correlation < 1.0:
+        raise ValueError(f"correlation: {correlation} must be in [0, 1)")
+    if not (np.isfinite(colour) and np.isfinite(tail) and tail >= 0.0):
+        name, value = ("tail", tail) if np.isfinite(colour) else ("colour", colour)
+        raise ValueError(f"{name}: {value} must be a finite number, a tail not below 0")
+    if kind in ("sobol", "halton"):
+        return _even(kind, knots, width, most)
+    shape = (knots, width)
+    if kind == "log_normal":
+        # E[(z e^(s n))^2] = e^(2 s^2)
+        shrink = np.exp(-(tail**2))
+
+        def heavy(rng: np.random.Generator, count: int) -> np.ndarray:
+            factor = np.exp(tail * rng.standard_normal((count, knots, 1)))
+            return shrink * factor * rng.standard_normal((count, *shape))
+
+        return heavy
+    if kind == "white" or knots == 1:
+        return lambda rng, count: rng.standard_normal((count, *shape))
+    mixing = _coloured(knots, colour) if kind == "coloured" else _reverting(knots, correlation)
+
+    def mixed(rng: np.random.Generator, count: int) -> np.ndarray:
+        return np.einsum("nk,ckm->cnm", mixing, rng.standard_normal((count, mixing.shape[1], width)))
+
+    return mixed
+
+
+def antithetic(law: Law) -> Law:
+    """The same law in pairs z, -z; the last of an odd number stands alone."""
+
+    def paired(rng: np.random.Generator, count: int) -> np.ndarray:
+        half = law(rng, (count + 1) // 2)
+        return np.concatenate([half, -half[: count // 2]])
+
+    return paired
+
+
+def _coloured(knots: int, colour: float) -> np.ndarray:
+    """From white noise to coloured: a filter around a ring of twice the knots. (N, 2N)
+
+    The constant part has no frequency; it gets the power of the lowest that there is.
+    """
+    ring = 2 * knots
+    frequency = np.fft.rfftfreq(ring)
+    frequency[0] = frequency[1]
+    gain = frequency ** (-colour / 2.0)
+    response = np.fft.irfft(gain, ring)
+    response /= np.sqrt(np.sum(response**2))
+    return np.stack([np.roll(response, k) for k in range(knots)])
+
+
+def _reverting(knots: int, correlation: float) -> np.ndarray:
+    """From white noise to a stationary Ornstein-Uhlenbeck process, sampled at the knots. (N, N)"""
+    ages = np.subtract.outer(np.arange(knots), np.arange(knots))
+    mixing = np.where(ages >= 0, correlation ** np.maximum(ages, 0), 0.0)
+    mixing[:, 1:] *= np.sqrt(1.0 - correlation**2)
+    return mixing
+
+
+def _even(kind: str, knots: int, width: int, most: int) -> Law:
+    """Points that fill the cube evenly, scrambled, through the normal quantile."""
+    from scipy import special
+    from scipy.stats import qmc
+
+    size = knots * width
+    engine = qmc.Sobol if kind == "sobol" else qmc.Halton
+    if kind == "sobol" and size > qmc.Sobol.MAXDIM:
+        raise ValueError(f"knots: {knots} of {width} coordinates are too many for sobol")
+    rows = 1 << max(most - 1, 0).bit_length() if kind == "sobol" else most
+    pool = np.empty((POOL, most, knots, width))
+    for k in range(POOL):
+        points = engine(size, scramble=True, rng=np.random.default_rng(k)).random(rows)[:most]
+        pool[k] = special.ndtri(np.clip(points, 1e-9, 1.0 - 1e-9)).reshape(most, knots, width)
+
+    def even(rng: np.random.Generator, count: int) -> np.ndarray:
+        signs = rng.choice([-1.0, 1.0], size=(knots, width))
+        return pool[rng.integers(POOL), :count] * signs
+
+    return even
+
+
+_KINDS = ("white", "coloured", "ornstein_uhlenbeck", "log_normal", "sobol", "halton")

@@ -1,0 +1,39 @@
+"""SMPPI: MPPI whose noise is on the actions' rate, and whose plans are charged for being rough.
+
+Kim, Jang, Yoo, Kim and Kim, "Smooth Model Predictive Path Integral Control without Smoothing"
+(RA-L 2022): lifted control, u' being the derivative of u, and the cost Omega on its differences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .mppi import MPPI
+from .sampling import Memory
+
+
+class SMPPI(MPPI):
+    """Noise on the rate adds up to smooth actions; ``roughness |a_t - a_(t-1)|^2`` is a cost."""
+
+    @dataclass(frozen=True)
+    class Parameters(MPPI.Parameters):
+        """Parameters of SMPPI."""
+
+        rate: bool = True
+        """Noise on the actions' rate: what it adds from knot to knot adds up along the horizon."""
+        roughness: float = 1.0
+        """Cost of a change from one action to the next of the largest action's size."""
+
+    def __init__(self, dynamics, symmetry="full", **parameters) -> None:
+        super().__init__(dynamics, symmetry, **parameters)
+        if not self.parameters.roughness >= 0:
+            raise ValueError(f"roughness: {self.parameters.roughness} must not be negative")
+        self.largest = self._scale()  # (m,), equal where the group mixes
+
+    def beside(self, memory: Memory, actions: np.ndarray) -> np.ndarray:
+        """The roughness of each sample, the step from the action before the plan included. (K,)"""
+        unit = actions / self.largest
+        change = np.sum(np.square(np.diff(unit, axis=1)), axis=(1, 2))
+        return self.parameters.roughness * change
