@@ -50,6 +50,8 @@ class PlannerNode(Node):
         """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
         planner: dict[str, Any]
         """The algorithm's parameters, and `plugin`: a file of planners/, or my_file:MyClass."""
+        planner_options: dict[str, Any] = field(default_factory=dict)
+        """More of the algorithm's parameters; they stand above `planner` and `tuned`."""
         task_options: dict[str, str] = field(default_factory=dict)
         """What the task's class takes beside, such as robot; an empty text is not given."""
         ground_truth: bool = False
@@ -101,7 +103,17 @@ class PlannerNode(Node):
                 "tells: say ground_truth: true",
                 "ground_truth",
             )
-        planner = planner_of(task, p.planner, p.tuned, p.symmetry, p.model, p.friction_scale)
+        if "plugin" in p.planner_options:
+            text = "planner_options: which planner it is says planner, not plugin"
+            raise ParameterError(text, "planner_options.plugin")
+        block = {**p.planner, **p.planner_options}
+        try:
+            planner = planner_of(task, block, p.tuned, p.symmetry, p.model, p.friction_scale)
+        except ParameterError as error:
+            head, _, name = error.key.partition(".")
+            if head == "planner" and name in p.planner_options:
+                error.key = f"planner_options.{name}"
+            raise
         if p.proposal is not None:
             take_proposals(planner, build_proposer(p.proposal, task))
         return planner

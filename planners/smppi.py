@@ -22,7 +22,7 @@ class SMPPI(MPPI):
         """Parameters of SMPPI."""
 
         rate: bool = True
-        """Noise on the actions' rate: what it adds from knot to knot adds up along the horizon."""
+        """Noise on the actions' rate: it adds up along the horizon, to `noise` at its end."""
         roughness: float = 1.0
         """Cost of a change from one action to the next of the largest action's size."""
 

@@ -32,8 +32,11 @@ class Spline:
             out += scratch
 
     def integrated(self, knots: int) -> Spline:
-        """The sum of all steps so far, a knot's value being what is added from one to the next."""
-        weight = np.cumsum(self.matrix(knots), axis=0) * (knots / len(self.index))
+        """The sum of all steps so far, of such a size that independent knots of variance 1 add up
+        to variance 1 at the last step.
+        """
+        weight = np.cumsum(self.matrix(knots), axis=0)
+        weight /= np.sqrt(np.sum(weight[-1] ** 2))
         return Spline(np.tile(np.arange(knots), (len(weight), 1)), weight)
 
     def steps(self, knots: int) -> np.ndarray:

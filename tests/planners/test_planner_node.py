@@ -152,6 +152,20 @@ def test_an_outsiders_planner_fails_in_one_line(tmp_path, monkeypatch, body, mes
     assert "\n" not in str(caught.value)
 
 
+def test_options_stand_above_everything_else_and_are_named_when_they_are_wrong():
+    options = {"samples": 32, "noise_law": "sobol"}
+    planner = World(planner_options=options, tuned={"sampling": {"samples": 80}}).node.planner
+    assert planner.parameters.samples == 32 and planner.parameters.noise_law == "sobol"
+    for wrong, said in (
+        ({"noise_lav": "sobol"}, "noise_law"),
+        ({"noise_law": "sobl"}, "did you mean sobol"),
+        ({"plugin": "cem"}, "not plugin"),
+    ):
+        with pytest.raises(ParameterError, match=said) as raised:
+            World(planner_options=wrong)
+        assert raised.value.key.startswith("planner_options")
+
+
 def test_what_is_tuned_for_an_algorithm_reaches_it_and_its_children():
     tuned = {"mppi": {"temperature": 0.7}, "cem": {"elite_fraction": 0.3}}
     assert World(tuned=tuned).node.planner.parameters.temperature == 0.7

@@ -6,7 +6,7 @@ import pytest
 from covary.planners.cem import CEM
 from covary.planners.mppi import MPPI
 from covary.planners.plan import Plan
-from covary.planners.spline import spline
+from covary.planners.spline import kernel_weights, spline
 from covary.sim.limits import Ball, Box, Interval, Limits
 from covary.symmetry.declaration import Symmetry
 from covary.symmetry.group import group
@@ -60,6 +60,35 @@ def test_splines_keep_constants_and_straight_lines(kind, horizon, knots):
         line = np.linspace(0, 1, knots)[None, :, None] * np.ones((3, 1, 2))
         s.expand(line, out, scratch)
         np.testing.assert_allclose(out[0, :, 0], np.linspace(0, 1, horizon), atol=1e-14)
+
+
+@pytest.mark.parametrize(("horizon", "knots"), [(12, 5), (30, 30), (7, 2), (4, 1)])
+def test_b_splines_stay_between_their_knots(horizon, knots):
+    weight = spline("b_spline", horizon, knots).matrix(knots)
+    np.testing.assert_allclose(weight.sum(axis=1), 1.0, atol=1e-14)
+    assert weight.min() >= 0.0
+    if knots > 3:
+        values = np.random.default_rng(0).normal(size=knots)
+        fine = spline("b_spline", 400, knots).matrix(knots) @ values
+        assert np.abs(np.diff(fine, 3)).max() < 1e-3  # curvature without jumps
+
+
+@pytest.mark.parametrize(("horizon", "knots"), [(13, 5), (32, 4), (5, 5)])
+def test_kernels_pass_through_their_knots_and_move_on(horizon, knots):
+    values = np.random.default_rng(0).normal(size=(knots, 2))
+    centres = np.linspace(0.0, horizon - 1.0, knots)
+    there = kernel_weights(centres, horizon, knots, 2.0) @ values
+    np.testing.assert_allclose(there, values, atol=1e-6)
+    weight = spline("kernel", horizon, knots, 2.0).matrix(knots)
+    np.testing.assert_allclose(weight, kernel_weights(np.arange(horizon), horizon, knots, 2.0))
+    later = kernel_weights(np.arange(horizon) + 1.0, horizon, knots, 2.0)
+    np.testing.assert_allclose(later[:-1], weight[1:], atol=1e-12)
+
+
+def test_rates_add_up_to_the_noise_at_the_end():
+    weight = spline("linear", 20, 5).integrated(5).matrix(5)
+    assert np.sum(weight[-1] ** 2) == pytest.approx(1.0)
+    assert np.all(np.diff(weight, axis=0) >= 0.0)
 
 
 @pytest.mark.parametrize(
