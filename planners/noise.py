@@ -71,7 +71,9 @@ def noise_law(
     mixing = _coloured(knots, colour) if kind == "coloured" else _reverting(knots, correlation)
 
     def mixed(rng: np.random.Generator, count: int) -> np.ndarray:
-        return np.einsum("nk,ckm->cnm", mixing, rng.standard_normal((count, mixing.shape[1], width)))
+        return np.einsum(
+            "nk,ckm->cnm", mixing, rng.standard_normal((count, mixing.shape[1], width))
+        )
 
     return mixed
 

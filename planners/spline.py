@@ -32,8 +32,9 @@ class Spline:
             out += scratch
 
     def integrated(self, knots: int) -> Spline:
-        """The sum of all steps so far, of such a size that independent knots of variance 1 add up
-        to variance 1 at the last step.
+        """The sum of all steps so far.
+
+        Its size is such that independent knots of variance 1 add up to 1 at the last step.
         """
         weight = np.cumsum(self.matrix(knots), axis=0)
         weight /= np.sqrt(np.sum(weight[-1] ** 2))
@@ -42,7 +43,6 @@ class Spline:
     def steps(self, knots: int) -> np.ndarray:
         """For each of `knots` knots the step that hangs most on it. (N,) int"""
         return self.matrix(knots).argmax(axis=0)
-
 
     def matrix(self, knots: int) -> np.ndarray:
         """The same as one matrix, of which each column is a knot's. (H, N)"""

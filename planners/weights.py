@@ -1,4 +1,4 @@
-"""How much each sample counts, by its cost: exponentials, Tsallis's, and the temperature for both."""
+"""How much each sample counts by its cost: exponentials, Tsallis's, elites, and temperatures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ def exponential(costs: np.ndarray, temperature: float) -> np.ndarray:
 def tsallis(costs: np.ndarray, reach: float, order: float) -> np.ndarray:
     """Weights that end: ``max(0, 1 - (cost - lowest) / reach)^(1 / (order - 1))``. (K,)
 
-    Wang et al., "Variational Inference MPC using Tsallis Divergence" (RSS 2021), for r > 1. Towards order 1 they are exponentials with temperature reach x (order - 1).
+    Wang et al., "Variational Inference MPC using Tsallis Divergence" (RSS 2021), for r > 1. Towards
+    order 1 they are exponentials with temperature reach x (order - 1).
 
     Args:
         costs: At least one finite. (K,)

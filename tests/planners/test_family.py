@@ -1,4 +1,4 @@
-"""Each algorithm differs from plain MPPI by what its paper is about, and gets there all the same."""
+"""Each algorithm differs from plain MPPI by what its paper is about, and gets there too."""
 
 from dataclasses import dataclass, replace
 
@@ -117,7 +117,9 @@ def jerk(actions):
 
 
 def test_smppi_is_smoother_than_mppi():
-    rough, smooth = ([jerk(run(planner(n), seed=k)[2]) for k in range(3)] for n in ("mppi", "smppi"))
+    rough, smooth = (
+        [jerk(run(planner(n), seed=k)[2]) for k in range(3)] for n in ("mppi", "smppi")
+    )
     assert np.median(smooth) < 0.3 * np.median(rough)
 
 

@@ -32,7 +32,9 @@ def test_the_same_key_draws_the_same(kind):
 
 
 def neighbours(drawn):
-    return np.mean([np.corrcoef(drawn[:, k, 0], drawn[:, k + 1, 0])[0, 1] for k in range(KNOTS - 1)])
+    return np.mean(
+        [np.corrcoef(drawn[:, k, 0], drawn[:, k + 1, 0])[0, 1] for k in range(KNOTS - 1)]
+    )
 
 
 def test_colour_raises_what_neighbours_share():
