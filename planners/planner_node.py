@@ -14,7 +14,7 @@ from ..nodes.node import Node, NoParameters
 from ..nodes.parameter_services import ParameterServices
 from ..nodes.parameters import ParameterError, explained
 from ..sim.load_task import load_task
-from ..sim.planner_plugin import in_a_line, planner_of, rebuilt
+from ..sim.planner_plugin import ModelSpread, in_a_line, planner_of, rebuilt
 from ..sim.task import Task
 from ..sim.task_messages import plan_message
 from .plan import Planner
@@ -67,6 +67,11 @@ class PlannerNode(Node):
         """What to plan with: numba (the analytic model) or mujoco (rollouts in MuJoCo)."""
         friction_scale: float = 0.8
         """Contact friction of the mujoco model over the plant's: a model is never the plant."""
+        models: int = 1
+        """Models to roll out in (numba): the task's, and others whose physical parameters lie about
+        its own; what counts of their costs is the planner's `risk`."""
+        model_spread: float = 0.2
+        """How far about: standard deviation of the parameters' logarithms."""
         seed: int = 0
         """Key of all draws."""
         budget_ms: float = 100.0
@@ -78,6 +83,10 @@ class PlannerNode(Node):
         def __post_init__(self) -> None:
             if not 0 <= self.seed < 2**64:
                 raise ValueError(f"seed: {self.seed} must be at least 0 and below 2**64")
+            if not 1 <= self.models <= 1000:
+                raise ValueError(f"models: {self.models} must be from 1 to 1000")
+            if not 0 <= self.model_spread <= 2:
+                raise ValueError(f"model_spread: {self.model_spread} must be from 0 to 2")
             for name in ("budget_ms", "friction_scale"):
                 if not getattr(self, name) > 0:
                     raise ValueError(f"{name}: {getattr(self, name)} must be positive")
@@ -107,8 +116,11 @@ class PlannerNode(Node):
             text = "planner_options: which planner it is says planner, not plugin"
             raise ParameterError(text, "planner_options.plugin")
         block = {**p.planner, **p.planner_options}
+        spread = ModelSpread(p.models, p.model_spread, p.seed) if p.models > 1 else None
         try:
-            planner = planner_of(task, block, p.tuned, p.symmetry, p.model, p.friction_scale)
+            planner = planner_of(
+                task, block, p.tuned, p.symmetry, p.model, p.friction_scale, spread
+            )
         except ParameterError as error:
             head, _, name = error.key.partition(".")
             if head == "planner" and name in p.planner_options:

@@ -21,6 +21,7 @@ from ..symmetry.declaration import Symmetry
 from .noise import antithetic, noise_law
 from .plan import Plan
 from .proposal import Proposer, proposal
+from .risk import risk_measure
 from .side import draw_side, on_side
 from .spline import spline
 from .weights import elite
@@ -107,6 +108,13 @@ class SamplingPlanner(ABC):
         """How far the sizes of log_normal noise differ: deviation of their logarithm."""
         antithetic: bool = False
         """Draw noise in pairs of opposite sign."""
+        risk: str = "mean"
+        """What counts of the costs in several models: mean, worst, value_at_risk, cvar, entropic or
+        variance."""
+        risk_level: float = 0.8
+        """Of value_at_risk and cvar: the share of the models below it."""
+        risk_aversion: float = 0.1
+        """Of entropic and variance, per unit of cost."""
 
     def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
         if not hasattr(dynamics, "rollout"):
@@ -151,6 +159,7 @@ class SamplingPlanner(ABC):
         most = p.samples // orbit
         law = (p.noise_law, p.knots, width, most, p.colour, p.correlation, p.tail)
         self.law = antithetic(noise_law(*law)) if p.antithetic else noise_law(*law)
+        self.risk = risk_measure(p.risk, p.risk_level, p.risk_aversion)
         self._integrals = 2 if self.task.action_interface == "effort" else 1
         self.initial_std = np.tile(p.noise * self._scale(), (p.knots, 1))  # (N, m)
         # Owned buffers, so that nothing large is allocated while planning. They carry nothing over.
@@ -284,7 +293,7 @@ class SamplingPlanner(ABC):
                 beside.append(proposed)
             self._draw(memory, rng, beside)
             self.dynamics.rollout(state, self._actions, self._costs, None)
-            costs = self._costs.mean(axis=0)  # (K,)
+            costs = self.risk(self._costs)  # (K,)
             costs[~np.isfinite(costs)] = np.inf  # a rollout that blew up is the worst, never NaN
             lowest = float(costs.min())
             if lowest == np.inf:

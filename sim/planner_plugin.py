@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from ..nodes import plugin
 from ..nodes.parameters import ParameterError, errors_of, from_dict
@@ -19,6 +22,7 @@ def planner_of(
     symmetry: str,
     model: str,
     friction_scale: float,
+    spread: ModelSpread | None = None,
 ) -> Any:
     """The planner that a block asks for, nothing compiled or run.
 
@@ -29,6 +33,7 @@ def planner_of(
         symmetry: Which of the task's symmetry it uses: full, none, or a subgroup.
         model: What it plans with: numba or mujoco.
         friction_scale: Contact friction of the mujoco model over the plant's.
+        spread: Several models instead of one.
 
     Raises:
         ParameterError: Parameters that do not fit each other or the task.
@@ -45,27 +50,52 @@ def planner_of(
     cls = planner_class(block)
     modelled: Dynamics | Task = task
     if getattr(cls, "needs_model", True):
-        modelled = build_dynamics(task, model, friction_scale)
+        modelled = build_dynamics(task, model, friction_scale, spread)
     return build_planner(cls, modelled, block, tuned, symmetry)
 
 
-def build_dynamics(task: Task, model: str, friction_scale: float) -> Dynamics:
+@dataclass(frozen=True)
+class ModelSpread:
+    """Several models of a task, whose physical parameters lie about the task's own."""
+
+    models: int
+    """How many; the first is the task's own."""
+    share: float
+    """Standard deviation of the logarithm of each parameter."""
+    seed: int
+    """Key of the draws."""
+
+    def parameters(self, task: Task) -> np.ndarray:
+        """The physical parameters of each model. (M, P)"""
+        own = np.asarray(task.parameters, float)
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, self.models]))
+        drawn = np.exp(self.share * rng.standard_normal((self.models, len(own))))
+        drawn[0] = 1.0
+        return own * drawn
+
+
+def build_dynamics(
+    task: Task, model: str, friction_scale: float, spread: ModelSpread | None = None
+) -> Dynamics:
     """The planner's own model of the task: never the plant.
 
     Raises:
-        ParameterError: The task has no analytic kernels, or can have no model at all.
+        ParameterError: The task has no analytic kernels, or can have no model at all; several
+            models in MuJoCo.
     """
     if task.opaque:
         text = f"planner: {task.name} has no model to plan with; take one that needs none: uniform"
         raise ParameterError(text, "planner.plugin")
     if model == "mujoco":
+        if spread is not None:
+            raise ParameterError("models: several are for model: numba; leave it at 1", "models")
         from .mujoco_dynamics import MujocoDynamics  # mujoco only where it runs
 
         return MujocoDynamics(task, friction_scale=friction_scale)
     from .numba_dynamics import NumbaDynamics  # numba only where it runs
 
     try:
-        return NumbaDynamics(task)
+        return NumbaDynamics(task, spread and spread.parameters(task))
     except ValueError as error:
         raise ParameterError(f"model: {error}", "model") from error
 
@@ -83,6 +113,8 @@ def check_tuned(tuned: dict[str, dict[str, Any]]) -> None:
             parameters = plugin.load(name, "planners").Parameters
             for error in errors_of(parameters, block, f"planner {name}"):
                 raise error.within(f"tuned.{name}")
+        elif name in plugin.names("planners"):
+            continue  # a parent of planners, none itself
         elif near := difflib.get_close_matches(name, known, n=1):
             text = f"tuned: no planner is called {name!r}; did you mean {near[0]}?"
             raise ParameterError(text, f"tuned.{name}", unknown=True)

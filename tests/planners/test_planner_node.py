@@ -166,6 +166,13 @@ def test_options_stand_above_everything_else_and_are_named_when_they_are_wrong()
         assert raised.value.key.startswith("planner_options")
 
 
+def test_several_models_are_drawn_about_the_tasks_own():
+    dynamics = World(models=5, model_spread=0.3).node.planner.dynamics
+    assert dynamics.models == 5
+    with pytest.raises(ParameterError, match="several are for model: numba"):
+        World(models=5, model="mujoco")
+
+
 def test_what_is_tuned_for_an_algorithm_reaches_it_and_its_children():
     tuned = {"mppi": {"temperature": 0.7}, "cem": {"elite_fraction": 0.3}}
     assert World(tuned=tuned).node.planner.parameters.temperature == 0.7
