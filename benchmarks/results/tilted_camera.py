@@ -290,7 +290,7 @@ def table(points: Sequence[dict], cuts: Sequence[str]) -> str:
 
 def main() -> None:
     """Run the grid, or what of it fits."""
-    parser = cells.command_line(__doc__, "tilted_camera", 2.0)
+    parser = cells.command_line(__doc__, "tilted_camera", 1.5)
     parser.add_argument("--table", action="store_true", help="Markdown instead of JSON")
     asked = parser.parse_args()
     grid = Grid(asked)
