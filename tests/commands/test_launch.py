@@ -173,7 +173,7 @@ def test_check_finds_mistakes_without_starting_anything(place):
     }.items():
         done = covary_here(place, "check", "talk.yaml", words)
         assert done.returncode == 2 and message in done.stderr, done.stderr
-    done = covary_here(place, "check", "push", "planner:=cme")
+    done = covary_here(place, "check", "push", "planner:=cemm")
     assert done.stderr.count("did you mean cem?") == 1, done.stderr
     text = LAUNCH.replace("name: answerer,", "name: answerer, remap: [{from: /wrod, to: /a}],")
     (place / "remap.yaml").write_text(text)

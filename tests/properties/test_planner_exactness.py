@@ -55,7 +55,16 @@ def subgroups(task):
     ]
 
 
-CASES = [(t, p, s) for t in TASKS for p in PLANNERS for s in subgroups(t)]
+# Two algorithms run over every subgroup by default, the others over the whole group.
+CASES = [
+    pytest.param(
+        *(t, p, s),
+        marks=[pytest.mark.slow] if s != "full" and p.__name__ not in ("MPPI", "CMAES") else [],
+    )
+    for t in TASKS
+    for p in PLANNERS
+    for s in subgroups(t)
+]
 
 
 @pytest.mark.parametrize(("task_class", "planner_class", "group_name"), CASES)
