@@ -14,9 +14,10 @@ import numpy as np
 Law = Callable[[np.random.Generator, int], np.ndarray]
 """(random state, how many) -> draws of variance 1. (count, N, m)"""
 
-POOL = 64
-"""Low-discrepancy sets that are drawn beforehand; a plan takes one of them, with signs of its own.
-Drawing one anew costs more than the rollouts of a small task."""
+POOL, LARGEST_POOL = 64, 256 << 20
+"""Low-discrepancy sets that are drawn beforehand, fewer if they took more bytes than that; a plan
+takes one of them, with signs of its own. Drawing one anew costs more than the rollouts of a small
+task."""
 
 
 def noise_law(
@@ -120,14 +121,15 @@ def _even(kind: str, knots: int, width: int, most: int) -> Law:
     if kind == "sobol" and size > qmc.Sobol.MAXDIM:
         raise ValueError(f"knots: {knots} of {width} coordinates are too many for sobol")
     rows = 1 << max(most - 1, 0).bit_length() if kind == "sobol" else most
-    pool = np.empty((POOL, most, knots, width))
-    for k in range(POOL):
+    sets = max(1, min(POOL, LARGEST_POOL // (8 * most * size)))
+    pool = np.empty((sets, most, knots, width))
+    for k in range(sets):
         points = engine(size, scramble=True, rng=np.random.default_rng(k)).random(rows)[:most]
         pool[k] = special.ndtri(np.clip(points, 1e-9, 1.0 - 1e-9)).reshape(most, knots, width)
 
     def even(rng: np.random.Generator, count: int) -> np.ndarray:
         signs = rng.choice([-1.0, 1.0], size=(knots, width))
-        return pool[rng.integers(POOL), :count] * signs
+        return pool[rng.integers(sets), :count] * signs
 
     return even
 

@@ -272,7 +272,7 @@ def take_proposals(planner: Any, proposer: Proposer) -> None:
         ParameterError: It is none that can, or its samples are too few.
     """
     if not hasattr(planner, "take_proposals"):
-        text = f"proposal: {type(planner).__name__} takes none; mppi and cem do"
+        text = f"proposal: {type(planner).__name__} takes none; sampling planners such as mppi do"
         raise ParameterError(text, "proposal")
     try:
         planner.take_proposals(proposer)
