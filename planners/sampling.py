@@ -135,7 +135,8 @@ class SamplingPlanner(ABC):
         if not (np.isfinite(p.noise) and p.noise > 0):
             raise ValueError(f"noise: {p.noise} must be a positive number")
         width = self.symmetry.width("action")
-        needed = 2 * 8 * p.samples * p.horizon * width  # actions and scratch
+        models = getattr(dynamics, "models", 1)
+        needed = 8 * p.samples * (2 * p.horizon * width + models)  # actions, scratch and costs
         if needed > LARGEST_BUFFERS:
             raise ValueError(
                 f"samples: {p.samples} with a horizon of {p.horizon} need {needed / 2**30:.3g} "
@@ -166,7 +167,7 @@ class SamplingPlanner(ABC):
         self._all_noise = np.zeros((p.samples, p.knots, width))  # (K, N, m)
         self._all_actions = np.empty((p.samples, p.horizon, width))  # (K, H, m)
         self._scratch = np.empty_like(self._all_actions)
-        self._all_costs = np.empty(getattr(dynamics, "models", 1) * p.samples)  # (M K,)
+        self._all_costs = np.empty(models * p.samples)  # (M K,)
         self._use(p.samples)
 
     def take_proposals(self, proposer: Proposer | None) -> None:

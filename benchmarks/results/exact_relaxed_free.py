@@ -326,6 +326,7 @@ def points_of(results: Sequence[dict]) -> list[dict]:
                 },
                 **{"parameters": rows[0]["parameters"], "width": rows[0]["width"]},
                 "drift": max(row["drift"] for row in rows),
+                "validation_loss": [row.get("validation_loss") for row in rows],
             }
         )
     return points
