@@ -78,19 +78,17 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def collected(words: Sequence[str], out: Path) -> float:
-    """Collect a dataset with two workers, where it is not there yet; how many core-seconds."""
+def collected(words: Sequence[str], out: Path) -> None:
+    """Collect a dataset with two workers, where it is not there yet."""
     about = out / "dataset.yaml"
     if about.exists() and yaml.safe_load(about.read_text())["complete"]:
-        return 0.0
+        return
     before = _children()
     command = [*COVARY, "collect", *words, "workers:=2", f"out:={out}"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
-    taken = _children() - before
-    say(f"demonstrations {out.name}: {taken:.0f} s of one core")
-    return taken
+    say(f"demonstrations {out.name}: {_children() - before:.0f} s of one core")
 
 
 def _children() -> float:
@@ -125,21 +123,20 @@ def made_beside(
     folder: Path,
     workers: int,
     said: Callable[[dict], str],
-) -> tuple[list[dict], float]:
+) -> list[dict]:
     """The results of cells; those that are not there yet are made beside each other.
 
     Args:
         cells: Which.
-        make: Makes one; it runs in another process and keeps what it returns, ``cpu_s`` in it.
+        make: Makes one; it runs in another process and keeps what it returns.
         folder: Where results are kept.
         workers: Processes.
         said: A result in words.
 
     Returns:
-        The results, in the order of the cells; core-seconds of those that were made.
+        The results, in the order of the cells.
     """
     missing = [cell for cell in cells if not cell.path(folder).exists()]
-    spent = 0.0
     if missing:
         context = multiprocessing.get_context("spawn")
         os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
@@ -148,10 +145,9 @@ def made_beside(
             waiting = [pool.submit(make, cell, folder) for cell in missing]
             for done, future in enumerate(as_completed(waiting), 1):
                 row = future.result()
-                spent += row["cpu_s"]
                 left = (time.monotonic() - begin) / done * (len(missing) - done) / 60
                 say(f"{said(row)}, {done}/{len(missing)}, {left:.1f} min left of these")
-    return [make(cell, folder) for cell in cells], spent
+    return [make(cell, folder) for cell in cells]
 
 
 def interval(successes: int, episodes: int, rates: Sequence[float]) -> list[float]:

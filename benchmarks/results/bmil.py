@@ -183,7 +183,6 @@ class Grid:
             self.sizes = Sizes(width=32, steps=40, batch=32, episodes=2)
             few = dataclasses.replace(TASKS["PointMazeRooms-v0"], demonstrations=2)
             self.tasks, self.seeds, self.trials = {"PointMazeRooms-v0": few}, 2, 1
-        self.spent = 0.0  # core-seconds of this run
         self.cuts: list[str] = []
 
     def run(self) -> dict[str, list[dict]]:
@@ -236,7 +235,7 @@ class Grid:
         common = ["starts:=demonstrated", f"episodes:={self.most(about)}", "success_only:=true"]
         for noisy in (False, True):
             words = [*about.words, *common, *([f"action_noise:={NOISE}"] if noisy else [])]
-            self.spent += cells.collected(words, dataset_of(task, noisy, self.folder))
+            cells.collected(words, dataset_of(task, noisy, self.folder))
 
     def cell(self, task: str, way: str, seed: int, settings: dict, starts: int) -> Cell:
         """A policy."""
@@ -260,9 +259,7 @@ class Grid:
 
     def results(self, asked: Sequence[Cell]) -> list[dict]:
         """What came of policies, those that are not there yet made beside each other."""
-        rows, taken = cells.made_beside(asked, made, self.folder, self.asked.workers, worded)
-        self.spent += taken
-        return rows
+        return cells.made_beside(asked, made, self.folder, self.asked.workers, worded)
 
 
 COLLECT_S = 0.8

@@ -116,12 +116,12 @@ def dataset_of(task: str, dials: Sequence[tuple[str, float]], folder: Path) -> P
     return folder / "data" / f"{task}-{dials_name(dials)}"
 
 
-def collected(task: str, dials: Sequence[tuple[str, float]], most: int, folder: Path) -> float:
-    """Collect the demonstrations, where they are not there yet; core-seconds."""
+def collected(task: str, dials: Sequence[tuple[str, float]], most: int, folder: Path) -> None:
+    """Collect the demonstrations, where they are not there yet."""
     words = [*DEMONSTRATORS.get(task, ()), *FLOATING.get(task, ()), f"action_noise:={NOISE}"]
     simulated = {name: value for name, value in dials if name != GAIN}
     words += [f"dials:={json.dumps(simulated)}", f"episodes:={most}", "success_only:=true"]
-    return cells.collected([task, *words], dataset_of(task, dials, folder))
+    cells.collected([task, *words], dataset_of(task, dials, folder))
 
 
 # One policy.
@@ -199,7 +199,6 @@ class Grid:
             self.tasks, self.dials, self.demonstrations = ("block_push",), DIALS[:2], (3, 4)
             self.seeds, self.trials = 2, {way: trials[:2] for way, trials in TRIALS.items()}
         self.tuning = min(TUNING_DEMONSTRATIONS, max(self.demonstrations))
-        self.spent = 0.0  # core-seconds of this run
 
     def run(self) -> dict:
         """Run what fits, in the order of the lists; all results."""
@@ -252,7 +251,7 @@ class Grid:
 
     def collect(self, task: str, dials: dict) -> None:
         """The demonstrations of a task in a world."""
-        self.spent += collected(task, tuple(dials.items()), max(self.demonstrations), self.folder)
+        collected(task, tuple(dials.items()), max(self.demonstrations), self.folder)
 
     def trial(self, task: str, way: str, settings: dict) -> Cell:
         """A policy with which a way is tuned."""
@@ -282,10 +281,7 @@ class Grid:
 
     def results(self, asked: Sequence[Cell]) -> list[dict]:
         """What came of policies, those that are not there yet made beside each other."""
-        workers = self.asked.workers
-        rows, taken = cells.made_beside(asked, made, self.folder, workers, worded)
-        self.spent += taken
-        return rows
+        return cells.made_beside(asked, made, self.folder, self.asked.workers, worded)
 
 
 def worded(row: dict) -> str:

@@ -172,7 +172,6 @@ class Grid:
             few = (Point(45, 0.0, 3), Point(45, 0.5, 3))
             self.chosen, self.seeds, self.rates = [(TASKS[0], one) for one in few], 2, RATES[:1]
         self.cuts: list[str] = []
-        self.spent = 0.0  # core-seconds of this run
 
     def run(self) -> dict[str, list[dict]]:
         """Run what fits, in the order of the lists; the results, and what ways were tuned to."""
@@ -221,7 +220,7 @@ class Grid:
         most = max(point.demonstrations, 0 if self.asked.quick else DEMONSTRATIONS)
         words = [f"{task}.yaml", "robot:=floating_gripper", f"episodes:={most}", f"seed:={seed}"]
         words += ["success_only:=true", f"action_noise:={NOISE}", *seen(point)]
-        self.spent += cells.collected(words, dataset_of(task, point, seed, self.folder))
+        cells.collected(words, dataset_of(task, point, seed, self.folder))
 
     def trial(self, task: str, way: str, rate: float) -> Cell:
         """A policy with which a way is tuned."""
@@ -241,9 +240,7 @@ class Grid:
 
     def results(self, asked: Sequence[Cell]) -> list[dict]:
         """What came of policies, those that are not there yet made beside each other."""
-        rows, taken = cells.made_beside(asked, made, self.folder, self.asked.workers, worded)
-        self.spent += taken
-        return rows
+        return cells.made_beside(asked, made, self.folder, self.asked.workers, worded)
 
 
 COLLECT_S = 0.65
