@@ -134,6 +134,7 @@ class RecorderNode(Node):
         self.sequences: dict[bytes, int] = {}
         self.newest: dict[bytes, bytes] = {}  # of each publisher, where it may be sent again
         self.gathered: list[tuple] | None = None
+        self.early: list[tuple] = []  # came in, and is recorded with what came in with it
         self.stats.update(bags=self.earlier, messages=0, dropped=0, outside=0, failed="")
         for topic, type_name in wanted.items():
             self.listen(topic, type_name)
@@ -154,12 +155,23 @@ class RecorderNode(Node):
         subscription = self.create_raw_subscription(type_name, topic, receive, depth=0)
 
     def deliver_waiting(self) -> None:
-        """Record what has come in, in the order in which it was sent, whatever the topic."""
-        self.gathered = []
+        """Record what has come in, in the order in which it was sent, whatever the topic.
+
+        Topics are emptied one after another, so while a later one is, what was sent before may
+        still come in on an earlier one: they are gone through twice, and what the second time finds
+        that was sent after all else waits for the next time. Recorded is what was sent up to some
+        moment, with nothing missing before it, wherever the recorder is stopped.
+        """
+        self.gathered, self.early = self.early, []
+        super().deliver_waiting()
+        newest = max((sent_ns(item) for item in self.gathered), default=0)
         super().deliver_waiting()
         items, self.gathered = self.gathered, None
-        for item in sorted(items, key=lambda item: item[3].time_ns):
-            self.record(*item)
+        for item in sorted(items, key=sent_ns):
+            if sent_ns(item) <= newest:
+                self.record(*item)
+            else:
+                self.early.append(item)
 
     def record(self, topic: str, type_name: str, payload: bytes, attachment: Any) -> None:
         """Hand one message to the bags, and count what is missing before it."""
@@ -204,8 +216,14 @@ class RecorderNode(Node):
                 break
             self.bus.wait(0.05)
             self.deliver_waiting()
+        self.deliver_waiting()  # what was early
         self.bags.close()
         self.report(force=True)
+
+
+def sent_ns(item: tuple) -> int:
+    """When a message that was gathered was sent, ns."""
+    return item[3].time_ns
 
 
 def provenance(run_folder: Path | None) -> dict[str, str]:

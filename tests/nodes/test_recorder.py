@@ -135,6 +135,36 @@ def test_between_processes_the_order_is_that_of_sending(tmp_path):
     assert [m.log_ns // 10**6 for m in raw] == [0, 100, 100, 200, 200]
 
 
+def test_what_was_sent_before_is_never_missing_where_the_recorder_stops(tmp_path):
+    bus = QueueBus()
+    node = recorder(bus, tmp_path)
+    bus.put("/episode", episode(0.0, 0, 0), 10)
+    topics = [topic for topic in bus.ends if topic in ("/clock", "/state")]
+    first, last = (bus.ends[topic] for topic in topics)
+    of = {
+        "/clock": lambda t: messages.Clock(clock=messages.stamp(t)),
+        "/state": state,
+    }
+    bus.put(topics[1], of[topics[1]](0.1), 20, 1)
+    take = last.take
+
+    def sent_meanwhile():
+        last.take = take
+        bus.put(topics[0], of[topics[0]](0.2), 30, 1)  # when its topic was emptied already
+        bus.put(topics[1], of[topics[1]](0.2), 40, 2)
+        bus.put(topics[0], of[topics[0]](0.3), 50, 2)
+        return take()
+
+    last.take = sent_meanwhile
+    node.deliver_waiting()
+    # What came on one topic while the other was emptied waits for what was sent before it.
+    assert node.stats["messages"] == 2 and first.waiting() + last.waiting() == 0
+    bus.put("/episode", episode(0.3, 0, 1), 60, 2)
+    node.shutdown()
+    raw = list(Bag(node.stats["bags"][0]).messages())
+    assert [m.publish_ns for m in raw] == [10, 20, 30, 40, 50, 60]
+
+
 def test_gaps_are_counted_per_publisher(tmp_path):
     bus = QueueBus()
     node = recorder(bus, tmp_path)
