@@ -193,6 +193,15 @@ def check_task(
     ):
         law = _measure(task, name, f, same, minus, (), both, twice, tolerance, rng)
         laws.append(law if law.ok else _blamed(task, law, f, both, twice, rng))
+    if task.constraint_names:
+        names = tuple((name, "constraint") for name in task.constraint_names)
+
+        def constraint(x: np.ndarray, u: np.ndarray) -> np.ndarray:
+            return task.constraint(x)
+
+        name = "constraint invariance"
+        measured = (task, name, constraint, same, minus, names, both, twice, tolerance, rng)
+        laws.append(_measure(*measured))
     moves = _measure(
         task,
         "dynamics equivariance",
@@ -208,7 +217,8 @@ def check_task(
     laws.append(moves if task.exact_dynamics else replace(moves, graded=True))
     actions = _labels(s, "action", task.action_names)
     on_actions = (lambda g, y: s.act(g, action=y), minus, actions, x)
-    for what, limits in (("limits", task.limits), ("rates", task.rates)):
+    slew = (("rates", task.rates), ("accelerations", task.accelerations))
+    for what, limits in (("limits", task.limits), *slew):
         if limits is not None:
             low, high = limits.bound()
             wild = 0.5 * (low + high) + (high - low) * rng.uniform(-1.5, 1.5, u.shape)

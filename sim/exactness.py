@@ -1,4 +1,4 @@
-"""A task's cost and success held to its declared symmetry, in milliseconds: before every launch."""
+"""Costs, success and constraints held to the declared symmetry, fast: before every launch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SEARCH = 40  # steps towards success, where random states never are
 
 
 def asymmetry(task: Task) -> str:
-    """Which element and which part break the cost or the success, in one line; empty: none.
+    """Which element and part break cost, success or a constraint, in one line; empty: none.
 
     Tried at a few random states, half of them near success. It finds what depends on a direction
     anywhere; `check_task` looks closer.
@@ -32,10 +32,15 @@ def asymmetry(task: Task) -> str:
         _states(task, rng),
         task.limits.project(rng.normal(0.0, 0.3, (_STATES, s.width("action")))),
     )
+    constraints = [
+        (f"constraint {name!r}", lambda x, u, i=i: task.constraint(x)[..., i])
+        for i, name in enumerate(task.constraint_names)
+    ]
     for name, f in (
         ("running cost", lambda x, u: task.running_cost(x, u)),
         ("terminal cost", lambda x, u: task.terminal_cost(x)),
         ("success", lambda x, u: np.asarray(task.success(x), float)),
+        *constraints,
     ):
         here = f(x, u)
         for g in s.group.elements:

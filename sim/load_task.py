@@ -202,11 +202,16 @@ def _flaw(task: Any) -> str:
         names, units = getattr(task, f"{space}_names"), getattr(task, f"{space}_units")
         if units and len(units) != len(names):
             return f"its {space}_names are {len(names)}, its {space}_units {len(units)}"
+    names = task.constraint_names
+    found = np.shape(task.constraint(np.zeros((2, s.width("state")))))
+    if found != (2, len(names)):
+        return f"its constraint_names are {len(names)}, its constraint of two states is {found}"
     if task.goal and task.goal not in s.state:
         return f"its goal {task.goal!r} is no part of its state ({', '.join(s.state)})"
     if task.limits.slices != s.slices("action"):
         return "its limits stand elsewhere than the parts of its action"
-    for what, limits in (("limits", task.limits), ("rates", task.rates)):
+    slew = (("rates", task.rates), ("accelerations", task.accelerations))
+    for what, limits in (("limits", task.limits), *slew):
         clash = symmetry_clash(limits, s) if limits is not None else None
         if clash:
             return clash.replace("limits", what, 1)

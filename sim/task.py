@@ -34,7 +34,10 @@ class Task(ABC):
         symmetry: The one declaration of its symmetry.
         limits: What the actuators can do, per action part.
         rates: How fast the action may change, per second and action part; None: no limit. The
-            guard before the actuators enforces it; a model that matters must know it itself.
+            guard before the actuators enforces it, and planners keep to it.
+        accelerations: How fast that rate may change, per second squared and action part; None: no
+            limit. Planners keep to it; the guard does not know it.
+        constraint_names: One name for each of the state's constraints; empty: there are none.
         action_interface: ``"velocity"`` or ``"effort"``, in ros2_control's words.
         state_names: One name a coordinate of x.
         action_names: One joint name a coordinate of u.
@@ -75,6 +78,8 @@ class Task(ABC):
     symmetry: Symmetry
     limits: Limits
     rates: Limits | None = None
+    accelerations: Limits | None = None
+    constraint_names: ClassVar[tuple[str, ...]] = ()
     parameters: np.ndarray = np.zeros(0)
     parameter_names: ClassVar[tuple[str, ...]] = ()
     kernels: Any = None
@@ -100,6 +105,19 @@ class Task(ABC):
         out = np.empty(len(rows))
         self._needed_kernels("terminal_cost").terminal_cost_batch(rows, out)
         return out.reshape(x.shape[:-1])
+
+    def constraint(self, x: np.ndarray) -> np.ndarray:
+        """How far x breaks each of `constraint_names`; at most 0 is satisfied. (..., n) -> (..., C)
+
+        By default the kernels' one. The group leaves each of them as it is: of several that it
+        exchanges, such as the walls of a square, a task declares the largest. They are smooth
+        best, and in the unit of what is broken: metres into an obstacle, say.
+        """
+        rows = np.ascontiguousarray(x, float).reshape(-1, x.shape[-1])
+        out = np.empty((len(rows), len(self.constraint_names)))
+        if self.constraint_names:
+            self._needed_kernels("constraint").constraint_batch(rows, out)
+        return out.reshape(*x.shape[:-1], len(self.constraint_names))
 
     def _needed_kernels(self, method: str) -> Any:
         if self.kernels is None:
