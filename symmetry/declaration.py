@@ -75,7 +75,8 @@ class Symmetry:
             if not part.linear:
                 raise SymmetryError(
                     f"action part {name!r} is a {type(part).__name__}, "
-                    "which does not act by a matrix; use Scalar, Pseudoscalar, Vector or Regular"
+                    "which does not act by a matrix; use Scalar, Pseudoscalar, Vector, Vector3, "
+                    "Pseudovector or Regular"
                 )
 
     # What a space is made of.

@@ -1,11 +1,11 @@
-"""Finite groups of planar symmetries and of swaps: elements, products, action on the plane."""
+"""Finite groups of planar and spatial symmetries and of swaps: elements, products, matrices."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -20,19 +20,21 @@ class Group:
 
     Attributes:
         name: Its short name, e.g. ``"D4"``; what launch files say.
-        plane: How each element moves the plane, orthogonal matrices. (order, 2, 2)
-        turn: The direction angle (rad) to which each element sends direction 0, so that a
-            direction a goes to ``sign * a + turn``. (order,)
+        space: How each element moves space, orthogonal matrices; a planar one leaves the vertical
+            where it is. (order, 3, 3)
         product: ``product[g, h]`` is the element gh (h acts first). (order, order)
         element_names: One name an element: ``e``, ``r1`` (a rotation by 1/n turn), ``r1s``
-            (the mirror y -> -y, then r1), ``swap``.
+            (the mirror y -> -y, then r1), ``swap``; of a polyhedral group ``r90(0,0,1)`` (degrees
+            and axis), with an ``i`` before it what is turned through the origin afterwards.
+        turns: The direction angle (rad) to which each element sends direction 0 of the plane, or
+            None where some element tilts the plane. (order,)
     """
 
     name: str
-    plane: np.ndarray
-    turn: np.ndarray
+    space: np.ndarray
     product: np.ndarray
     element_names: tuple[str, ...]
+    turns: np.ndarray | None
 
     def __repr__(self) -> str:
         return f"<group {self.name}, {self.order} elements>"
@@ -47,11 +49,46 @@ class Group:
         """All elements, the identity first."""
         return range(self.order)
 
+    @property
+    def planar(self) -> bool:
+        """Whether it leaves the vertical where it is, and so moves the plane."""
+        return self.turns is not None
+
+    @cached_property
+    def plane(self) -> np.ndarray:
+        """How each element moves the plane, orthogonal matrices. (order, 2, 2)
+
+        Raises:
+            GroupError: Some element tilts the plane.
+        """
+        self._check_planar()
+        return np.ascontiguousarray(self.space[:, :2, :2])
+
+    @property
+    def turn(self) -> np.ndarray:
+        """The angle such that a direction a of the plane goes to ``sign * a + turn``. (order,)
+
+        Raises:
+            GroupError: Some element tilts the plane.
+        """
+        self._check_planar()
+        assert self.turns is not None
+        return self.turns
+
+    def _check_planar(self) -> None:
+        if not self.planar:
+            raise GroupError(
+                f"{self.name} tilts the plane: it moves Vector3, Pseudovector, Quaternion and "
+                "Scalar, no planar part"
+            )
+
     @cached_property
     def sign(self) -> np.ndarray:
-        """Determinant of each planar matrix: -1 where the element is a mirror. (order,)"""
-        p = self.plane
-        return np.round(p[:, 0, 0] * p[:, 1, 1] - p[:, 0, 1] * p[:, 1, 0])
+        """Determinant of each matrix: -1 where the element is a mirror or an inversion. (order,)"""
+        if self.planar:
+            p = self.plane
+            return np.round(p[:, 0, 0] * p[:, 1, 1] - p[:, 0, 1] * p[:, 1, 0])
+        return np.round(np.linalg.det(self.space))
 
     @cached_property
     def inverse(self) -> np.ndarray:
@@ -79,6 +116,8 @@ class Group:
         names = ["trivial"]
         if self.name == "swap":
             return (*names, "swap")
+        if not self.planar:
+            return (*names, *(word for word in _WITHIN if self._found(group(word))))
         turns = int(np.sum(self.sign > 0))
         divisors = [d for d in range(2, turns + 1) if turns % d == 0]
         names += [f"C{d}" for d in divisors]
@@ -97,17 +136,23 @@ class Group:
         if name == self.name:
             return tuple(self.elements)
         wanted = group(name)
-        if wanted.order == 1:
-            return (0,)
-        found = []
-        if (wanted.name == "swap") == (self.name == "swap"):
-            for matrix in wanted.plane:
-                near = np.flatnonzero(np.abs(self.plane - matrix).max(axis=(1, 2)) < 1e-9)
-                found.append(int(near[0]) if len(near) else -1)
-        if not found or -1 in found:
+        found = (0,) if wanted.order == 1 else self._found(wanted)
+        if not found:
             raise GroupError(
                 f"{name} is no subgroup of {self.name}; it has {', '.join(self.subgroup_names())}"
             )
+        return found
+
+    def _found(self, wanted: Group) -> tuple[int, ...]:
+        """The elements that move space as those of another group do; none if one is missing."""
+        if (wanted.name == "swap") != (self.name == "swap"):
+            return ()
+        found = []
+        for matrix in wanted.space:
+            near = np.flatnonzero(np.abs(self.space - matrix).max(axis=(1, 2)) < 1e-9)
+            if not len(near):
+                return ()
+            found.append(int(near[0]))
         return tuple(found)
 
     def restricted(self, elements: tuple[int, ...], name: str) -> Group:
@@ -119,7 +164,17 @@ class Group:
         except KeyError as error:
             raise GroupError(f"{elements} of {self.name} is not closed under products") from error
         names = tuple(self.element_names[g] for g in index)
-        return Group(name, self.plane[index], self.turn[index], product, names)
+        turns = self._turns_of(index)
+        return Group(name, self.space[index], product, names, turns)
+
+    def _turns_of(self, index: list[int]) -> np.ndarray | None:
+        """The turns of some elements, which may leave the vertical in place where others do not."""
+        if self.turns is not None:
+            return self.turns[index]
+        some = self.space[index]
+        if np.abs(some[:, 2, 2] - 1.0).max() > 1e-9:
+            return None
+        return np.arctan2(some[:, 1, 0], some[:, 0, 0])
 
 
 def _planar(name: str, turns: int, mirrored: bool) -> Group:
@@ -137,7 +192,9 @@ def _planar(name: str, turns: int, mirrored: bool) -> Group:
     # r^k s^m r^l s^p = r^(k + (-1)^m l) s^(m + p)
     rotation = (k[:, None] + np.where(m[:, None] == 1, -1, 1) * k[None, :]) % turns
     flip = (m[:, None] + m[None, :]) % 2
-    return Group(name, plane + 0.0, turn, rotation + turns * flip, tuple(names))
+    space = np.zeros((len(names), 3, 3))
+    space[:, :2, :2], space[:, 2, 2] = plane + 0.0, 1.0
+    return Group(name, space, rotation + turns * flip, tuple(names), turn)
 
 
 def _snapped(values: np.ndarray) -> np.ndarray:
@@ -172,10 +229,10 @@ def permutation_pair() -> Group:
     """The swap of two alike things and the identity; the plane stays where it is."""
     return Group(
         "swap",
-        np.stack([np.eye(2), np.eye(2)]),
-        np.zeros(2),
+        np.stack([np.eye(3), np.eye(3)]),
         np.array([[0, 1], [1, 0]]),
         ("e", "swap"),
+        np.zeros(2),
     )
 
 
@@ -189,6 +246,92 @@ def o2(n: int) -> Group:
     return dihedral(n)
 
 
+_GOLDEN = (1.0 + np.sqrt(5.0)) / 2.0
+_ENTRIES = np.array([0.0, 0.5, 1.0, _GOLDEN / 2.0, (_GOLDEN - 1.0) / 2.0])
+"""Sizes of the entries of all matrices of the polyhedral groups."""
+_HALF_TURN = np.diag([-1.0, -1.0, 1.0])
+_THIRD_TURN = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # about (1, 1, 1)
+_QUARTER_TURN = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+_FIFTH_TURN = 0.5 * np.array(  # about (1, 0, golden)
+    [[_GOLDEN, 1.0 - _GOLDEN, 1.0], [_GOLDEN - 1.0, -1.0, -_GOLDEN], [1.0, _GOLDEN, 1.0 - _GOLDEN]]
+)
+
+
+@cache
+def tetrahedral() -> Group:
+    """T: the 12 rotations of a tetrahedron whose corners are every second one of a cube's."""
+    return _polyhedral("T", _HALF_TURN, _THIRD_TURN)
+
+
+@cache
+def octahedral(full: bool = False) -> Group:
+    """O: the 24 rotations of a cube with its faces across x, y, z; full: O_h, order 48.
+
+    Its matrices are the signed permutations (of determinant 1), hence exact.
+    """
+    more = (-np.eye(3),) if full else ()
+    return _polyhedral("Oh" if full else "O", _HALF_TURN, _THIRD_TURN, _QUARTER_TURN, *more)
+
+
+@cache
+def icosahedral(full: bool = False) -> Group:
+    """I: the 60 rotations of an icosahedron with half turns about x, y, z; full: I_h, order 120.
+
+    Its entries are 0, 1/2, 1 and halves of the golden ratio and of its inverse: exact but for the
+    rounding of the latter two.
+    """
+    more = (-np.eye(3),) if full else ()
+    return _polyhedral("Ih" if full else "I", _HALF_TURN, _THIRD_TURN, _FIFTH_TURN, *more)
+
+
+def _polyhedral(name: str, *generators: np.ndarray) -> Group:
+    """The group that some matrices generate."""
+    space = [np.eye(3)]
+    known = {_key(space[0])}
+    for matrix in space:  # grows while it is walked
+        for generator in generators:
+            there = _entries_of(generator @ matrix)
+            if _key(there) not in known:
+                known.add(_key(there))
+                space.append(there)
+    space.sort(key=lambda m: -round(float(np.linalg.det(m))))  # rotations first, the identity ahead
+    position = {_key(matrix): g for g, matrix in enumerate(space)}
+    product = np.array([[position[_key(a @ b)] for b in space] for a in space])
+    return Group(name, np.stack(space), product, tuple(_described(m) for m in space), None)
+
+
+def _entries_of(matrix: np.ndarray) -> np.ndarray:
+    """The matrix with the very entries that rounding left it near."""
+    nearest = _ENTRIES[np.argmin(np.abs(np.abs(matrix)[..., None] - _ENTRIES), axis=-1)]
+    return np.copysign(nearest, matrix) + 0.0
+
+
+def _key(matrix: np.ndarray) -> bytes:
+    return np.round(4.0 * matrix).astype(np.int8).tobytes()  # 0, 1, 2, 3 and 4 quarters
+
+
+def _described(matrix: np.ndarray) -> str:
+    """Degrees and axis of a rotation; with an i before it, of one followed by the inversion."""
+    through = bool(np.linalg.det(matrix) < 0)
+    m = -matrix if through else matrix
+    cosine = np.clip(0.5 * (np.trace(m) - 1.0), -1.0, 1.0)
+    if cosine > 1.0 - 1e-9:
+        return "i" if through else "e"
+    axis = np.array([m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]])
+    if cosine < -1.0 + 1e-9:  # a half turn is twice the projection on its axis, less the identity
+        columns = m + np.eye(3)
+        axis = columns[:, np.argmax(np.abs(columns).max(axis=0))]
+        axis = axis * np.sign(axis[np.flatnonzero(np.abs(axis) > 1e-9)[0]])
+    axis = np.round(axis / np.abs(axis).max(), 2) + 0.0
+    words = ",".join(f"{value:g}" for value in axis)
+    return f"{'i' if through else ''}r{np.degrees(np.arccos(cosine)):.0f}({words})"
+
+
+def inversion() -> Group:
+    """Every point to the opposite one, and the identity."""
+    return _polyhedral("inversion", -np.eye(3))
+
+
 _NAMED = {
     "trivial": trivial,
     "none": trivial,
@@ -196,12 +339,20 @@ _NAMED = {
     "D1": reflection,
     "C1": trivial,
     "swap": permutation_pair,
+    "inversion": inversion,
+    "T": tetrahedral,
+    "O": octahedral,
+    "Oh": lambda: octahedral(full=True),
+    "I": icosahedral,
+    "Ih": lambda: icosahedral(full=True),
 }
 _NUMBERED = {"C": cyclic, "D": dihedral, "SO2_": so2, "O2_": o2}
+_WITHIN = ("C2", "C4", "reflection", "D2", "D4", "inversion", "T", "O", "Oh", "I", "Ih")
+"""Words for subgroups of the polyhedral groups; turns and mirrors are those of the plane."""
 
 
 def group(name: str) -> Group:
-    """The group a word names: C4, D8, SO2_16, O2_16, reflection, swap, or trivial.
+    """The group a word names: C4, D8, SO2_16, O2_16, reflection, swap, trivial, T, O, Oh, I, Ih.
 
     Raises:
         GroupError: No such group; the message names the nearest word.
@@ -214,7 +365,9 @@ def group(name: str) -> Group:
     words = {w.lower(): w for w in (*_NAMED, "C2", "C4", "C8", "D4", "D8", "SO2_16")}
     near = [words[w] for w in difflib.get_close_matches(name.lower(), words, n=1)]
     hint = (
-        f"; did you mean {near[0]}?" if near else "; known: C<n>, D<n>, reflection, swap, trivial"
+        f"; did you mean {near[0]}?"
+        if near
+        else "; known: C<n>, D<n>, reflection, swap, trivial, T, O, Oh, I, Ih"
     )
     raise GroupError(f"no group is called {name!r}{hint}")
 

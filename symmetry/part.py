@@ -103,6 +103,46 @@ class Vector(_Linear):
 
 
 @dataclass(frozen=True)
+class Vector3(_Linear):
+    """`size` vectors (x, y, z): displacements, velocities, forces, points about the origin."""
+
+    def matrices(self, group: Group) -> np.ndarray:
+        """The matrices of space, block by block. (order, 3 size, 3 size)"""
+        return _copies(group.space, self.size)
+
+
+@dataclass(frozen=True)
+class Pseudovector(_Linear):
+    """`size` angular velocities or torques (x, y, z): a mirror keeps what lies across it.
+
+    They may be told in the world's axes or in those of a body that the group keeps (`Quaternion`).
+    """
+
+    def matrices(self, group: Group) -> np.ndarray:
+        """Determinant times the matrix of space, block by block. (order, 3 size, 3 size)"""
+        return _copies(group.sign[:, None, None] * group.space, self.size)
+
+
+@dataclass(frozen=True)
+class Quaternion(_Linear):
+    """`size` orientations (w, x, y, z) with w >= 0 of a body whose own shape the group keeps.
+
+    The body's matrix R goes to A(g) R A(g)^-1: the scene is moved, and the body's axes are named
+    anew by the element that its shape does not notice (a quadrotor with four equal arms under D4).
+    So w stays, and the rest is a `Pseudovector`: mirrors act too, no sign is to be chosen, and the
+    convention w >= 0 is kept. Whoever makes a state keeps to the convention; at w = 0 (half turns)
+    two quaternions are one orientation, and that is where a state jumps.
+    """
+
+    def matrices(self, group: Group) -> np.ndarray:
+        """Block by block, 1 and determinant times the matrix of space. (order, 4 size, 4 size)"""
+        blocks = np.zeros((group.order, 4, 4))
+        blocks[:, 0, 0] = 1.0
+        blocks[:, 1:, 1:] = Pseudovector().matrices(group)
+        return _copies(blocks, self.size)
+
+
+@dataclass(frozen=True)
 class Regular(_Linear):
     """The regular representation, on channels of `size` numbers: g moves channel h to channel gh.
 

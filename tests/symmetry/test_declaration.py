@@ -5,7 +5,18 @@ import pytest
 
 from covary.symmetry.declaration import Symmetry, SymmetryError, wrap
 from covary.symmetry.group import GroupError, group
-from covary.symmetry.part import Angle, Pose, Position, Pseudoscalar, Regular, Scalar, Vector
+from covary.symmetry.part import (
+    Angle,
+    Pose,
+    Position,
+    Pseudoscalar,
+    Pseudovector,
+    Quaternion,
+    Regular,
+    Scalar,
+    Vector,
+    Vector3,
+)
 
 GROUPS = ["trivial", "C3", "C4", "D1", "D4", "D5", "D8", "swap", "O2_12"]
 PARTS = {
@@ -18,6 +29,8 @@ PARTS = {
     "ring": Regular(2),
 }
 LINEAR = {"height": Scalar(), "rate": Pseudoscalar(), "force": Vector(), "ring": Regular()}
+IN_SPACE = {"place": Vector3(2), "spin": Pseudovector(), "attitude": Quaternion(2)}
+SPATIAL = ["inversion", "T", "O", "Oh", "I", "Ih", "D8", "C3"]
 
 
 def symmetry(name):
@@ -58,6 +71,44 @@ def test_linear_spaces_are_orthogonal_and_match_act(name):
         np.testing.assert_allclose(matrix @ u, s.act(g, action=u), atol=1e-13)
     with pytest.raises(SymmetryError, match="no matrix"):
         s.orbit("state")
+
+
+@pytest.mark.parametrize("name", SPATIAL)
+def test_parts_in_space_are_homomorphisms_of_orthogonal_matrices(name):
+    """Of polyhedral groups, and of planar ones, which leave the vertical where it is."""
+    s = Symmetry(group(name), IN_SPACE, {"force": Vector3()})
+    a = s.orbit("state")
+    assert np.abs(np.einsum("gij,hjk->ghik", a, a) - a[s.group.product]).max() < 1e-15
+    assert np.abs(np.einsum("gij,gkj->gik", a, a) - np.eye(s.width("state"))).max() < 2e-15
+
+
+def rotation(q):
+    """The matrix of a quaternion (w, x, y, z)."""
+    w, v = q[0], q[1:]
+    cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+    return (w * w - v @ v) * np.eye(3) + 2 * np.outer(v, v) + 2 * w * cross
+
+
+@pytest.mark.parametrize("name", SPATIAL)
+def test_an_orientation_and_a_rate_move_as_points_do(name):
+    """R goes to A R A^-1, a rate so that the speeds it gives to points move as vectors."""
+    parts = {"rate": Pseudovector(), "attitude": Quaternion()}
+    s = Symmetry(group(name), parts, {"torque": Pseudovector()})
+    rng = np.random.default_rng(0)
+    q, rate, point = rng.normal(size=4), rng.normal(size=3), rng.normal(size=3)
+    q = q / np.linalg.norm(q) * np.sign(q[0])
+    for g in s.group.elements:
+        moved, a = s.act(g, state=np.r_[rate, q]), s.group.space[g]
+        np.testing.assert_allclose(
+            np.cross(moved[:3], a @ point), a @ np.cross(rate, point), atol=1e-14
+        )
+        np.testing.assert_allclose(rotation(moved[3:]), a @ rotation(q) @ a.T, atol=1e-14)
+        assert moved[3] == q[0] > 0, "the convention is kept to the bit"
+
+
+def test_a_planar_part_under_a_polyhedral_group_is_refused():
+    with pytest.raises(GroupError, match="Oh tilts the plane"):
+        Symmetry(group("Oh"), {"place": Vector()}, {"force": Vector3()}).width("state")
 
 
 def test_a_pose_and_a_point_keep_their_centre():

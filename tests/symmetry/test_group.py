@@ -25,9 +25,11 @@ NAMES = [
     "swap",
 ]
 NAMES += ["SO2_12", "O2_6"]
+SPATIAL = ["inversion", "T", "O", "Oh", "I", "Ih"]
+EVERY = [*NAMES, *SPATIAL]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_axioms(name):
     g = group(name)
     p = g.product
@@ -51,7 +53,67 @@ def test_the_plane_is_a_homomorphism_of_orthogonal_matrices(name):
             assert abs(np.exp(1j * turn) - 1) < 1e-14
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
+def test_space_is_a_homomorphism_of_orthogonal_matrices(name):
+    g = group(name)
+    products = np.einsum("aij,bjk->abik", g.space, g.space)
+    assert np.abs(products - g.space[g.product]).max() < 2e-15
+    assert np.abs(np.einsum("aij,akj->aik", g.space, g.space) - np.eye(3)).max() < 5e-16
+    assert (g.sign[g.product] == g.sign[:, None] * g.sign).all()
+    assert len(np.unique(g.element_names)) == g.order
+
+
+@pytest.mark.parametrize(
+    ("name", "turns"),
+    [
+        ("T", {0: 1, 120: 8, 180: 3}),
+        ("O", {0: 1, 90: 6, 120: 8, 180: 9}),
+        ("I", {0: 1, 72: 12, 120: 20, 144: 12, 180: 15}),
+    ],
+)
+def test_the_rotations_of_a_solid_are_all_there(name, turns):
+    """As many turns by each angle as the solid has; full groups have each of them mirrored too."""
+    g = group(name)
+    degrees = np.degrees(np.arccos((np.trace(g.space, axis1=1, axis2=2) - 1.0) / 2.0))
+    found, counts = np.unique(np.round(degrees), return_counts=True)
+    assert dict(zip(found, counts, strict=True)) == turns and (g.sign == 1).all()
+    if name != "T":
+        full = group(f"{name}h")
+        assert full.order == 2 * g.order and (full.sign == np.repeat([1, -1], g.order)).all()
+        turned = {m.tobytes() for m in np.round(-full.space[: g.order], 9) + 0.0}
+        assert {m.tobytes() for m in np.round(full.space[g.order :], 9) + 0.0} == turned
+
+
+def test_a_solid_keeps_its_corners():
+    """O the cube's, I the icosahedron's, each T a tetrahedron's; a turn between them does not."""
+    golden = (1 + np.sqrt(5)) / 2
+    cube = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)], float)
+    rectangle = np.array([[0.0, b * golden, a] for a in (-1, 1) for b in (-1, 1)])
+    ico = np.concatenate([np.roll(rectangle, k, axis=1) for k in range(3)])
+
+    def kept(name, corners):
+        there = np.einsum("gij,kj->gki", group(name).space, corners)
+        apart = np.linalg.norm(there[:, :, None] - corners, axis=-1).min(axis=2)
+        return apart.max() < 1e-14
+
+    assert all(kept(name, cube) for name in ("O", "Oh", "T"))
+    assert all(kept(name, ico) for name in ("I", "Ih", "T"))
+    assert kept("T", cube[cube.prod(axis=1) > 0]) and not kept("O", cube[cube.prod(axis=1) > 0])
+    assert not kept("I", cube) and not kept("O", ico)
+
+
+def test_octahedral_matrices_are_signed_permutations():
+    assert set(np.unique(group("Oh").space)) == {-1.0, 0.0, 1.0}
+
+
+@pytest.mark.parametrize("name", SPATIAL)
+def test_what_tilts_the_plane_has_no_plane(name):
+    for ask in ("plane", "turn"):
+        with pytest.raises(GroupError, match="Vector3"):
+            getattr(group(name), ask)
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_generators_generate(name):
     g = group(name)
     reached = {0}
@@ -68,7 +130,7 @@ def test_quarter_turns_are_exact():
     assert set(np.unique(group("D4").plane)) == {-1.0, 0.0, 1.0}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_named_subgroup_restricts(name):
     g = group(name)
     for sub in g.subgroup_names():
@@ -76,13 +138,24 @@ def test_every_named_subgroup_restricts(name):
         small = g.restricted(elements, sub)
         same = group(sub)
         assert small.order == same.order
-        np.testing.assert_allclose(small.plane, same.plane, atol=1e-14)
+        np.testing.assert_allclose(small.space, same.space, atol=1e-14)
+        if same.planar:
+            np.testing.assert_allclose(small.plane, same.plane, atol=1e-14)
+            assert np.abs(np.exp(1j * (small.turn - same.turn)) - 1).max() < 1e-14
         assert (small.product == same.product).all()
 
 
 @pytest.mark.parametrize(
     ("parent", "wrong", "hint"),
-    [("D4", "C3", "C4"), ("C4", "D4", "C2"), ("D4", "swap", "C4"), ("swap", "C2", "swap")],
+    [
+        ("D4", "C3", "C4"),
+        ("C4", "D4", "C2"),
+        ("D4", "swap", "C4"),
+        ("swap", "C2", "swap"),
+        ("O", "D4", "C4"),
+        ("Ih", "O", "T"),
+        ("D4", "T", "C4"),
+    ],
 )
 def test_a_missing_subgroup_names_those_that_exist(parent, wrong, hint):
     with pytest.raises(GroupError, match=hint):
@@ -90,7 +163,7 @@ def test_a_missing_subgroup_names_those_that_exist(parent, wrong, hint):
 
 
 @pytest.mark.parametrize(
-    ("word", "near"), [("reflexion", "reflection"), ("Q8", "known"), ("C0", "turns")]
+    ("word", "near"), [("reflexion", "reflection"), ("Q8", "known"), ("C0", "turns"), ("O_h", "Oh")]
 )
 def test_an_unknown_group_names_the_nearest(word, near):
     with pytest.raises(GroupError, match=near):
