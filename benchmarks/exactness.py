@@ -25,10 +25,10 @@ TICKS = 4
 
 def at_a_switch(planner, x: np.ndarray, g: int) -> bool:
     """Whether the last samples, moved back by g, cost more than rounding apart, or tie."""
-    s, costs = planner.symmetry, np.empty_like(planner._costs)
-    back = s.act(int(s.group.inverse[g]), action=planner._actions)
+    s, costs = planner.symmetry, np.empty_like(planner.samples.costs)
+    back = s.act(int(s.group.inverse[g]), action=planner.samples.actions)
     planner.dynamics.rollout(x, back, costs, None)
-    apart = np.abs(costs - planner._costs).max()
+    apart = np.abs(costs - planner.samples.costs).max()
     return bool(apart > 1e-9 * (1 + np.abs(costs).max()) or np.diff(np.sort(costs[0])).min() < 1e-9)
 
 

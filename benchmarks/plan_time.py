@@ -30,7 +30,7 @@ def measure(planner, plans: int) -> tuple[np.ndarray, np.ndarray]:
         plan, memory = planner.plan(x, tick * task.dt, memory)
         planned = time.perf_counter()
         for _ in range(rounds):  # the samples of the plan's last iteration
-            planner.dynamics.rollout(x, planner._actions, planner._costs, None)
+            planner.dynamics.rollout(x, planner.samples.actions, planner.samples.costs, None)
         whole.append((planned - start) * 1e3)
         floor.append((time.perf_counter() - planned) * 1e3)
         x = planner.dynamics.next_state(x, plan.actions[0])

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .sampling import Memory, SamplingPlanner
+from .memory import Memory
+from .sampling import SamplingPlanner
 from .weights import elite
 
 

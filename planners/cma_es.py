@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..symmetry.declaration import Symmetry
-from .sampling import Memory, SamplingPlanner
+from .memory import Memory
+from .sampling import SamplingPlanner
 
 
 @dataclass(frozen=True, eq=False)

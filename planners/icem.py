@@ -12,7 +12,7 @@ import numpy as np
 
 from ..symmetry.declaration import Symmetry
 from .cem import CEM
-from .sampling import Memory
+from .memory import Memory
 from .weights import elite
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .memory import Memory
 from .mppi import MPPI
-from .sampling import Memory
 from .spline import kernel_weights
 
 

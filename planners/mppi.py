@@ -12,7 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from .sampling import Memory, SamplingPlanner
+from .memory import Memory
+from .sampling import SamplingPlanner
 from .weights import elite, exponential, temperature_for, tsallis
 
 

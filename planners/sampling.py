@@ -18,46 +18,15 @@ import numpy as np
 from ..sim.dynamics import Dynamics
 from ..sim.limits import symmetry_clash
 from ..symmetry.declaration import Symmetry
+from .memory import Memory
 from .noise import antithetic, noise_law
 from .plan import Plan
 from .proposal import Proposer, proposal
 from .risk import risk_measure
+from .samples import Samples, check_size
 from .side import draw_side, on_side
 from .spline import spline
 from .weights import elite
-
-LARGEST_BUFFERS = 8 << 30
-"""Most memory that a planner's samples may take: more is a slip of the keyboard, bytes."""
-
-
-@dataclass(frozen=True, eq=False)
-class Memory:
-    """All that a sampling planner carries from one plan to the next.
-
-    Attributes:
-        time: Time of the last plan, s.
-        mean: The last plan's actions. (H, m)
-        std: Standard deviation of the noise on each knot, in action units; equal within each
-            block of coordinates that the group mixes, hence invariant. (N, m)
-        side: Where a symmetric state left the choice of a side, the projection onto the
-            directions in which there was one; zeros if there was none. (m, m)
-        side_time: When the side was drawn, s.
-        seed: Key of all draws.
-        draws: How many plans were drawn; with the seed, the random state.
-    """
-
-    time: float
-    mean: np.ndarray
-    std: np.ndarray
-    side: np.ndarray
-    side_time: float
-    seed: int
-    draws: int
-
-    def act(self, symmetry: Symmetry, g: int) -> Memory:
-        """Where element g sends this memory. The random state stays: draws are keyed by it."""
-        a = symmetry.orbit("action")[g]
-        return replace(self, mean=symmetry.act(g, action=self.mean), side=a @ self.side @ a.T)
 
 
 class SamplingPlanner(ABC):
@@ -134,21 +103,14 @@ class SamplingPlanner(ABC):
                 raise ValueError(f"{name}: {getattr(p, name)} must be at least 1")
         if not (np.isfinite(p.noise) and p.noise > 0):
             raise ValueError(f"noise: {p.noise} must be a positive number")
-        width = self.symmetry.width("action")
-        models = getattr(dynamics, "models", 1)
-        needed = 8 * p.samples * (2 * p.horizon * width + models)  # actions, scratch and costs
-        if needed > LARGEST_BUFFERS:
-            raise ValueError(
-                f"samples: {p.samples} with a horizon of {p.horizon} need {needed / 2**30:.3g} "
-                f"GiB of memory; at most {LARGEST_BUFFERS >> 30}"
-            )
+        width, models = self.symmetry.width("action"), getattr(dynamics, "models", 1)
+        check_size(p.samples, p.horizon, width, models)
         self.spline = spline(p.spline, p.horizon, p.knots, p.kernel_width)
         self._knot_steps = self.spline.steps(p.knots)  # (N,)
         if p.rate:
             self.spline = self.spline.integrated(p.knots)
         self.blocks = self.symmetry.blocks("action")
         self.elements = self.symmetry.distinct_actions()
-        self._orbit = self.symmetry.orbit("action")[list(self.elements)]  # (E, m, m)
         self.proposer: Proposer | None = None
         orbit = len(self.elements)
         if p.samples - self.room < orbit:
@@ -163,12 +125,8 @@ class SamplingPlanner(ABC):
         self.risk = risk_measure(p.risk, p.risk_level, p.risk_aversion)
         self._integrals = 2 if self.task.action_interface == "effort" else 1
         self.initial_std = np.tile(p.noise * self._scale(), (p.knots, 1))  # (N, m)
-        # Owned buffers, so that nothing large is allocated while planning. They carry nothing over.
-        self._all_noise = np.zeros((p.samples, p.knots, width))  # (K, N, m)
-        self._all_actions = np.empty((p.samples, p.horizon, width))  # (K, H, m)
-        self._scratch = np.empty_like(self._all_actions)
-        self._all_costs = np.empty(models * p.samples)  # (M K,)
-        self._use(p.samples)
+        matrices = self.symmetry.orbit("action")[list(self.elements)]
+        self.samples = Samples(p.samples, p.knots, p.horizon, models, matrices)
 
     def take_proposals(self, proposer: Proposer | None) -> None:
         """Let what somebody else would do be one of the samples; None: nobody.
@@ -286,76 +244,61 @@ class SamplingPlanner(ABC):
         proposed = None
         if self.proposer is not None:
             proposed = proposal(self.proposer, self.dynamics, state, self.parameters.horizon)
-        lowest = np.inf
+        samples, lowest = self.samples, np.inf
         for iteration in range(self.parameters.iterations):
-            self._use(self.population(iteration))
-            beside = self.kept(memory, iteration)
-            if proposed is not None:
-                beside.append(proposed)
-            self._draw(memory, rng, beside)
-            self.dynamics.rollout(state, self._actions, self._costs, None)
-            costs = self.risk(self._costs)  # (K,)
+            samples.use(self.population(iteration))
+            self._draw(memory, rng, iteration, proposed)
+            self.dynamics.rollout(state, samples.actions, samples.costs, None)
+            costs = self.risk(samples.costs)  # (K,)
             costs[~np.isfinite(costs)] = np.inf  # a rollout that blew up is the worst, never NaN
             lowest = float(costs.min())
             if lowest == np.inf:
                 break  # nothing to learn from: the shifted plan stands
-            costs += self.beside(memory, self._actions)
+            costs += self.beside(memory, samples.actions)
             memory = self._learned(memory, fixing, costs, float(time))
         memory = replace(memory, time=float(time), draws=memory.draws + 1)
         chosen = memory.mean if memory.side_time == time else self.chosen(memory)
         actions = self.task.limits.project(chosen)
         return Plan(float(time), self.task.dt, actions, lowest), memory
 
-    def _use(self, samples: int) -> None:
-        """Take the first of the buffers' rows."""
-        self._noise, self._actions = self._all_noise[:samples], self._all_actions[:samples]
-        models = len(self._all_costs) // len(self._all_noise)
-        self._costs = self._all_costs[: models * samples].reshape(models, samples)
-
-    def _draw(self, memory: Memory, rng: np.random.Generator, beside: list[np.ndarray]) -> None:
-        """Fill the buffers with the orbit of the noise and the actions that follow from it.
-
-        What is tried beside the noise comes last. Samples left over when there is no room for one
-        more orbit are the mean itself, which every element that matters leaves in place.
-        """
-        orbit = len(self.elements)
-        count = (len(self._noise) - len(beside)) // orbit
-        base = self.law(rng, count)  # (count, N, m)
-        self._noise[count * orbit :] = 0.0
-        if orbit == 1:
-            self._noise[:count] = base
-        else:
-            closed = self._noise[: count * orbit].reshape(count, orbit, *base.shape[1:])
-            for i, row in enumerate(np.moveaxis(self._orbit, 1, 0)):  # (E, m)
-                terms = (base[:, None, :, j] * row[:, None, j] for j in range(base.shape[-1]))
-                closed[..., i] = sum(terms)
-        self.scaled(memory, self._noise)
-        self.spline.expand(self._noise, self._actions, self._scratch[: len(self._noise)])
-        self._actions += memory.mean
-        self._actions[:] = self.task.limits.project(self._actions)
-        for row, actions in enumerate(reversed(beside), 1):  # within the limits as they are
-            self._actions[-row] = actions
-            self._noise[-row] = (actions - memory.mean)[self._knot_steps]
+    def _draw(
+        self,
+        memory: Memory,
+        rng: np.random.Generator,
+        iteration: int,
+        proposed: np.ndarray | None,
+    ) -> None:
+        """Fill the samples: the orbit of the noise about the mean, and what is tried beside it."""
+        beside = self.kept(memory, iteration)
+        if proposed is not None:
+            beside.append(proposed)
+        samples = self.samples
+        samples.draw(self.law, rng, len(beside))
+        self.scaled(memory, samples.noise)
+        samples.act(memory.mean, self.spline, self.task.limits, beside)
+        for row, actions in enumerate(reversed(beside), 1):
+            samples.noise[-row] = (actions - memory.mean)[self._knot_steps]
 
     def _learned(
         self, memory: Memory, fixing: tuple[int, ...], costs: np.ndarray, time: float
     ) -> Memory:
         """The memory after one iteration: updated, or given a side if it has none and needs one."""
+        samples = self.samples
         kept: np.ndarray | slice = slice(None)
         if memory.side.any():
-            kept = on_side(memory.side, self._integrals, memory.mean, self._actions)
+            kept = on_side(memory.side, self._integrals, memory.mean, samples.actions)
             if not np.isfinite(costs[kept]).any():
                 kept = slice(None)
             if memory.side_time == time:  # drawn in this plan: an average could still undo it
                 # Of several that cost the same the mean: a choice would hang on their order.
-                best = self._actions[kept][elite(costs[kept], 1)].mean(axis=0)
+                best = samples.actions[kept][elite(costs[kept], 1)].mean(axis=0)
                 return replace(memory, mean=best)
         else:
             key = (memory.seed, memory.draws)
-            drawn = draw_side(self.symmetry, fixing, memory.mean, self._actions, costs, key)
+            drawn = draw_side(self.symmetry, fixing, memory.mean, samples.actions, costs, key)
             if drawn is not None:
                 return replace(memory, mean=drawn[0], side=drawn[1], side_time=time)
-        return self.update(memory, self._noise[kept], self._actions[kept], costs[kept])
+        return self.update(memory, samples.noise[kept], samples.actions[kept], costs[kept])
 
     def _shifted(self, memory: Memory, time: float) -> Memory:
         """The memory moved ahead by the time that has passed; too old a one is forgotten."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .memory import Memory
 from .mppi import MPPI
-from .sampling import Memory
 
 
 class SMPPI(MPPI):

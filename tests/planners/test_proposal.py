@@ -75,9 +75,9 @@ def test_it_is_one_sample_and_never_makes_the_best_one_worse(cls, symmetry):
         helped.dynamics.rollout(x, of_proposal[None], costs)
         plan, memory = helped.plan(x, 0.0, helped.initial_memory(1))
         assert plan.cost <= costs[0, 0] + 1e-12
-        assert len(helped._actions) == len(alone._actions)
+        assert len(helped.samples.actions) == len(alone.samples.actions)
         helped.plan(x, 0.05, memory)
-        np.testing.assert_array_equal(helped._actions[-1], of_proposal)
+        np.testing.assert_array_equal(helped.samples.actions[-1], of_proposal)
 
 
 @pytest.mark.parametrize("cls", [MPPI, CEM])

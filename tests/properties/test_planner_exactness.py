@@ -98,8 +98,8 @@ def test_generic_states(task_class, planner_class, group_name, record_property):
 def switches(planner, x, g):
     """Whether some rollout differs under g by more than rounding: a contact switch or a tie."""
     s = planner.symmetry
-    actions = planner._actions.copy()  # those of the last call, already moved by g
-    there, here = planner._costs.copy(), planner._costs.copy()
+    actions = planner.samples.actions.copy()  # those of the last call, already moved by g
+    there, here = planner.samples.costs.copy(), planner.samples.costs.copy()
     inverse = int(s.group.inverse[g])
     planner.dynamics.rollout(s.act(g, state=x), actions, there, None)
     planner.dynamics.rollout(x, s.act(inverse, action=actions), here, None)
