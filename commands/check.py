@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ..nodes.launching.description import LaunchDescription
 from ..nodes.launching.hosts import hosts_of
-from ..nodes.launching.launch_file import find, read_assignments, resolve
+from ..nodes.launching.launch_file import find, read_assignments, resolve, without_effect
 from ..nodes.launching.wiring import Wiring, wire
 from ..nodes.launching.yaml_loader import InputError, MistakesError
 
@@ -22,10 +22,13 @@ def check(
     """Check a launch file: its words, types, classes, parameters, plugins and topics.
 
     Exit code 2 where something is wrong, with one line for each mistake. Where a launch leaves
-    room for nodes that it knows nothing of, a topic without its other end is a warning.
+    room for nodes that it knows nothing of, a topic without its other end is a warning; so is an
+    argument that nothing uses.
     """
-    launch = resolve(find(file), read_assignments(values or []))
+    given = read_assignments(values or [])
+    launch = resolve(find(file), given)
     wiring = checked(launch)
+    wiring.warnings += without_effect(launch, given)
     warn(wiring)
     topics = len({end.topic for end in wiring.ends})
     found = f"{len(launch.nodes)} nodes, {topics} topics"

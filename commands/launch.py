@@ -16,7 +16,13 @@ from rich.table import Table
 
 from ..nodes.launching.description import Argument, LaunchDescription
 from ..nodes.launching.hosts import ARGUMENTS, hosts_of
-from ..nodes.launching.launch_file import arguments, find, read_assignments, resolve
+from ..nodes.launching.launch_file import (
+    arguments,
+    find,
+    read_assignments,
+    resolve,
+    without_effect,
+)
 from ..nodes.launching.yaml_loader import InputError
 from ..nodes.supervision.child import THREADS
 from ..nodes.supervision.progress import RunProgress
@@ -61,7 +67,8 @@ def launch(
         Console().print(arguments_table(str(path), declared))
         Console().print(arguments_table("every launch file", everywhere))
         return
-    description = resolve(path, read_assignments(values or []))
+    given = read_assignments(values or [])
+    description = resolve(path, given)
     _, hosts = description.realtime, hosts_of(description)  # these complain for themselves
     if lockstep:
         if on_request(description):
@@ -75,6 +82,7 @@ def launch(
             os.environ.setdefault(name, "1")
         description = replace(description, values={**description.values, "realtime": False})
     wiring = checked(description)
+    wiring.warnings += without_effect(description, given)
     description = wiring.told(description)
     if summary is not None and not summary.absolute().parent.is_dir():
         raise InputError(f"--summary: no folder {summary.absolute().parent}")

@@ -31,8 +31,8 @@ def new_policy(data: Demonstrations, parameters: Any, device: torch.device) -> P
 class Fit:
     """A policy network and its optimizer.
 
-    On a GPU the forward and backward pass of an update are compiled into CUDA graphs, in bfloat16
-    where the parameters say so; not measured on a GPU yet.
+    The forward pass of an update is in bfloat16 where the parameters say so. On a GPU forward and
+    backward pass are compiled into CUDA graphs; not measured on a GPU yet.
 
     Args:
         policy: What is fitted.
@@ -59,7 +59,7 @@ class Fit:
         """What is minimised, and the loss in it."""
         import torch
 
-        half = self.device.type == "cuda" and self.parameters.precision == "bfloat16"
+        half = self.parameters.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             each = self.policy.loss(batch)
         loss = each.float().mean() if weights is None else (weights * each.float()).mean()

@@ -98,7 +98,7 @@ class Method(ABC):
         device: Literal["auto", "cpu", "cuda"] = "auto"
         """Where to compute; auto: on a GPU where there is one."""
         precision: Literal["float32", "bfloat16"] = "float32"
-        """Of the forward pass on a GPU."""
+        """Of the forward pass of an update; a policy answers in float32."""
 
         def __post_init__(self) -> None:
             for name in ("execute", "steps", "batch", "validate_every"):

@@ -37,6 +37,8 @@ _MOST_INCLUDES = 200
 _MOST_NODES = 1000
 _MOST_MISTAKES = 100
 _LONGEST_SHOWN = 60
+_OF_LAUNCHER = ("realtime", *(argument.name for argument in ARGUMENTS))
+"""Arguments that no node need use."""
 
 
 def find(name: str, folder: str = "launch", what: str = "launch file") -> Path:
@@ -174,13 +176,30 @@ def resolve(
     _refuse_twins(resolver.nodes)
     values = {word: resolver.values[word] for word in known if word in resolver.values}
     origins = {word: resolver.origins[word] for word in values}
-    for word in ("realtime", *everywhere):  # for the launcher itself, whoever gave it a value
+    for word in _OF_LAUNCHER:  # for the launcher itself, whoever gave it a value
         if word not in known and word in resolver.values:  # an include
             values[word], origins[word] = resolver.values[word], resolver.origins[word]
         elif word not in known and word in given:
             values[word], origins[word] = given[word].value, given[word].origin
     nodes, logs = tuple(resolver.nodes), tuple(resolver.logs)
     return LaunchDescription(path, tuple(known.values()), values, nodes, logs, origins)
+
+
+def without_effect(launch: LaunchDescription, given: Mapping[str, Variable]) -> list[InputError]:
+    """A warning for each word of the command line without which the same would be launched.
+
+    Such as ``fallback:=cem`` without a policy. One that says what is the default is none.
+    """
+    found = []
+    for word, variable in given.items():
+        try:
+            without = resolve(launch.file, {k: v for k, v in given.items() if k != word})
+        except InputError:
+            continue  # it is needed
+        same = (without.nodes, without.logs) == (launch.nodes, launch.logs)
+        if same and without.values.get(word) != launch.values[word] and word not in _OF_LAUNCHER:
+            found.append(InputError(f"{variable.origin.typed}: nothing here uses it"))
+    return found
 
 
 def _refuse_twins(nodes: list[NodeDescription]) -> None:

@@ -190,6 +190,9 @@ def test_check_finds_mistakes_without_starting_anything(place):
     done = covary_here(place, "check", "open.yaml")
     assert done.returncode == 0
     assert done.stderr.startswith("warning: open.yaml:12: /answerer listens to '/a', which")
+    words = ("fallback:=cem", "success_limit:=0", "samples:=64", "realtime:=false", "domain:=3")
+    done = covary_here(place, "check", "push", *words)
+    assert done.stderr == "warning: fallback:=cem: nothing here uses it\n"
     assert not (place / "runs").exists()
 
 

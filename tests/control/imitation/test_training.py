@@ -88,6 +88,17 @@ def test_another_seed_is_another_training(tmp_path, data):
     assert any(not torch.equal(a[name], b[name]) for name in a)
 
 
+def test_updates_in_bfloat16_are_others_and_answers_stay_equivariant(tmp_path, data):
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        found[precision] = run(Training(recipe(tmp_path / precision, precision=precision), data))
+    a, b = (read_checkpoint(tmp_path / name).tensors["modules"] for name in found)
+    assert any(not torch.equal(a[name], b[name]) for name in a)
+    losses = [training.best["validation_loss"] for training in found.values()]
+    assert abs(losses[1] - losses[0]) < 0.1 * losses[0]
+    assert found["bfloat16"].equivariance_error() < 1e-5
+
+
 def test_it_learns_and_stays_equivariant_and_keeps_the_best_step(tmp_path, data):
     training = run(
         Training(recipe(tmp_path / "p", steps=60, validate_every=20, learning_rate=1e-2), data)
