@@ -61,6 +61,7 @@ setup(
         "zstandard>=0.22",
         "typer>=0.12",
         "rich>=13",
+        "cma>=4",  # covary tune; needs NumPy alone
     ],
     extras_require={
         # From a wheel only: where PyPI has none for the platform there is no PyBullet.

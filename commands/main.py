@@ -19,6 +19,7 @@ COMMANDS = {
     "collect": "Collect demonstrations with a launch file into a dataset; again: go on with it.",
     "train": "Train a policy on a dataset; again: go on with it.",
     "evaluate": "Say how good a policy or a planner is in a task, and from where it succeeds.",
+    "tune": "Tune a planner's parameters by trials in lockstep; again: go on with it.",
     "check": "Check a launch file and everything it names without starting anything.",
     "graph": "Draw the nodes and topics of a launch file, here or as mermaid text.",
     "topic": "List, print or measure the topics of a running launch.",

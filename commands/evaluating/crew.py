@@ -1,4 +1,4 @@
-"""Runs the episodes of an evaluation, in this process or beside each other in several."""
+"""Runs jobs, such as the episodes of an evaluation, in this process or in several."""
 
 from __future__ import annotations
 
@@ -6,15 +6,30 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 from ...nodes.supervision.child import THREADS
-from .episodes import EpisodeError, Episodes, Job, Result, Setting
+from .episodes import EpisodeError, Episodes, Job, Result
 
 _AHEAD = 3
 """Jobs that wait for each worker, so that none is idle."""
+
+
+class Runner(Protocol):
+    """Runs jobs; a worker builds its own from the `setting`, which can be pickled."""
+
+    @property
+    def setting(self) -> Any:
+        """What its class takes."""
+        ...
+
+    def run(self, job: Any) -> Any:
+        """One job's result."""
+        ...
 
 
 def results(episodes: Episodes, jobs: Sequence[Job], workers: int) -> Iterator[Result]:
@@ -28,31 +43,35 @@ def results(episodes: Episodes, jobs: Sequence[Job], workers: int) -> Iterator[R
     Raises:
         EpisodeError: An episode could not be brought to its end, or its worker has died.
     """
-    if workers == 1 or len(jobs) == 1:
-        for job in jobs:
-            yield episodes.run(job)
+    with crew(episodes, min(workers, len(jobs))) as run:
+        yield from run(jobs)
+
+
+@contextmanager
+def crew(runner: Runner, workers: int) -> Iterator[Callable[[Sequence[Any]], Iterator[Any]]]:
+    """Workers that stay, for one list of jobs after the other; leaving it ends them.
+
+    Args:
+        runner: Of this process, which runs the jobs itself where there is one worker.
+        workers: Processes.
+
+    Yields:
+        What gives each job's result, in no certain order; it raises EpisodeError where a worker
+        has died.
+    """
+    if workers <= 1:
+        yield lambda jobs: map(runner.run, jobs)
         return
     for name in THREADS:  # spawned processes read them before anything is imported
         os.environ.setdefault(name, "1")
     pool = ProcessPoolExecutor(
-        min(workers, len(jobs)),
+        workers,
         multiprocessing.get_context("spawn"),
         _begin,
-        (episodes.setting,),
+        (type(runner), runner.setting),
     )
-    waiting: set[Future[Result]] = set()
-    left = iter(jobs)
     try:
-        while True:
-            for job in left:
-                waiting.add(pool.submit(_run, job))
-                if len(waiting) >= _AHEAD * workers:
-                    break
-            if not waiting:
-                return
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
+        yield lambda jobs: _spread(pool, jobs, _AHEAD * workers)
     except BrokenProcessPool:
         raise EpisodeError("a worker has died; workers:=1 shows what it says") from None
     finally:
@@ -64,14 +83,29 @@ def results(episodes: Episodes, jobs: Sequence[Job], workers: int) -> Iterator[R
             process.join()
 
 
-_EPISODES: list[Episodes] = []  # of this worker
+def _spread(pool: ProcessPoolExecutor, jobs: Sequence[Any], ahead: int) -> Iterator[Any]:
+    waiting: set[Future[Any]] = set()
+    left = iter(jobs)
+    while True:
+        for job in left:
+            waiting.add(pool.submit(_run, job))
+            if len(waiting) >= ahead:
+                break
+        if not waiting:
+            return
+        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
 
 
-def _begin(setting: Setting) -> None:
+_RUNNER: list[Runner] = []  # of this worker
+
+
+def _begin(kind: Any, setting: Any) -> None:
     """What a worker does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for who looks after it
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _EPISODES[:] = [Episodes(setting)]
+    _RUNNER[:] = [kind(setting)]
 
 
 def _end_with_parent() -> None:
@@ -81,5 +115,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run(job: Job) -> Result:
-    return _EPISODES[0].run(job)
+def _run(job: Any) -> Any:
+    return _RUNNER[0].run(job)

@@ -74,8 +74,8 @@ def request(policy: str, words: Sequence[str]) -> Request:
     Raises:
         InputError: Anything about them is wrong; one line.
     """
-    named = [word for word in words if ":=" not in word]
-    given = read_assignments([word for word in words if ":=" in word])
+    named = [word for word in words if ":=" not in word and not word.startswith("@")]
+    given = read_assignments([word for word in words if word not in named])
     if len(named) > 1:
         raise InputError(f"one TASK at most, not {' and '.join(named)}", PLACE)
     kind = kind_of(policy)

@@ -29,7 +29,7 @@ from .launch_grammar import CONDITIONS, Entity, choices, declared, entities, rec
 from .process_entries import Place, described_executable, described_node, joined
 from .substitution import evaluate_text, variable_of
 from .variables import Origin, Scope, Variable
-from .yaml_loader import Element, InputError, MistakesError, nearest, parse_value
+from .yaml_loader import Element, InputError, MistakesError, load_file, nearest, parse_value
 
 _DEEPEST_INCLUDE = 20
 _MOST_INCLUDES = 200
@@ -73,11 +73,21 @@ def find(name: str, folder: str = "launch", what: str = "launch file") -> Path:
 def read_assignments(words: list[str]) -> dict[str, Variable]:
     """The ``name:=value`` words of a command line, typed by the same rules as the files.
 
+    A word ``@FILE`` stands for what a YAML file says, a mapping of names to values; what is typed
+    beside it stands above it.
+
     Raises:
-        InputError: A word of another form, or a name twice.
+        InputError: A word of another form, a name twice, or a file that holds something else.
     """
     given: dict[str, Variable] = {}
+    below: dict[str, Variable] = {}
     for word in words:
+        if word.startswith("@"):
+            for name, variable in _argument_file(word[1:]).items():
+                if name in below:
+                    raise variable.origin.error(f"'{name}' is given in another file too")
+                below[name] = variable
+            continue
         name, assigned, text = word.partition(":=")
         if not assigned or not name:
             meant = not assigned and word.find("=") > 0
@@ -89,7 +99,29 @@ def read_assignments(words: list[str]) -> dict[str, Variable]:
         shown = word if len(word) < _LONGEST_SHOWN else f"{word[:_LONGEST_SHOWN]}..."
         origin = Origin(variable=name, typed=shown)
         given[name] = Variable(value if isinstance(value, str) else text.strip(), value, origin)
-    return given
+    return below | given
+
+
+def _argument_file(name: str) -> dict[str, Variable]:
+    """What ``@FILE`` says.
+
+    Raises:
+        InputError: There is no such file, or it is no mapping.
+    """
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:  # no such person
+        path = Path(name)
+    if not is_file(path):
+        raise InputError(f"no argument file '{name}'{nearest_file(path)}", "command line")
+    root = load_file(path, name)
+    if root is not None and not isinstance(root.value, dict):
+        raise root.error("an argument file is a mapping, such as planner: mppi")
+    items, lines = (root.items, root.key_lines) if root is not None else ({}, {})
+    return {
+        word: Variable.of(item.python(), Origin(name, lines[word], word))
+        for word, item in items.items()
+    }
 
 
 def arguments(path: Path) -> tuple[Argument, ...]:
@@ -162,7 +194,9 @@ def resolve(
     for word in given:
         if word not in words:
             hint = nearest(word, words) or f"; it has {', '.join(known) or 'none'}"
-            errors.append(InputError(f"{path} has no argument '{word}'{hint}", "command line"))
+            origin, said = given[word].origin, f"{path} has no argument '{word}'{hint}"
+            place = (origin.file, origin.line) if origin.file else ("command line", 0)
+            errors.append(InputError(said, *place))
     if errors:
         raise MistakesError.of(errors)
     scope = Scope(path.resolve().parent)

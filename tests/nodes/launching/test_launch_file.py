@@ -338,3 +338,28 @@ def test_an_included_files_arguments_can_be_given_unless_the_include_sets_them(w
     assert launch.values == {"seed": 3}
     with pytest.raises(InputError, match="no argument 'task'"):
         resolve(path, read_assignments(["task:=reach"]))
+
+
+def test_an_argument_file_stands_below_what_is_typed(write):
+    file = write("samples: 0o20\nrecord: false\n", "a.args")
+    launch = resolve(write(COMPLETE), read_assignments([f"@{file}", "samples:=5"]))
+    assert (launch.values["samples"], launch.values["record"]) == (5, False)
+    assert resolve(write(COMPLETE), read_assignments([f"@{file}"])).values["samples"] == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("record: false\nsmaples: 3\n", "a.args:2: .*did you mean 'samples'"),
+        ("- samples\n", "a.args:1: an argument file is a mapping"),
+        ("samples: 1\nsamples: 2\n", "a.args:2: key 'samples' is given twice"),
+        ("samples: !!python/object:os.system 1\n", "a.args:1: tag"),
+    ],
+)
+def test_mistakes_in_an_argument_file_have_a_line(write, text, said):
+    with pytest.raises(InputError, match=said):
+        resolve(write(COMPLETE), read_assignments([f"@{write(text, 'a.args')}"]))
+    write("samples: 1\n", "b.args")
+    twice = [f"@{write('samples: 1', name)}" for name in ("a.args", "b.args")]
+    with pytest.raises(InputError, match="'samples' is given in another file too"):
+        read_assignments(twice)
