@@ -57,3 +57,10 @@ class CEM(SamplingPlanner):
             mean=actions[best].mean(axis=0),
             std=np.maximum(np.sqrt(variance), self.smallest_std),
         )
+
+    def weight(self, costs: np.ndarray) -> np.ndarray:
+        """The elites count alike, the others not at all. (K,)"""
+        best = elite(costs, self.elites)
+        weight = np.zeros(len(costs))
+        weight[best] = 1.0 / len(best)
+        return weight

@@ -83,8 +83,8 @@ class CMAES(SamplingPlanner):
     def respread(self, memory: CovarianceMemory) -> CovarianceMemory:
         """Forget what was adapted: it was to another stretch of time."""
         fresh = self.initial_memory(memory.seed)
-        kept = {f: getattr(memory, f) for f in ("time", "mean", "side", "side_time", "draws")}
-        return replace(fresh, **kept)
+        adapted = ("std", "covariance", "scale", "shape_path", "scale_path", "updates")
+        return replace(memory, **{name: getattr(fresh, name) for name in adapted})
 
     def scaled(self, memory: CovarianceMemory, noise: np.ndarray) -> None:
         """By the symmetric root of the covariance."""

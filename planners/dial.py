@@ -45,11 +45,12 @@ class DIAL(MPPI):
         self.initial_std = self.initial_std * np.exp(-before / p.horizon_annealing)[:, None]
         self.fall = float(np.exp(-1.0 / (p.iteration_annealing * p.iterations)))
 
-    def weight(self, costs: np.ndarray) -> np.ndarray:
-        """How much each sample counts, by its cost in standard deviations. (K,)"""
-        finite = np.isfinite(costs)
-        deviation = float(costs[finite].std())
-        return super().weight(costs / deviation if deviation > 0.0 else costs)
+    def tempered(self, costs: np.ndarray) -> float:
+        """The temperature, in standard deviations of these costs."""
+        deviation = float(costs[np.isfinite(costs)].std())
+        if self.parameters.effective_samples or deviation == 0.0:
+            return super().tempered(costs)
+        return self.parameters.temperature * deviation
 
     def update(
         self, memory: Memory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray

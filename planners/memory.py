@@ -23,6 +23,10 @@ class Memory:
         side_time: When the side was drawn, s.
         seed: Key of all draws.
         draws: How many plans were drawn; with the seed, the random state.
+        planned: What the last plan said, from when it took effect on. (H, m)
+        sent: The actions of the periods before that, the newest last: those still to come when its
+            state was stamped, and the two before them. (S, m)
+        multipliers: Of the constraints, for each moment of the last plan; invariant. (H, C)
     """
 
     time: float
@@ -32,8 +36,24 @@ class Memory:
     side_time: float
     seed: int
     draws: int
+    planned: np.ndarray
+    sent: np.ndarray
+    multipliers: np.ndarray
 
     def act(self, symmetry: Symmetry, g: int) -> Memory:
         """Where element g sends this memory. The random state stays: draws are keyed by it."""
         a = symmetry.orbit("action")[g]
-        return replace(self, mean=symmetry.act(g, action=self.mean), side=a @ self.side @ a.T)
+        moved = {f: symmetry.act(g, action=getattr(self, f)) for f in ("mean", "planned", "sent")}
+        return replace(self, side=a @ self.side @ a.T, **moved)
+
+    def sent_after(self, steps: float) -> np.ndarray:
+        """What was sent before a plan that takes effect `steps` control periods later. (S, m)"""
+        count = len(self.sent)
+        known = np.concatenate([self.sent, self.planned])
+        middle = np.floor(np.arange(count) + steps + 0.5 + 1e-6).astype(int)
+        return known[np.clip(middle, 0, len(known) - 1)]
+
+    def multipliers_after(self, steps: float) -> np.ndarray:
+        """The multipliers of a plan that begins `steps` control periods later. (H, C)"""
+        later = np.arange(len(self.multipliers)) + round(steps)
+        return self.multipliers[np.clip(later, 0, len(self.multipliers) - 1)]

@@ -62,9 +62,14 @@ class MPPI(SamplingPlanner):
         if p.best_fraction < 1.0:
             best = elite(costs, max(1, round(p.best_fraction * len(costs))))
             costs = np.where(np.isin(np.arange(len(costs)), best), costs, np.inf)
-        temperature = p.temperature
-        if p.effective_samples:
-            temperature = temperature_for(costs, p.effective_samples)
+        temperature = self.tempered(costs)
         if p.weights == "tsallis":
             return tsallis(costs, temperature / (p.tsallis_order - 1.0), p.tsallis_order)
         return exponential(costs, temperature)
+
+    def tempered(self, costs: np.ndarray) -> float:
+        """The temperature, or the one at which so many samples count."""
+        p = self.parameters
+        if p.effective_samples:
+            return temperature_for(costs, p.effective_samples)
+        return p.temperature

@@ -34,3 +34,9 @@ class PredictiveSampling(SamplingPlanner):
     ) -> Memory:
         """The actions of the best sample."""
         return replace(memory, mean=actions[np.argmin(costs)].copy())
+
+    def weight(self, costs: np.ndarray) -> np.ndarray:
+        """The best counts alone. (K,)"""
+        weight = np.zeros(len(costs))
+        weight[np.argmin(costs)] = 1.0
+        return weight

@@ -11,20 +11,28 @@ Zhao et al., "Equivariant Action Sampling for Reinforcement Learning and Plannin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..sim.dynamics import Dynamics
 from ..sim.limits import symmetry_clash
 from ..symmetry.declaration import Symmetry
+from .batch import Planning, driven, together
+from .budget import Budget
+from .constraints import StateConstraints, constraints_of
+from .delay import ahead, delayed_periods
+from .figures import Figures, figures_of
 from .memory import Memory
 from .noise import antithetic, noise_law
 from .plan import Plan
 from .proposal import Proposer, proposal
 from .risk import risk_measure
 from .samples import Samples, check_size
+from .sampling_parameters import SamplingParameters
 from .side import draw_side, on_side
+from .slew import Slew
 from .spline import spline
 from .weights import elite
 
@@ -47,43 +55,7 @@ class SamplingPlanner(ABC):
         ValueError: Parameters that do not fit each other, or limits that break the symmetry.
     """
 
-    @dataclass(frozen=True)
-    class Parameters:
-        """Parameters of every sampling planner."""
-
-        samples: int = 256
-        """Rollouts in each iteration, orbits included."""
-        horizon: int = 30
-        """Control periods looked ahead."""
-        iterations: int = 1
-        """Rounds of sampling and updating in each plan."""
-        knots: int = 6
-        """Noise values along the horizon, joined by the spline."""
-        spline: str = "linear"
-        """How they are joined: zero, linear, cubic, b_spline or kernel."""
-        kernel_width: float = 2.0
-        """Of the kernels of spline: kernel, in control periods."""
-        rate: bool = False
-        """Noise on the actions' rate: it adds up along the horizon, to `noise` at its end."""
-        noise: float = 0.4
-        """Standard deviation of the noise, as a fraction of the largest action."""
-        noise_law: str = "white"
-        """white, coloured, ornstein_uhlenbeck, log_normal, sobol or halton."""
-        colour: float = 1.0
-        """Exponent of coloured noise: 0 is white, 1 pink, 2 brown."""
-        correlation: float = 0.7
-        """Of neighbouring knots under ornstein_uhlenbeck."""
-        tail: float = 0.5
-        """How far the sizes of log_normal noise differ: deviation of their logarithm."""
-        antithetic: bool = False
-        """Draw noise in pairs of opposite sign."""
-        risk: str = "mean"
-        """What counts of the costs in several models: mean, worst, value_at_risk, cvar, entropic or
-        variance."""
-        risk_level: float = 0.8
-        """Of value_at_risk and cvar: the share of the models below it."""
-        risk_aversion: float = 0.1
-        """Of entropic and variance, per unit of cost."""
+    Parameters = SamplingParameters
 
     def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
         if not hasattr(dynamics, "rollout"):
@@ -94,9 +66,11 @@ class SamplingPlanner(ABC):
         self.symmetry = (
             self.task.symmetry.restrict(symmetry) if isinstance(symmetry, str) else symmetry
         )
-        clash = symmetry_clash(self.task.limits, self.symmetry)
-        if clash:
-            raise ValueError(clash)
+        for kind in ("limits", "rates", "accelerations"):
+            limits = getattr(self.task, kind, None)
+            clash = symmetry_clash(limits, self.symmetry) if limits is not None else None
+            if clash:
+                raise ValueError(clash.replace("limits", kind, 1))
         p = self.parameters
         for name in ("samples", "horizon", "iterations"):
             if getattr(p, name) < 1:
@@ -125,8 +99,22 @@ class SamplingPlanner(ABC):
         self.risk = risk_measure(p.risk, p.risk_level, p.risk_aversion)
         self._integrals = 2 if self.task.action_interface == "effort" else 1
         self.initial_std = np.tile(p.noise * self._scale(), (p.knots, 1))  # (N, m)
+        self.delay = delayed_periods(p.delay_ms * 1e-3, self.task.dt)
+        self.slew = Slew(self.task) if Slew.needed(self.task) else None
+        self.budget = Budget(np.inf)
+        self._last: tuple[int, np.ndarray] = (0, np.empty(0))  # iterations, costs of the last
+        self.samples, self.constraints = self.buffers()
+        self.rooms: list[tuple[Samples, StateConstraints | None]] = []  # for plans made at once
+
+    def buffers(self) -> tuple[Samples, StateConstraints | None]:
+        """New room for the samples of a plan, and for the states that constraints are told of."""
+        p, models = self.parameters, getattr(self.dynamics, "models", 1)
         matrices = self.symmetry.orbit("action")[list(self.elements)]
-        self.samples = Samples(p.samples, p.knots, p.horizon, models, matrices)
+        rules = (p.constraints, p.penalty, p.barrier_share)
+        return (
+            Samples(p.samples, p.knots, p.horizon, models, matrices),
+            constraints_of(self.dynamics, p.samples, p.horizon, *rules),
+        )
 
     def take_proposals(self, proposer: Proposer | None) -> None:
         """Let what somebody else would do be one of the samples; None: nobody.
@@ -206,6 +194,14 @@ class SamplingPlanner(ABC):
         """What the algorithm charges beside the task's cost; invariant under the group. (K,)"""
         return 0.0
 
+    def weight(self, costs: np.ndarray) -> np.ndarray | None:
+        """How much each sample counts, summing to 1 (K,); None: that cannot be told."""
+        return None
+
+    def tempered(self, costs: np.ndarray) -> float:
+        """The temperature of those weights, in units of cost; NaN: they have none."""
+        return np.nan
+
     # The loop.
 
     def initial_memory(self, seed: int = 0) -> Memory:
@@ -213,7 +209,10 @@ class SamplingPlanner(ABC):
         p = self.parameters
         mean = np.tile(self.task.limits.project(self.task.safe_action()), (p.horizon, 1))
         side = np.zeros((mean.shape[1], mean.shape[1]))
-        return Memory(-np.inf, mean, self.initial_std, side, -np.inf, int(seed), 0)
+        sent = np.tile(mean[0], (self.delay + 2, 1))
+        multipliers = np.zeros((p.horizon, len(getattr(self.task, "constraint_names", ()))))
+        start = (-np.inf, mean, self.initial_std, side, -np.inf, int(seed), 0)
+        return Memory(*start, mean, sent, multipliers)
 
     def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory]:
         """A plan from `state` at `time`.
@@ -229,6 +228,39 @@ class SamplingPlanner(ABC):
         Raises:
             ValueError: The state has another shape, or holds NaN or infinities.
         """
+        return driven(self.dynamics, self.planning(state, time, memory))
+
+    def plan_batch(
+        self, states: np.ndarray, times: Sequence[float], memories: Sequence[Memory]
+    ) -> tuple[list[Plan], list[Memory]]:
+        """Plans from several states at once: bit for bit what `plan` gives for each.
+
+        A model that has `rollout_batch` rolls out the samples of all of them in one call.
+
+        Args:
+            states: (B, n)
+            times: Of each, s. B of them.
+            memories: Of each, B of them.
+
+        Raises:
+            ValueError: As `plan`.
+        """
+        asked = list(zip(states, times, memories, strict=True))
+        if type(self).plan is SamplingPlanner.plan:
+            found = together(self, asked)
+        else:  # what it does around this loop, or in its place, it does for each
+            found = [self.plan(*one) for one in asked]
+        return [plan for plan, _ in found], [memory for _, memory in found]
+
+    def figures(self) -> Figures:
+        """Of the last plan."""
+        iterations, costs = self._last
+        known = np.isfinite(costs).any()
+        weight = self.weight(costs) if known else None
+        return figures_of(iterations, costs, weight, self.tempered(costs) if known else np.nan)
+
+    def planning(self, state: np.ndarray, time: float, memory: Memory) -> Planning:
+        """What `plan` does, but for the rollouts: it asks for them."""
         state = np.asarray(state, float)
         if state.shape != (len(self.task.state_names),):
             raise ValueError(
@@ -238,28 +270,62 @@ class SamplingPlanner(ABC):
         if not np.isfinite(state).all():
             worst = self.task.state_names[int(np.argmin(np.isfinite(state)))]
             raise ValueError(f"the state is not finite in {worst}")
+        self.budget.begin()
         memory = self.respread(self._shifted(memory, time))
         fixing = self.symmetry.stabiliser(state=state)
+        pending = memory.sent[len(memory.sent) - self.delay :]
+        state = ahead(self.dynamics, state, pending)
         rng = np.random.Generator(np.random.Philox(key=[memory.seed, memory.draws]))
         proposed = None
         if self.proposer is not None:
             proposed = proposal(self.proposer, self.dynamics, state, self.parameters.horizon)
-        samples, lowest = self.samples, np.inf
+        samples, constraints, lowest = self.samples, self.constraints, np.inf
+        least = len(self.elements) + self.room + (proposed is not None)
         for iteration in range(self.parameters.iterations):
-            samples.use(self.population(iteration))
+            count = self.budget.allows(self.population(iteration), least)
+            if not count:
+                break
+            samples.use(count)
             self._draw(memory, rng, iteration, proposed)
-            self.dynamics.rollout(state, samples.actions, samples.costs, None)
+            states = constraints and constraints.states(count)
+            yield state, samples.actions, samples.costs, states
+            if constraints:
+                samples.costs += constraints.price(state, states, memory.multipliers)
             costs = self.risk(samples.costs)  # (K,)
             costs[~np.isfinite(costs)] = np.inf  # a rollout that blew up is the worst, never NaN
             lowest = float(costs.min())
+            self._last = (iteration + 1, costs)
             if lowest == np.inf:
                 break  # nothing to learn from: the shifted plan stands
             costs += self.beside(memory, samples.actions)
             memory = self._learned(memory, fixing, costs, float(time))
-        memory = replace(memory, time=float(time), draws=memory.draws + 1)
+            self.budget.spent(count)
         chosen = memory.mean if memory.side_time == time else self.chosen(memory)
-        actions = self.task.limits.project(chosen)
+        actions = self._within(chosen[None].copy(), memory)[0]
+        if constraints and lowest < np.inf:
+            actions, multipliers = yield from constraints.settled(
+                state, actions, self._best(memory, actions), memory.multipliers
+            )
+            memory = replace(memory, multipliers=multipliers)
+        memory = replace(memory, time=float(time), draws=memory.draws + 1, planned=actions)
+        actions = np.concatenate([pending, actions])
         return Plan(float(time), self.task.dt, actions, lowest), memory
+
+    def _within(self, actions: np.ndarray, memory: Memory) -> np.ndarray:
+        """Action sequences brought within the limits, and within what may follow now. (K, H, m)"""
+        actions[:] = self.task.limits.project(actions)
+        if self.slew is not None:
+            self.slew.project(actions, memory.sent[-2:])
+        return actions
+
+    def _best(self, memory: Memory, plan: np.ndarray) -> np.ndarray:
+        """The best sample of the last iteration, on the plan's side if sides are kept. (H, m)"""
+        costs, actions = self._last[1], self.samples.actions
+        if memory.side.any():
+            kept = on_side(memory.side, self._integrals, plan, actions)
+            if np.isfinite(costs[kept]).any():
+                costs, actions = costs[kept], actions[kept]
+        return actions[int(np.argmin(costs))].copy()
 
     def _draw(
         self,
@@ -278,6 +344,8 @@ class SamplingPlanner(ABC):
         samples.act(memory.mean, self.spline, self.task.limits, beside)
         for row, actions in enumerate(reversed(beside), 1):
             samples.noise[-row] = (actions - memory.mean)[self._knot_steps]
+        if self.slew is not None:
+            self.slew.project(samples.actions, memory.sent[-2:])
 
     def _learned(
         self, memory: Memory, fixing: tuple[int, ...], costs: np.ndarray, time: float
@@ -309,10 +377,11 @@ class SamplingPlanner(ABC):
             fresh = self.initial_memory(memory.seed)
             return replace(fresh, draws=memory.draws)
         mean = self.moved_on(memory.mean, steps)
+        sent, multipliers = memory.sent_after(steps), memory.multipliers_after(steps)
         side = memory.side
         if time - memory.side_time >= self.parameters.horizon * self.task.dt:
             side = np.zeros_like(side)
-        return replace(memory, mean=mean, side=side)
+        return replace(memory, mean=mean, side=side, sent=sent, multipliers=multipliers)
 
     def _scale(self) -> np.ndarray:
         """Largest action of each coordinate, made equal within each block. (m,)"""

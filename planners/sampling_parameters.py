@@ -1,0 +1,54 @@
+"""`SamplingParameters`: what every sampling planner can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class SamplingParameters:
+    """Parameters of every sampling planner."""
+
+    samples: int = 256
+    """Rollouts in each iteration, orbits included."""
+    horizon: int = 30
+    """Control periods looked ahead."""
+    iterations: int = 1
+    """Rounds of sampling and updating in each plan."""
+    knots: int = 6
+    """Noise values along the horizon, joined by the spline."""
+    spline: str = "linear"
+    """How they are joined: zero, linear, cubic, b_spline or kernel."""
+    kernel_width: float = 2.0
+    """Of the kernels of spline: kernel, in control periods."""
+    rate: bool = False
+    """Noise on the actions' rate: it adds up along the horizon, to `noise` at its end."""
+    noise: float = 0.4
+    """Standard deviation of the noise, as a fraction of the largest action."""
+    noise_law: str = "white"
+    """white, coloured, ornstein_uhlenbeck, log_normal, sobol or halton."""
+    colour: float = 1.0
+    """Exponent of coloured noise: 0 is white, 1 pink, 2 brown."""
+    correlation: float = 0.7
+    """Of neighbouring knots under ornstein_uhlenbeck."""
+    tail: float = 0.5
+    """How far the sizes of log_normal noise differ: deviation of their logarithm."""
+    antithetic: bool = False
+    """Draw noise in pairs of opposite sign."""
+    risk: str = "mean"
+    """What counts of the costs in several models: mean, worst, value_at_risk, cvar, entropic or
+    variance."""
+    risk_level: float = 0.8
+    """Of value_at_risk and cvar: the share of the models below it."""
+    risk_aversion: float = 0.1
+    """Of entropic and variance, per unit of cost."""
+    delay_ms: float = 0.0
+    """What passes between a state's stamp and its plan's effect: the state is rolled ahead
+    through the model by what was sent already."""
+    constraints: Literal["lagrangian", "barrier", "off"] = "lagrangian"
+    """How the task's constraints on the state are kept, where it has any."""
+    penalty: float = 100.0
+    """Cost of breaking a constraint by a unit, in a period."""
+    barrier_share: float = 0.3
+    """Of barrier: by how much of its distance a plan may come nearer in a period, up to 1."""

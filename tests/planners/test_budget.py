@@ -1,0 +1,99 @@
+"""The anytime budget: it stops before an iteration that would not fit, and always makes one."""
+
+import numpy as np
+import pytest
+from posted_mass import START, planner
+
+from covary.planners.budget import LEAST_SHARE, Budget
+
+
+class Clock:
+    """Time that passes as it is told."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def plan_of(budget, clock, takes, wanted=100, iterations=10, least=8):
+    """Iterations of a plan, each sample taking `takes` seconds: the counts that were allowed."""
+    budget.begin()
+    counts = []
+    for _ in range(iterations):
+        count = budget.allows(wanted, least)
+        if not count:
+            break
+        clock.now += takes * count
+        budget.spent(count)
+        counts.append(count)
+    return counts
+
+
+def test_it_stops_before_an_iteration_that_would_not_fit():
+    clock = Clock()
+    budget = Budget(1.0, clock)
+    for _ in range(30):
+        before = clock.now
+        counts = plan_of(budget, clock, takes=0.003)
+        assert clock.now - before <= 1.0
+    assert counts == [100] * 3
+
+
+def test_one_iteration_is_always_made_smaller_if_it_must_be():
+    clock = Clock()
+    budget = Budget(1.0, clock)
+    plan_of(budget, clock, takes=0.02)  # nothing was known
+    for _ in range(40):
+        before = clock.now
+        counts = plan_of(budget, clock, takes=0.02)
+    assert len(counts) == 1 and 40 <= counts[0] <= 50 and clock.now - before <= 1.0
+    for _ in range(40):
+        counts = plan_of(budget, clock, takes=5.0)
+    assert counts == [round(LEAST_SHARE * 100)]
+    assert plan_of(budget, clock, takes=5.0, wanted=16) == [8]  # one orbit, and what is kept
+
+
+def test_it_is_careful_where_times_scatter():
+    found = {}
+    for scatter in (0.0, 0.5):
+        clock, rng = Clock(), np.random.default_rng(0)
+        budget, late, done = Budget(1.0, clock), 0, 0
+        for _ in range(300):
+            before = clock.now
+            takes = 0.002 * (1.0 + scatter * rng.choice([-1.0, 1.0]))
+            done += len(plan_of(budget, clock, takes))
+            late += clock.now - before > 1.0
+        found[scatter] = (late, done)
+    assert found[0.0][0] == 0 and found[0.5][0] <= 10 and found[0.5][1] < found[0.0][1]
+
+
+def test_without_a_bound_it_changes_nothing():
+    budget = Budget(np.inf, Clock())
+    assert plan_of(budget, Clock(), takes=1.0, iterations=4) == [100] * 4
+
+
+@pytest.mark.parametrize("name", ["mppi", "cem", "icem", "cma_es"])
+def test_planners_keep_to_it(name):
+    """By a clock that the rollouts move on: 2 ms for each sample."""
+    one, clock = planner(name, iterations=6, constraints="off"), Clock()
+    rollout = one.dynamics.rollout
+
+    def timed(x0, actions, costs, states):
+        clock.now += 0.002 * len(actions)
+        rollout(x0, actions, costs, states)
+
+    one.dynamics.rollout = timed
+    memory = one.initial_memory(0)
+    one.budget = Budget(0.6, clock)
+    for k in range(12):
+        before = clock.now
+        plan, memory = one.plan(START, 0.1 * k, memory)
+        assert k == 0 or clock.now - before <= 0.6
+    assert one.figures().iterations == 2 and np.isfinite(plan.actions).all()
+    one.budget = Budget(0.1, clock)
+    for k in range(12, 30):
+        before = clock.now
+        plan, memory = one.plan(START, 0.1 * k, memory)
+    assert clock.now - before <= 0.1 and one.figures().samples < 60
+    assert np.isfinite(plan.actions).all()
