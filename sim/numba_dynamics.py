@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
+import numpy as np
+from numba.core.errors import NumbaError
+
+from . import fused_kernels
+from .fused_source import NotFusableError
 from .task import Task
 
 _NO_STATES = np.empty((0, 0, 0, 0))
@@ -13,17 +18,29 @@ class NumbaDynamics:
     """A `Dynamics` over the kernels of a task.
 
     ``task.kernels`` is a module with ``rollout(x0, actions, p, costs, states)`` and
-    ``step_batch(x, u, p, out)``; p holds the physical parameters of each model sample.
+    ``step_batch(x, u, p, out)``; p holds the physical parameters of each model sample. Costs alone
+    are rolled out by a kernel that is generated from the module's `step`, `running_cost` and
+    `terminal_cost`, many samples side by side (`fused_kernels`), if these can be translated; its
+    results are those of the module's `rollout` to rounding.
 
     Args:
         task: The task; it must have kernels.
         parameters: Other physical parameters than the task's. (P,) or, for M model samples, (M, P)
+        precision: In which costs are rolled out, ``float64`` or ``float32``; states always are in
+            float64.
+
+    Attributes:
+        not_fused: Why costs are rolled out by the task's own kernel, once they were; empty: they
+            are not.
 
     Raises:
-        ValueError: The task has no kernels, or parameters of another width.
+        ValueError: The task has no kernels, or parameters of another width; another precision than
+            float64 for kernels that cannot be translated.
     """
 
-    def __init__(self, task: Task, parameters: np.ndarray | None = None) -> None:
+    def __init__(
+        self, task: Task, parameters: np.ndarray | None = None, precision: str = "float64"
+    ) -> None:
         if task.kernels is None:
             raise ValueError(f"{task.name} has no analytic model; plan with model:=mujoco")
         own = np.atleast_2d(
@@ -37,6 +54,24 @@ class NumbaDynamics:
         self.task = task
         self.parameters = np.ascontiguousarray(own)  # (M, P)
         self.models = len(self.parameters)
+        self.precision, self.not_fused = precision, ""
+        self._fused: Callable | None = None  # generated when it is first needed
+        self._scratch = np.empty(0)
+        if precision != "float64":
+            try:
+                fused_kernels.source_of(task, precision)
+            except NotFusableError as error:
+                raise ValueError(f"precision: {precision} cannot be had: {error}") from error
+
+    def at(self, precision: str) -> NumbaDynamics:
+        """The same model in another precision.
+
+        Raises:
+            ValueError: It cannot be had.
+        """
+        if precision == self.precision:
+            return self
+        return NumbaDynamics(self.task, self.parameters, precision)
 
     def next_state(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
         """The state a control period later, by the first model. (..., n), (..., m) -> (..., n)"""
@@ -62,5 +97,24 @@ class NumbaDynamics:
         """Roll out action sequences; see `Dynamics`. (n,), (K, H, m), (M, K), (M, K, H, n)"""
         start = np.ascontiguousarray(x0, dtype=np.float64)
         rows = np.ascontiguousarray(actions, dtype=np.float64)
-        kept = _NO_STATES if states is None else states
-        self.task.kernels.rollout(start, rows, self.parameters, costs, kept)
+        if states is not None:
+            self.task.kernels.rollout(start, rows, self.parameters, costs, states)
+        elif self._fused is not None:
+            self._fused(start, rows, self.parameters, costs, self._scratch)
+        else:
+            self._first_rollout(start, rows, costs)
+
+    def _first_rollout(self, start: np.ndarray, rows: np.ndarray, costs: np.ndarray) -> None:
+        """Generate and compile the fused kernel, or learn that it cannot be had."""
+        if not self.not_fused:
+            try:
+                fused = fused_kernels.load(self.task, self.precision).rollout
+                self._scratch = fused_kernels.scratch_of(self.task, self.precision)
+                fused(start, rows, self.parameters, costs, self._scratch)
+                self._fused = fused
+                return
+            except (NotFusableError, NumbaError) as error:
+                self.not_fused = str(error)
+                if self.precision != "float64":
+                    raise ValueError(f"precision: {self.precision} cannot be had") from error
+        self.task.kernels.rollout(start, rows, self.parameters, costs, _NO_STATES)

@@ -1,0 +1,287 @@
+"""Kernels that roll out many samples side by side, generated from a task's scalar step and cost.
+
+The innermost loop goes over the samples of a block, whose states lie coordinate by coordinate, so
+the compiler turns it into vector instructions. A block has a fixed size; how many samples, steps
+and models there are is told at run time: one kernel for a task and a precision, whatever the size.
+What is generated is written into a file of its own, named by the hash of all that stands in it,
+beside the task's file. There Numba's cache keeps what it compiles: an edit of the task gives
+another file, and is never answered with old code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.machinery
+import importlib.util
+import inspect
+import os
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .fused_source import NotFusableError, Translation
+from .limits import Ball
+from .task import Task
+
+BLOCK = 64
+"""Samples of a block: a whole number of vectors, and few enough to stay in the fastest cache."""
+
+PRECISIONS = ("float64", "float32")
+
+_OPENING = '''"""Generated from {origin} for {precision}: edit that, not this."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+real = np.{precision}
+BLOCK, STATES, WIDTH = {block}, {states}, {width}
+inlined = njit(error_model="numpy", fastmath={{"contract", "nsz"}}, forceinline=True)
+summed = njit(error_model="numpy", fastmath={{"contract", "nsz", "reassoc"}}, forceinline=True)
+kernel = njit(error_model="numpy", fastmath={{"contract", "nsz"}}, cache=True)
+{constants}
+'''
+
+# In these, s is the scratch of a block: rows of BLOCK numbers, the states that move, the cost, the
+# action. All rows are known when it is compiled, so nothing has to be checked for overlap.
+_BLOCK = '''
+@inlined
+def start(x, s):
+    for k in range(BLOCK):
+{start}
+        s[{cost} * BLOCK + k] = real(0.0)
+
+
+@inlined
+def limited(low, high, s):
+    for k in range(BLOCK):
+{limited}
+
+
+@inlined
+def advance(x, p, s):
+    for k in range(BLOCK):
+        u = ({action},)
+        y = step_(({state},), u, p)
+        s[{cost} * BLOCK + k] += running_cost_(({after},), u, p)
+{advance}
+
+
+@inlined
+def finish(x, p, s):
+    for k in range(BLOCK):
+        s[{cost} * BLOCK + k] += terminal_cost_(({state},), p)
+
+
+@kernel
+def rollout(x0, actions, parameters, costs, s):
+    """Costs of action sequences. (n,), (K, H, m), (M, P) -> costs (M, K)"""
+    x = ({origin_state},)
+    count, horizon = actions.shape[0], actions.shape[1]
+    for model in range(parameters.shape[0]):
+        p = ({parameters})
+        for block in range((count + BLOCK - 1) // BLOCK):
+            rows = actions[block * BLOCK : (block + 1) * BLOCK]
+            out = costs[model, block * BLOCK : (block + 1) * BLOCK]
+            start(x, s)
+            for t in range(horizon):
+                for k in range(rows.shape[0]):
+{gather}
+                advance(x, p, s)
+            finish(x, p, s)
+            for k in range(rows.shape[0]):
+                out[k] = s[{cost} * BLOCK + k]
+
+
+@inlined
+def costs_of(x0, parameters, mean, noise, knot, weight, pairs, limits, kept, actions, costs, s):
+    """Costs of mean + spline(noise), projected onto the limits, sample by sample.
+
+    mean (H, m); noise (N m, K), K in whole blocks; knot, weight (H, 2 x pairs): what a step is made
+    of; pairs (H,); limits (2, m): lowest and highest, of a ball its radius. Fills costs (K,), and
+    where kept is 1 actions (H m, K).
+    """
+    x = ({origin_state},)
+    low, high = ({low},), ({high},)
+    p = ({parameter_row})
+    for block in range(noise.shape[1] // BLOCK):
+        first, last = block * BLOCK, (block + 1) * BLOCK
+        start(x, s)
+        for t in range(mean.shape[0]):
+{expand}
+            limited(low, high, s)
+            if kept:
+{keep}
+            advance(x, p, s)
+        finish(x, p, s)
+        out = costs[first:last]
+        for k in range(BLOCK):
+            out[k] = s[{cost} * BLOCK + k]
+'''
+
+_EXPAND = """            offset, a = mean[t, {j}], noise[knot[t, 0] * WIDTH + {j}, first:last]
+            w, v = weight[t, 0], weight[t, 1]
+            b = noise[knot[t, 1] * WIDTH + {j}, first:last]
+            for k in range(BLOCK):
+                s[{row} * BLOCK + k] = offset + w * a[k] + v * b[k]
+            for pair in range(1, pairs[t]):
+                w, v = weight[t, 2 * pair], weight[t, 2 * pair + 1]
+                a = noise[knot[t, 2 * pair] * WIDTH + {j}, first:last]
+                b = noise[knot[t, 2 * pair + 1] * WIDTH + {j}, first:last]
+                for k in range(BLOCK):
+                    s[{row} * BLOCK + k] += w * a[k] + v * b[k]"""
+
+_KEEP = """                out = actions[t * WIDTH + {j}, first:last]
+                for k in range(BLOCK):
+                    out[k] = s[{row} * BLOCK + k]"""
+
+
+def source_of(task: Task, precision: str, programs: Sequence[Callable] = ()) -> str:
+    """The source of a task's fused kernels.
+
+    Args:
+        task: With kernels: `step`, `running_cost` and `terminal_cost` for one state.
+        precision: float64 or float32.
+        programs: Functions to stand in the same file, as they are, compiled with it: what they call
+            is `costs_of`, `real`, `BLOCK`, `WIDTH` and each other. One whose name begins with an
+            underscore is inlined into the others.
+
+    Raises:
+        NotFusableError: The task's kernels use what cannot be translated, or there is no such
+            precision; the reason.
+    """
+    if precision not in PRECISIONS:
+        raise NotFusableError(f"{precision!r} is none; take {' or '.join(PRECISIONS)}")
+    states, width = len(task.state_names), len(task.action_names)
+    translated = Translation(task.kernels, states, precision)
+    moving = [i for i in range(states) if i not in translated.kept]
+    row = {i: k for k, i in enumerate(moving)}
+    cost = len(moving)
+    action = range(cost + 1, cost + 1 + width)
+    parts = len(task.parameters)
+    indent = " " * 8
+
+    def at(i: int) -> str:
+        return f"s[{i} * BLOCK + k]"
+
+    def joined(entries: Sequence[str]) -> str:
+        return ", ".join(entries)
+
+    filled = {
+        "cost": cost,
+        "start": "\n".join(f"{indent}{at(row[i])} = x[{i}]" for i in moving),
+        "limited": "\n".join(indent + line for line in _limited(task, action, at)),
+        "action": joined([at(i) for i in action]),
+        "state": joined([at(row[i]) if i in row else f"x[{i}]" for i in range(states)]),
+        "after": joined([f"y[{i}]" if i in row else f"x[{i}]" for i in range(states)]),
+        "advance": "\n".join(f"{indent}{at(row[i])} = y[{i}]" for i in moving),
+        "origin_state": joined([f"real(x0[{i}])" for i in range(states)]),
+        "parameters": "".join(f"real(parameters[model, {i}]), " for i in range(parts)),
+        "parameter_row": "".join(f"real(parameters[{i}]), " for i in range(parts)),
+        "gather": "\n".join(f"{indent * 2}    {at(i)} = rows[k, t, {j}]"
+                            for j, i in enumerate(action)),
+        "low": joined([f"limits[0, {j}]" for j in range(width)]),
+        "high": joined([f"limits[1, {j}]" for j in range(width)]),
+        "expand": "\n".join(_EXPAND.format(j=j, row=i) for j, i in enumerate(action)),
+        "keep": "\n".join(_KEEP.format(j=j, row=i) for j, i in enumerate(action)),
+    }  # fmt: skip
+    constants = "\n".join(f"{name} = real({v!r})" for v, name in translated.constants.items())
+    opening = _OPENING.format(
+        origin=task.kernels.__name__,
+        precision=precision,
+        block=BLOCK,
+        states=states,
+        width=width,
+        constants=constants,
+    )
+    own = [f"@inlined\n{function}" for function in translated.functions]
+    more = []
+    for program in programs:
+        text = textwrap.dedent(inspect.getsource(program))
+        more.append(f"@{'inlined' if program.__name__.startswith('_') else 'kernel'}\n{text}")
+    return "\n\n".join([opening, *own, _BLOCK.format(**filled), *more])
+
+
+def _limited(task: Task, action: range, at: Callable[[int], str]) -> list[str]:
+    """Lines that project the action of sample k onto the task's limits."""
+    lines = []
+    for name, limit in task.limits.parts.items():
+        here = task.limits.slices[name]
+        if isinstance(limit, Ball):
+            squares = " + ".join(f"{at(action[j])} * {at(action[j])}" for j in _range(here))
+            radius = f"high[{here.start}]"
+            lines.append(f"scale = {radius} / math.sqrt(max({squares}, {radius} * {radius}))")
+            lines += [f"{at(action[j])} *= scale" for j in _range(here)]
+        else:
+            for j in _range(here):
+                lines.append(f"{at(action[j])} = min(max({at(action[j])}, low[{j}]), high[{j}])")
+    return lines
+
+
+def _range(here: slice) -> range:
+    return range(here.start, here.stop)
+
+
+def bounds_of(task: Task, precision: str) -> np.ndarray:
+    """What `costs_of` takes for limits: lowest and highest of each coordinate. (2, m)"""
+    return np.stack(task.limits.bound()).astype(precision)
+
+
+def scratch_of(task: Task, precision: str) -> np.ndarray:
+    """The scratch of a block, s."""
+    rows = len(task.state_names) + 1 + len(task.action_names)
+    return np.zeros(rows * BLOCK, precision)
+
+
+def load(task: Task, precision: str, programs: Sequence[Callable] = ()) -> ModuleType:
+    """The module with a task's fused kernels; generated and written if it is not there yet.
+
+    Raises:
+        NotFusableError: As `source_of`, or there is nowhere to write.
+    """
+    text = source_of(task, precision, programs)
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    name = f"{task.kernels.__name__.rpartition('.')[2]}_{precision}_{key}"
+    if name in sys.modules:
+        return sys.modules[name]
+    for folder in _folders(task.kernels):
+        with contextlib.suppress(OSError):
+            return _imported(name, _written(folder / f"{name}.kernels", text))
+    raise NotFusableError("there is no folder to keep generated kernels in")
+
+
+def _folders(kernels: Any) -> list[Path]:
+    """Where generated files may stand: beside the task's own, or in the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "covary"
+    return [Path(kernels.__file__).resolve().parent / "__pycache__", cache / "kernels"]
+
+
+def _written(path: Path, text: str) -> Path:
+    """The file with that text. It is never written anew: Numba's cache goes by its time."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_text(encoding="utf-8") == text:
+            return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, half = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(half, path)  # whole or not at all, whoever else writes it
+    return path
+
+
+def _imported(name: str, path: Path) -> ModuleType:
+    loader = importlib.machinery.SourceFileLoader(name, str(path))
+    spec = importlib.util.spec_from_loader(name, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    loader.exec_module(module)
+    return module
