@@ -38,7 +38,7 @@ class ControlNode(Node):
 
         task: str
         """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
-        task_options: dict[str, str] = field(default_factory=dict)
+        task_options: dict[str, str | int] = field(default_factory=dict)
         """What the task's class takes beside, such as actions; an empty text is not given."""
         plan_timeout_ms: float = 100.0
         """A plan made from a state older than this is refused, and the task's safe action sent."""

@@ -44,7 +44,7 @@ class PolicyCard:
     """`FORMAT`."""
     task: str
     """The task it was trained on, as launch files name it."""
-    task_options: dict[str, str]
+    task_options: dict[str, str | int]
     """What the task's class took beside."""
     state_topic: Literal["/state", "/ground_truth"]
     """Where its state comes from."""

@@ -55,7 +55,7 @@ class PolicyNode(Node):
         """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
         policy: str
         """A trained policy's folder, or my_file:MyPolicy."""
-        task_options: dict[str, str] = field(default_factory=dict)
+        task_options: dict[str, str | int] = field(default_factory=dict)
         """What the task's class takes beside, such as robot; an empty text is not given."""
         seed: int = 0
         """With the episode's number, the key of all draws."""

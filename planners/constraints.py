@@ -1,4 +1,4 @@
-"""StateConstraints on the state: an augmented Lagrangian, or a discrete-time control barrier function.
+"""Constraints on the state: an augmented Lagrangian, or a discrete-time control barrier function.
 
 Both turn what a rollout breaks into numbers that the group leaves as they are, and choose by these
 alone. So samples are weighed alike wherever the group has put them, and a planner stays exact. The

@@ -52,7 +52,7 @@ class PlannerNode(Node):
         """The algorithm's parameters, and `plugin`: a file of planners/, or my_file:MyClass."""
         planner_options: dict[str, Any] = field(default_factory=dict)
         """More of the algorithm's parameters; they stand above `planner` and `tuned`."""
-        task_options: dict[str, str] = field(default_factory=dict)
+        task_options: dict[str, str | int] = field(default_factory=dict)
         """What the task's class takes beside, such as robot; an empty text is not given."""
         ground_truth: bool = False
         """Plan from /ground_truth, where the poses of all objects stand, instead of /state."""

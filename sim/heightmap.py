@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import mujoco
@@ -21,8 +22,8 @@ IN_HAND_CEILING = 0.045
 
 _HIDDEN_FROM = 3
 """Geoms of this group and above are not drawn, as in MuJoCo's viewer."""
-_MARK = "goal"
-"""The body that shows where the goal is."""
+_MARK = re.compile(r"goal(_\d+)?")
+"""The bodies that show where the goal is."""
 
 _PLANE = int(mujoco.mjtGeom.mjGEOM_PLANE)
 _SPHERE = int(mujoco.mjtGeom.mjGEOM_SPHERE)
@@ -125,7 +126,7 @@ def _visible(model: mujoco.MjModel) -> np.ndarray:
     for geom in range(model.ngeom):
         material = int(model.geom_matid[geom])
         alpha = model.geom_rgba[geom, 3] if material < 0 else model.mat_rgba[material, 3]
-        marked = model.body(int(model.geom_bodyid[geom])).name == _MARK
+        marked = _MARK.fullmatch(model.body(int(model.geom_bodyid[geom])).name)
         if model.geom_group[geom] >= _HIDDEN_FROM or alpha == 0 or marked:
             continue
         kind = int(model.geom_type[geom])

@@ -47,7 +47,7 @@ def load_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
     given = {name: value for name, value in (options or {}).items() if value != ""}
     _check_options(spec, cls, given)
     try:
-        task = cls(**given)
+        task = cls(**_as_taken(cls, given))
         reason = _flaw(task)
     except ParameterError:  # of an option's value: it says itself what is wrong
         raise
@@ -72,7 +72,7 @@ def recorded_task(metadata: Mapping[str, str]) -> Task:
     return named_task(spec, options, "a recording")
 
 
-def named_task(spec: str, options: Mapping[str, str], by: str) -> Task:
+def named_task(spec: str, options: Mapping[str, str | int], by: str) -> Task:
     """The task that a file names which may come from anybody, such as a policy's card.
 
     Args:
@@ -88,7 +88,7 @@ def named_task(spec: str, options: Mapping[str, str], by: str) -> Task:
     return load_task(spec, options)
 
 
-def check_may_import(spec: str, options: Mapping[str, str], by: str) -> None:
+def check_may_import(spec: str, options: Mapping[str, str | int], by: str) -> None:
     """Refuse to import what somebody's file names, unless it is ours or in the working folder.
 
     There it must have, by its text, a class of that name with a parent.
@@ -96,7 +96,7 @@ def check_may_import(spec: str, options: Mapping[str, str], by: str) -> None:
     Raises:
         PluginError: It may not be imported.
     """
-    for word, is_class in ((spec, True), (options.get("env_id", ""), False)):
+    for word, is_class in ((spec, True), (str(options.get("env_id", "")), False)):
         module, colon, name = word.partition(":")
         ours = not colon or module.partition(".")[0] in _OURS
         if not ours and not _lies_here(module, name if is_class else ""):
@@ -121,7 +121,7 @@ def _lies_here(module: str, name: str) -> bool:
     return not name or re.search(rf"^class {re.escape(name)}\(", text, re.MULTILINE) is not None
 
 
-def task_options(metadata: Mapping[str, str]) -> dict[str, str]:
+def task_options(metadata: Mapping[str, str]) -> dict[str, str | int]:
     """The options that a recording's metadata state; whatever is no such thing is none."""
     try:
         found = json.loads(metadata.get("task_options", "{}"))
@@ -129,7 +129,7 @@ def task_options(metadata: Mapping[str, str]) -> dict[str, str]:
         return {}
     if not isinstance(found, dict):
         return {}
-    return {str(name): value for name, value in found.items() if isinstance(value, str)}
+    return {str(name): value for name, value in found.items() if isinstance(value, str | int)}
 
 
 def _check_options(spec: str, cls: Any, options: Mapping[str, Any]) -> None:
@@ -149,6 +149,16 @@ def _check_options(spec: str, cls: Any, options: Mapping[str, Any]) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known) or 'none'}"
             raise ParameterError(f"task {spec!r} takes no option {name!r}; {hint}", "task_options")
+
+
+def _as_taken(cls: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as a class takes them: words of a command line are text, whole numbers too."""
+    taken, given = inspect.signature(cls).parameters, dict(options)
+    for name, value in given.items():
+        number = type(taken[name].default) is int and isinstance(value, str)
+        if number and re.fullmatch(r"-?\d{1,9}", value):
+            given[name] = int(value)
+    return given
 
 
 def check_task_parameter(parameters: Any) -> None:

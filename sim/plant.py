@@ -11,6 +11,7 @@ import numpy as np
 from .dialled_model import dialled_model
 from .dials import Dials, check_engine_has, first_moved
 from .engines.engine import PACKAGES, Engine, check_engine
+from .goal_marks import GoalMarks
 from .task import Task
 
 _FOREIGN = re.compile(r"<\s*(?:include|extension|plugin)\b|\bfile\w*\s*=")
@@ -68,8 +69,7 @@ class Plant:
         self.goal = np.zeros(0)
         self.tick = 0
         self._joints = [self.model.joint(name) for name in task.joint_names]
-        goal = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_BODY, "goal")
-        self._goal_mocap = int(self.model.body_mocapid[goal]) if goal >= 0 else -1
+        self._marks = GoalMarks(task, self.model)
 
     def begin(self, rng: np.random.Generator) -> None:
         """Put everything where an episode with these draws starts, at time 0."""
@@ -88,10 +88,7 @@ class Plant:
     def set_goal(self, goal: np.ndarray) -> None:
         """Give the task another goal (k,); nothing in the physics moves but the goal's mark."""
         self.goal = np.array(goal, float)
-        if self._goal_mocap >= 0:
-            self.data.mocap_pos[self._goal_mocap, :2] = self.goal[:2]
-            yaw = self.goal[2] if len(self.goal) > 2 else 0.0
-            self.data.mocap_quat[self._goal_mocap] = [np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
+        self._marks.place(self.data, self.goal)
 
     def apply(self, u: np.ndarray) -> None:
         """Set the actuators to an action (m,); to be called before every tick."""

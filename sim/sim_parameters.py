@@ -15,7 +15,7 @@ class SimParameters:
 
     task: str
     """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
-    task_options: dict[str, str] = field(default_factory=dict)
+    task_options: dict[str, str | int] = field(default_factory=dict)
     """What the task's class takes beside, such as robot; an empty text is not given."""
     engine: Literal["mujoco", "pybullet"] = "mujoco"
     """What simulates the scene."""

@@ -224,6 +224,15 @@ class Task(ABC):
     def goal_from_pose(self, x: float, y: float, yaw: float) -> np.ndarray:
         """The goal part that a planar pose (m, m, rad) asks for. (k,)"""
 
+    def goal_marks(self, goal: np.ndarray) -> dict[str, tuple[tuple[float, ...], float]]:
+        """Where the mocap bodies stand that show a goal (k,): name -> position (m), yaw (rad).
+
+        A position of two numbers leaves the body at its model's height. By default there is one,
+        `goal`, and the goal is where it stands: x, y, and yaw if there is a third number.
+        """
+        yaw = float(goal[2]) if len(goal) > 2 else 0.0
+        return {"goal": (tuple(goal[:2]), yaw)} if len(goal) > 1 else {}
+
     def with_goal(self, x: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """State x with another goal. (..., n), (k,) -> (..., n)"""
         moved = np.array(x, float)

@@ -62,7 +62,7 @@ class ViewerNode(Node):
 
         task: str
         """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
-        task_options: dict[str, str] = field(default_factory=dict)
+        task_options: dict[str, str | int] = field(default_factory=dict)
         """What the task's class takes beside, such as robot; an empty text is not given."""
         ground_truth: bool = False
         """Draw from /ground_truth, where the poses of all objects stand, instead of /state."""

@@ -30,7 +30,7 @@ class Demonstrations:
     """What was demonstrated."""
     task_name: str
     """As launch files name it."""
-    task_options: dict[str, str]
+    task_options: dict[str, str | int]
     """What its class took beside."""
     path: str
     """The dataset's folder."""

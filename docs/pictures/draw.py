@@ -26,6 +26,10 @@ from covary.sim.viewing.scene import Scene  # noqa: E402
 PLANAR = {
     "point_mass": ({"samples": 256, "horizon": 30, "iterations": 2, "temperature": 0.3}, 0.6),
     "reacher": ({"samples": 256, "horizon": 30, "iterations": 2, "temperature": 0.3}, 0.2),
+    "cart_pole": (
+        {"samples": 256, "horizon": 20, "iterations": 2, "noise": 0.2, "temperature": 0.1},
+        1.0,
+    ),
     "push": ({"samples": 512, "horizon": 40, "iterations": 2, "temperature": 0.03}, 2.0),
 }
 """The tasks that MPPI plans: its parameters, and the time of the picture, s."""

@@ -1,1 +1,1 @@
-"""The tasks, one class a file: point_mass, reacher, push."""
+"""The tasks, one class a file: point_mass, push, cart_pole, block_push ..."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
+from ..goal_marks import GoalMarks
 from ..task import Task
 
 INFINITE = 2.0
@@ -71,8 +72,7 @@ class Scene:
         self.data = mujoco.MjData(self.model)
         mujoco.mj_resetData(self.model, self.data)
         self.tells_all = not task.opaque
-        goal = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_BODY, "goal")
-        self._goal_mocap = int(self.model.body_mocapid[goal]) if goal >= 0 else -1
+        self._marks = GoalMarks(task, self.model)
         self._joints = {
             self.model.joint(j).name: int(self.model.jnt_qposadr[j])
             for j in range(self.model.njnt)
@@ -106,7 +106,7 @@ class Scene:
                 self.data.qpos[:] = self.task.physics_from_state(x)[0]
             except ValueError:  # a pose that the arm's own kinematics do not give: it stays
                 pass
-            self._mark(x[self.task.goal_slice])
+            self._marks.place(self.data, x[self.task.goal_slice])
         for name, value in (joints or {}).items():
             if name in self._joints:
                 self.data.qpos[self._joints[name]] = value
@@ -129,14 +129,6 @@ class Scene:
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         if len(state) == mujoco.mj_stateSize(self.model, kind) and np.isfinite(state).all():
             mujoco.mj_setState(self.model, self.data, np.array(state, float), kind)
-
-    def _mark(self, goal: np.ndarray) -> None:
-        """Put the goal's mark where the goal (k,) is."""
-        if self._goal_mocap >= 0 and len(goal) >= 2:
-            yaw = goal[2] if len(goal) > 2 else 0.0
-            self.data.mocap_pos[self._goal_mocap, :2] = goal[:2]
-            turn = [np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
-            self.data.mocap_quat[self._goal_mocap] = turn
 
     def positions(self, states: np.ndarray, body: str) -> np.ndarray:
         """Where one body is in each of many states. (H, n) -> (H, 3), m"""

@@ -36,6 +36,19 @@ PLANNERS = found(covary.planners, SamplingPlanner)
 WORLDS = {cls: NumbaDynamics(cls()) for cls in TASKS}
 
 
+EVERYWHERE = ("PointMass", "Reacher", "Push")
+"""The tasks on which every algorithm is tried by default; on the others MPPI alone."""
+
+
+def mark(task, planner):
+    usual = task.__name__ in EVERYWHERE or planner.__name__ == "MPPI"
+    return () if usual else pytest.mark.slow
+
+
+PAIRS = [pytest.param(t, p, marks=mark(t, p)) for t in TASKS for p in PLANNERS]
+every_pair = pytest.mark.parametrize(("task_class", "planner_class"), PAIRS)
+
+
 def test_the_walk_finds_them():
     assert {t.__name__ for t in TASKS} >= {"PointMass", "Reacher", "Push"}
     assert {p.__name__ for p in PLANNERS} >= {"MPPI", "CEM"}
@@ -59,7 +72,9 @@ def subgroups(task):
 CASES = [
     pytest.param(
         *(t, p, s),
-        marks=[pytest.mark.slow] if s != "full" and p.__name__ not in ("MPPI", "CMAES") else [],
+        marks=[pytest.mark.slow]
+        if s != "full" and (p.__name__ not in ("MPPI", "CMAES") or t.__name__ not in EVERYWHERE)
+        else mark(t, p),
     )
     for t in TASKS
     for p in PLANNERS
@@ -121,8 +136,7 @@ def fixed_state(task, mirror, rng):
     return out
 
 
-@pytest.mark.parametrize("task_class", TASKS)
-@pytest.mark.parametrize("planner_class", PLANNERS)
+@every_pair
 @pytest.mark.parametrize("kind", ["zero", "linear", "cubic"])
 def test_states_on_every_mirror_line(task_class, planner_class, kind):
     """There the plan is exact up to an element that fixes the state, and has a side."""
@@ -146,8 +160,7 @@ def test_states_on_every_mirror_line(task_class, planner_class, kind):
             assert min(apart) < EXACT
 
 
-@pytest.mark.parametrize("task_class", TASKS)
-@pytest.mark.parametrize("planner_class", PLANNERS)
+@every_pair
 def test_both_sides_occur(task_class, planner_class):
     """Over 200 seeds, two-sided binomial p > .01: between 82 and 118 of 200."""
     task = task_class()

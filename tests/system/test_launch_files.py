@@ -28,7 +28,12 @@ KEYS = {
 }
 
 
-@pytest.fixture(scope="module", params=FILES)
+WHOLE = ("point_mass", "push", "reach")
+"""The launch files of which everything is looked at by default; the others run once."""
+RUNS = [pytest.param(f, marks=() if f in WHOLE else pytest.mark.slow) for f in FILES]
+
+
+@pytest.fixture(scope="module", params=RUNS)
 def lockstep(request, tmp_path_factory):
     """Each launch file's run in lockstep."""
     place = tmp_path_factory.mktemp("lockstep")
