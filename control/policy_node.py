@@ -6,7 +6,7 @@ import time as wall
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class PolicyNode(Node):
         nobody."""
         tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
         """Parameters of some fallbacks only, by plugin name."""
-        model: Literal["numba", "mujoco"] = "numba"
+        model: str = "numba"
         """What the fallback plans with."""
         uncertainty_limit: float = 0.0
         """The fallback takes over above this uncertainty; 0: whatever the policy says."""

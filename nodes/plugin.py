@@ -41,15 +41,11 @@ def load(spec: str, room: str) -> Any:
         PluginError: No such file, module or class, or it cannot be imported.
     """
     if ":" in spec:
-        module_name, _, class_name = spec.partition(":")
-        if not all(part.isidentifier() for part in (*module_name.split("."), class_name)):
-            raise PluginError(f"{spec!r} is not written my_package.my_file:MyClass")
-        module = _imported(module_name, spec)
+        module, class_name = _outside(spec, "MyClass")
         if not inspect.isclass(getattr(module, class_name, None)):
             there = _classes(module) or [n for n, v in vars(module).items() if inspect.isclass(v)]
-            raise PluginError(
-                f"{spec!r}: {module_name} has no class {class_name!r}{_near(class_name, there)}"
-            )
+            said = f"{module.__name__} has no class {class_name!r}{_near(class_name, there)}"
+            raise PluginError(f"{spec!r}: {said}")
         return getattr(module, class_name)
     if spec not in names(room):
         raise PluginError(
@@ -62,6 +58,28 @@ def load(spec: str, room: str) -> Any:
             return getattr(module, name)
     near = _near(spec, offered(room))
     raise PluginError(f"{room.replace('.', '/')}/{spec}.py has no class of that name{near}")
+
+
+def load_callable(spec: str) -> Any:
+    """The function, class or other callable that ``my_package.my_file:my_name`` stands for.
+
+    Raises:
+        PluginError: No such module or name, or it cannot be imported.
+    """
+    module, name = _outside(spec, "my_name")
+    if not callable(getattr(module, name, None)):
+        there = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+        said = f"{module.__name__} has no function or class {name!r}{_near(name, there)}"
+        raise PluginError(f"{spec!r}: {said}")
+    return getattr(module, name)
+
+
+def _outside(spec: str, example: str) -> tuple[Any, str]:
+    """The module of an outsider's name, and the name in it."""
+    module_name, _, name = spec.partition(":")
+    if not all(part.isidentifier() for part in (*module_name.split("."), name)):
+        raise PluginError(f"{spec!r} is not written my_package.my_file:{example}")
+    return _imported(module_name, spec), name
 
 
 def _classes(module: Any) -> list[str]:

@@ -63,8 +63,9 @@ class PlannerNode(Node):
         my_file:MyClass, with its own parameters; null: nobody."""
         symmetry: str = "full"
         """Which of the task's symmetry to use: full, none, or a subgroup such as C4."""
-        model: Literal["numba", "mujoco"] = "numba"
-        """What to plan with: numba (the analytic model) or mujoco (rollouts in MuJoCo)."""
+        model: str = "numba"
+        """What to plan with: numba (the analytic model), mujoco (rollouts in MuJoCo), or a user's
+        own: my_file:my_model, a function next_state(x, u) or a class."""
         friction_scale: float = 0.8
         """Contact friction of the mujoco model over the plant's: a model is never the plant."""
         models: int = 1

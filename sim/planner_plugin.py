@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,9 @@ from ..nodes.parameters import ParameterError, errors_of, from_dict
 from ..symmetry.group import GroupError
 from .dynamics import Dynamics
 from .task import Task
+
+MODELS = ("numba", "mujoco")
+"""What `model` says of our own models."""
 
 
 def planner_of(
@@ -31,7 +35,7 @@ def planner_of(
         block: ``{plugin: name, parameter: value}``.
         tuned: Parameters of some algorithms only, by plugin name; a subclass takes its parent's.
         symmetry: Which of the task's symmetry it uses: full, none, or a subgroup.
-        model: What it plans with: numba or mujoco.
+        model: What it plans with: numba, mujoco, or a user's own my_file:my_model.
         friction_scale: Contact friction of the mujoco model over the plant's.
         spread: Several models instead of one.
 
@@ -81,11 +85,20 @@ def build_dynamics(
 
     Raises:
         ParameterError: The task has no analytic kernels, or can have no model at all; several
-            models in MuJoCo.
+            models in MuJoCo; a user's own that does not fit.
+        PluginError: There is no such model of a user, or it cannot be built.
     """
     if task.opaque:
         text = f"planner: {task.name} has no model to plan with; take one that needs none: uniform"
         raise ParameterError(text, "planner.plugin")
+    if ":" in model:
+        if spread is not None:
+            raise ParameterError("models: several are for model: numba; leave it at 1", "models")
+        return outside_dynamics(task, model)
+    if model not in MODELS:
+        near = difflib.get_close_matches(model, MODELS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "numba, mujoco or my_file:my_model"
+        raise ParameterError(f"model: {model!r} is none; {hint}", "model")
     if model == "mujoco":
         if spread is not None:
             raise ParameterError("models: several are for model: numba; leave it at 1", "models")
@@ -98,6 +111,54 @@ def build_dynamics(
         return NumbaDynamics(task, spread and spread.parameters(task))
     except ValueError as error:
         raise ParameterError(f"model: {error}", "model") from error
+
+
+def outside_dynamics(task: Task, spec: str) -> Dynamics:
+    """A user's own model of the task: ``my_package.my_file:my_model``.
+
+    It is a function ``next_state(x, u)``, or a class that is built with the task and has such a
+    method, or is a `Dynamics` itself. It works on tensors where it is a torch module, or the first
+    argument is annotated ``torch.Tensor``; else on arrays.
+
+    Raises:
+        ParameterError: It is none of these, or what it answers does not fit the task.
+        PluginError: There is no such thing, or it cannot be imported or built.
+    """
+    found = plugin.load_callable(spec)
+    if isinstance(found, type):
+        try:
+            found = found(task)
+        except (Exception, SystemExit) as error:  # an outsider's may fail in any way
+            text = f"model: {spec}: cannot be built ({in_a_line(error)})"
+            raise plugin.PluginError(text, True, "model") from error
+        if hasattr(found, "rollout"):
+            return found
+        if not callable(getattr(found, "next_state", None)):
+            said = "has neither next_state nor rollout"
+            raise ParameterError(f"model: {spec}: {said}", "model")
+    try:
+        if _takes_tensors(found):
+            from .torch_dynamics import TorchDynamics  # torch only where it runs
+
+            return TorchDynamics(task, found, spec)
+        from .function_dynamics import FunctionDynamics
+
+        return FunctionDynamics(task, getattr(found, "next_state", found), spec)
+    except ValueError as error:
+        raise ParameterError(" ".join(str(error).split()), "model") from error
+
+
+def _takes_tensors(model: Any) -> bool:
+    """Whether a model is a torch module, or says that it takes tensors."""
+    torch = sys.modules.get("torch")  # a file that has such a model has imported it
+    if torch is None:
+        return False
+    if isinstance(model, torch.nn.Module):
+        return True
+    function = getattr(model, "next_state", model)
+    hints = getattr(function, "__annotations__", {})
+    first = next(iter(hints.values()), None)
+    return first is torch.Tensor or str(first).rpartition(".")[2] == "Tensor"
 
 
 def check_tuned(tuned: dict[str, dict[str, Any]]) -> None:

@@ -29,8 +29,12 @@ MAY_IMPORT = {
 HEAVY = {"torch", "escnn", "stable_baselines3", "onnxruntime"}
 """What no file of these rooms imports when it is itself imported: a planner must not pay for it."""
 
-LEARNING = ("symmetry/layers/*.py", "control/policies/*.py", "control/imitation/*.py")
-"""The exception, as patterns: files that only training and exports load may import torch."""
+LEARNING = (
+    *("symmetry/layers/*.py", "control/policies/*.py", "control/imitation/*.py"),
+    "sim/torch_dynamics.py",
+)
+"""The exception, as patterns: files that only training, exports and models on tensors load may
+import torch."""
 
 STATE_LAUNCH = (
     "nodes/run.py",

@@ -100,7 +100,7 @@ MISTAKES = {
     "episodes:=0": "episodes: 0 must be at least 1",
     "episodes:=two": "episodes: 'two' is not a whole number",
     "seed:=-1": "seed: -1 must",
-    "model:=numbo": "'numbo' is no choice of 'model'; did you mean 'numba'?",
+    "model:=numbo": "model: 'numbo' is none; did you mean 'numba'?",
     "record:=perhaps": "'perhaps' is neither true nor false",
     "realtime:=perhaps": "realtime:=perhaps: must be true or false",
     "planer:=mppi": "did you mean 'planner'?",

@@ -424,7 +424,7 @@ PUSH = {
     "noise:=[1": r"command line: noise:.*flow sequence.*",
     "elite_fraction:=x": r".*elite_fraction: 'x' is not a number.*",  # mppi does not even use it
     "late_policy:=replya": r".*'replya' is none of .*did you mean replay\?.*",
-    "model:=mujco": r"command line: model:=mujco: .*did you mean 'mujoco'\?",
+    "model:=mujco": r".*model: 'mujco' is none; did you mean 'mujoco'\?.*",
     "domain:=-1": r"command line: domain:=-1: must be a whole number.*",
     "only:=planer": r"command line: only:=planer: .*did you mean 'planner'\?",
     "--hepl": r"covary \w+: no option '--hepl'; did you mean '--help'\?",
