@@ -92,7 +92,9 @@ def test_a_rollout_repeats_next_state(task):
         assert np.abs(apart).max() <= 1e-9 * (1.0 + np.abs(here).max())
     without = np.empty_like(costs)
     dynamics.rollout(x, u, without)
-    assert np.array_equal(costs, without), "costs depend on whether states are kept"
+    # Costs alone are rolled out side by side, by a kernel of their own.
+    apart = np.abs(costs - without).max()
+    assert apart <= 1e-12 * np.abs(costs).max(), "costs depend on whether states are kept"
 
 
 @every_task

@@ -119,7 +119,7 @@ def test_rollout_is_the_sum_of_its_steps():
     np.testing.assert_allclose(costs, expected, atol=EXACT)
     alone = np.empty((2, 32))
     model.rollout(x0[0], actions, alone, None)
-    np.testing.assert_array_equal(alone, costs)
+    np.testing.assert_allclose(alone, costs, rtol=1e-12)  # by a kernel of its own
     x = np.tile(x0[0], (32, 1))
     for t in range(30):
         x = model.next_state(x, actions[:, t])
