@@ -15,7 +15,8 @@ class Budget:
     What a sample will take is expected as TCP expects its answers (Jacobson, "Congestion Avoidance
     and Control", 1988): the mean so far and four times the mean deviation, so that it is careful
     where times scatter. One iteration is always made, with fewer samples if all would not fit; each
-    further one only if it fits whole.
+    further one only if it fits whole. A planner's first plan, which may compile things, is neither
+    bounded nor learned from.
 
     Args:
         seconds: For one plan; infinite: no bound.
@@ -27,10 +28,11 @@ class Budget:
         self._clock = clock
         self._mean: float | None = None  # of a sample in an iteration, s
         self._deviation = 0.0
-        self.begin()
+        self._plans = 0
 
     def begin(self) -> None:
         """A plan begins now."""
+        self._plans += 1
         self._began = self._mark = self._clock()
         self._iterations = 0
 
@@ -55,6 +57,8 @@ class Budget:
         now = self._clock()
         taken, self._mark = (now - self._mark) / samples, now
         self._iterations += 1
+        if self._plans == 1:
+            return
         if self._mean is None:
             self._mean, self._deviation = taken, 0.5 * taken
             return

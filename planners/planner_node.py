@@ -17,6 +17,8 @@ from ..sim.load_task import load_task
 from ..sim.planner_plugin import ModelSpread, in_a_line, planner_of, rebuilt
 from ..sim.task import Task
 from ..sim.task_messages import plan_message
+from .diagnostics import Diagnostics
+from .figures import Figures
 from .plan import Planner
 from .proposal import Proposer, build_proposer
 
@@ -35,7 +37,10 @@ class PlannerNode(Node):
     The algorithm's own parameters can be set while it runs, by ROS 2's parameter services.
     """
 
-    publishes: ClassVar[dict[str, str]] = {"/plan": "trajectory_msgs/msg/JointTrajectory"}
+    publishes: ClassVar[dict[str, str]] = {
+        "/plan": "trajectory_msgs/msg/JointTrajectory",
+        "/diagnostics": "diagnostic_msgs/msg/DiagnosticArray",
+    }
     plugins: ClassVar[dict[str, str]] = {
         "task": "sim.tasks",
         "planner": "planners",
@@ -76,7 +81,10 @@ class PlannerNode(Node):
         seed: int = 0
         """Key of all draws."""
         budget_ms: float = 100.0
-        """Real time only: a plan that took longer is late."""
+        """Real time only: a plan makes no further iteration, and fewer samples, where more would
+        take longer; one that took longer is late."""
+        error_every: int = 0
+        """Every so many plans the equivariance error is measured, by two more plans; 0: never."""
         late_policy: Literal["replay", "hold", "brake"] = "replay"
         """Late plans: replay (publish it; control takes up where it should be by now), hold (its
         action for now, held), or brake (the task's safe action, held)."""
@@ -88,6 +96,8 @@ class PlannerNode(Node):
                 raise ValueError(f"models: {self.models} must be from 1 to 1000")
             if not 0 <= self.model_spread <= 2:
                 raise ValueError(f"model_spread: {self.model_spread} must be from 0 to 2")
+            if self.error_every < 0:
+                raise ValueError(f"error_every: {self.error_every} must not be negative")
             for name in ("budget_ms", "friction_scale"):
                 if not getattr(self, name) > 0:
                     raise ValueError(f"{name}: {getattr(self, name)} must be positive")
@@ -146,11 +156,14 @@ class PlannerNode(Node):
                 f"planner {p.planner['plugin']}: its first plan failed ({in_a_line(error)})"
             ) from error
         self._count_rollouts()
+        self._bound()
         self.episode = -1
         self.state_time = -1.0
         self.planned = False  # from the newest state
         self.memory: Any = warm
         self.plan_ms: deque[float] = deque(maxlen=NEWEST)
+        self.iterations: deque[int] = deque(maxlen=NEWEST)
+        self.most = 0  # of them, since somebody set something
         self.stats.update(
             plans=0, overruns=0, samples=0, horizon=0, iterations=0, symmetry=p.symmetry
         )
@@ -158,6 +171,7 @@ class PlannerNode(Node):
         self.reason = ""  # why there was no plan last; empty if there was one
         ParameterServices(self, self.tunable, self.retune, explained(self.planner.Parameters))
         self.plans = self.create_publisher(messages.JointTrajectory, "/plan")
+        self.diagnostics = Diagnostics(self, p.budget_ms, p.error_every)
         for topic in self.also_subscribes(p):
             self.create_subscription(messages.State, topic, self.on_state)
 
@@ -175,7 +189,7 @@ class PlannerNode(Node):
                 self.plans.repeat()
             return
         self.state_time, self.planned = time, False
-        before = wall.perf_counter()
+        before, memory = wall.perf_counter(), self.memory
         self._evaluated.clear()
         try:
             plan, self.memory = self.planner.plan(message.value, time, self.memory)
@@ -183,7 +197,8 @@ class PlannerNode(Node):
             self.miss(time, str(error), error)
             return
         taken_ms = (wall.perf_counter() - before) * 1e3
-        self._account(taken_ms)
+        figures = self.planner.figures() if hasattr(self.planner, "figures") else None
+        self._account(taken_ms, figures)
         if not np.isfinite(plan.actions).all():
             self.miss(time, "the planner's is not finite")
             return
@@ -196,6 +211,10 @@ class PlannerNode(Node):
             actions = late_actions(self.task, plan, taken_ms * 1e-3, self.parameters.late_policy)
         self.plans.publish(plan_message(self.task, time, plan.dt, actions))
         self.planned = True
+        self._bound(np.inf)  # what follows is no plan for anybody
+        error = self.diagnostics.error(self.planner, message.value, time, memory)
+        self._bound()
+        self.diagnostics.tell(plan, figures, taken_ms, error)
 
     def memory_seed(self) -> int:
         """Key of this episode's draws."""
@@ -224,7 +243,8 @@ class PlannerNode(Node):
             planner.plan(self.task.initial_state(np.random.default_rng(0)), 0.0, fresh)
         except (Exception, SystemExit) as error:  # an outsider's may fail in any way
             raise ParameterError(f"it would not plan: {in_a_line(error)}") from error
-        self.planner = planner
+        self.planner, self.most = planner, 0
+        self._bound()
         self.memory = remembered(self.memory, fresh)
         said = ", ".join(f"{name}: {value}" for name, value in changes.items())
         self.log.info("t=%.3f s: set to %s", self.state_time, said)
@@ -242,14 +262,27 @@ class PlannerNode(Node):
         if getattr(self, "plan_ms", None):
             p50, p99 = np.percentile(self.plan_ms, [50, 99])
             self.stats["plan_ms"] = {"p50": float(p50), "p99": float(p99)}
+        if getattr(self, "iterations", None):
+            done = self.iterations
+            spread = {"least": min(done), "mean": float(np.mean(done)), "most": max(done)}
+            self.stats["iterations_done"] = spread
         super().write_stats()
 
-    def _account(self, taken_ms: float) -> None:
+    def _bound(self, seconds: float | None = None) -> None:
+        """Hold a planner that can keep to it to the budget, or another one; in real time only."""
+        if self.realtime and hasattr(self.planner, "keep_within"):
+            self.planner.keep_within(seconds or self.parameters.budget_ms * 1e-3)
+
+    def _account(self, taken_ms: float, figures: Figures | None) -> None:
         self.plan_ms.append(taken_ms)
         self.stats["plans"] += 1
         if self._evaluated:
             samples, horizon = self._evaluated[0]
             self.stats.update(samples=samples, horizon=horizon, iterations=len(self._evaluated))
+        if figures is not None:
+            self.iterations.append(figures.iterations)
+            self.most = max(self.most, figures.iterations)
+            self.stats["iterations"] = self.most
 
     def _count_rollouts(self) -> None:
         """Note the samples and steps of every rollout really made, whoever the planner is."""

@@ -72,11 +72,6 @@ class SamplingPlanner(ABC):
             if clash:
                 raise ValueError(clash.replace("limits", kind, 1))
         p = self.parameters
-        for name in ("samples", "horizon", "iterations"):
-            if getattr(p, name) < 1:
-                raise ValueError(f"{name}: {getattr(p, name)} must be at least 1")
-        if not (np.isfinite(p.noise) and p.noise > 0):
-            raise ValueError(f"noise: {p.noise} must be a positive number")
         width, models = self.symmetry.width("action"), getattr(dynamics, "models", 1)
         check_size(p.samples, p.horizon, width, models)
         self.spline = spline(p.spline, p.horizon, p.knots, p.kernel_width)
@@ -129,6 +124,10 @@ class SamplingPlanner(ABC):
         if samples - taken < len(self.elements):
             raise ValueError(f"samples: {samples} have no room for a proposal beside one orbit")
         self.proposer = proposer
+
+    def keep_within(self, seconds: float) -> None:
+        """Bound the time of each plan, by the wall clock; infinite: no bound. See `Budget`."""
+        self.budget.seconds = seconds
 
     # The algorithm.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,3 +53,10 @@ class SamplingParameters:
     """Cost of breaking a constraint by a unit, in a period."""
     barrier_share: float = 0.3
     """Of barrier: by how much of its distance a plan may come nearer in a period, up to 1."""
+
+    def __post_init__(self) -> None:
+        for name in ("samples", "horizon", "iterations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
+        if not 0.0 < self.noise < math.inf:
+            raise ValueError(f"noise: {self.noise} must be a positive number")

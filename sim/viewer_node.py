@@ -24,6 +24,7 @@ from .viewing.hand_controls import HandControls
 from .viewing.images import pixels
 from .viewing.page import Input, Page, slider_of
 from .viewing.plan_paths import PlanPaths
+from .viewing.plan_words import plan_words
 from .viewing.scene import Scene
 
 RATE_HZ = 30.0
@@ -53,6 +54,7 @@ class ViewerNode(Node):
         "/applied": "covary_msgs/msg/Applied",
         "/physics": "covary_msgs/msg/PhysicsState",
         "/cost": "covary_msgs/msg/Cost",
+        "/diagnostics": "diagnostic_msgs/msg/DiagnosticArray",
     }
     plugins: ClassVar[dict[str, str]] = {"task": "sim.tasks"}
 
@@ -127,7 +129,8 @@ class ViewerNode(Node):
         self.moved = self.planned = False
         self.drawn_at = self.traced_at = self.read_at = -1.0
         self.sliders = bool(p.planner)
-        self.status = {"episode": "none yet", "time": "", "cost": "", "success": "", "guard": ""}
+        said = ("time", "cost", "success", "guard", "planner")
+        self.status = {"episode": "none yet", **dict.fromkeys(said, "")}
         self.ended = self.succeeded = 0
         self.model: str | None = None
         self.page = Page(p.port, f"covary: {self.task.name}", self.bus.wake)
@@ -152,6 +155,7 @@ class ViewerNode(Node):
         self.create_subscription(messages.Applied, "/applied", self.on_applied)
         self.create_subscription(messages.PhysicsState, "/physics", self.on_physics)
         self.create_subscription(messages.Cost, "/cost", self.on_cost)
+        self.create_subscription(messages.DiagnosticArray, "/diagnostics", self.on_diagnostics, 0)
         self.create_timer(1.0 / RATE_HZ, self.draw, wall=True)
         self.write_stats()
 
@@ -237,6 +241,12 @@ class ViewerNode(Node):
         """What the sim node's judge says of the last period."""
         good = ", within the thresholds" if message.success else ""
         self.status["cost"] = f"{message.cost:.3f} in the last period{good}"
+
+    def on_diagnostics(self, message: messages.DiagnosticArray) -> None:
+        """What the planner says of its newest plan; heartbeats say nothing new."""
+        for status in message.status:
+            if status.name.endswith(": plans"):
+                self.status["planner"] = plan_words({v.key: v.value for v in status.values})
 
     def on_applied(self, message: messages.Applied) -> None:
         """What the plant executes, and why."""

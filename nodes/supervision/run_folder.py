@@ -214,6 +214,7 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
         "samples": planner.get("samples"),
         "horizon": planner.get("horizon"),
         "iterations": planner.get("iterations"),
+        "iterations_done": planner.get("iterations_done"),
         "aborted": len(listed) - len(finished) + len(unended),
         "realtime": realtime,
         "failures": outcome.failures,

@@ -33,6 +33,8 @@ def plan_of(budget, clock, takes, wanted=100, iterations=10, least=8):
 def test_it_stops_before_an_iteration_that_would_not_fit():
     clock = Clock()
     budget = Budget(1.0, clock)
+    assert len(plan_of(budget, clock, takes=9.9)) == 10  # the first plan compiles
+    plan_of(budget, clock, takes=0.003)  # nothing was known
     for _ in range(30):
         before = clock.now
         counts = plan_of(budget, clock, takes=0.003)
@@ -43,7 +45,8 @@ def test_it_stops_before_an_iteration_that_would_not_fit():
 def test_one_iteration_is_always_made_smaller_if_it_must_be():
     clock = Clock()
     budget = Budget(1.0, clock)
-    plan_of(budget, clock, takes=0.02)  # nothing was known
+    for _ in range(2):
+        plan_of(budget, clock, takes=0.02)  # nothing was known
     for _ in range(40):
         before = clock.now
         counts = plan_of(budget, clock, takes=0.02)
@@ -59,6 +62,8 @@ def test_it_is_careful_where_times_scatter():
     for scatter in (0.0, 0.5):
         clock, rng = Clock(), np.random.default_rng(0)
         budget, late, done = Budget(1.0, clock), 0, 0
+        plan_of(budget, clock, takes=0.002, iterations=3)
+        plan_of(budget, clock, takes=0.002, iterations=3)
         for _ in range(300):
             before = clock.now
             takes = 0.002 * (1.0 + scatter * rng.choice([-1.0, 1.0]))
@@ -89,7 +94,7 @@ def test_planners_keep_to_it(name):
     for k in range(12):
         before = clock.now
         plan, memory = one.plan(START, 0.1 * k, memory)
-        assert k == 0 or clock.now - before <= 0.6
+        assert k < 2 or clock.now - before <= 0.6
     assert one.figures().iterations == 2 and np.isfinite(plan.actions).all()
     one.budget = Budget(0.1, clock)
     for k in range(12, 30):

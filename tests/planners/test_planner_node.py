@@ -38,6 +38,7 @@ class World:
         outside = LocalBus(self.graph, "outside")
         self.states = outside.publisher("covary_msgs/msg/State", "/state")
         self.plans = outside.subscribe("trajectory_msgs/msg/JointTrajectory", "/plan", 0)
+        self.told = outside.subscribe("diagnostic_msgs/msg/DiagnosticArray", "/diagnostics", 0)
 
     def send(self, time, x, episode=0):
         self.states.put(messages.serialize(state_message(TASK.state_names, time, episode, x)))
@@ -48,6 +49,13 @@ class World:
             return None
         message = messages.deserialize(taken[0], "trajectory_msgs/msg/JointTrajectory")
         return plan_actions(TASK, message)
+
+    def figures(self):
+        """The stamp, the status and the values of the oldest diagnostics not yet looked at."""
+        message = messages.deserialize(self.told.take()[0], "diagnostic_msgs/msg/DiagnosticArray")
+        (status,) = message.status
+        values = {value.key: float(value.value) for value in status.values}
+        return messages.seconds(message.header.stamp), status, values
 
 
 def start(seed=0):
@@ -102,6 +110,73 @@ def test_behind_the_barrier_the_budget_is_ignored():
     world = World(budget_ms=1e-6, late_policy="brake")
     assert np.abs(world.send(0.0, start())[2]).max() > 0
     assert world.node.stats["overruns"] == 0
+
+
+KNOWN = {"iterations", "samples", "best_cost", "mean_cost", "effective_samples", "temperature"}
+
+
+def test_each_plan_is_told_of_and_behind_the_barrier_by_nothing_that_a_wall_clock_measured():
+    world, again = World(budget_ms=1e-6), World()
+    for tick in range(2):
+        world.send(tick * TASK.dt, start())
+        time, status, values = world.figures()
+        assert time == pytest.approx(tick * TASK.dt)
+        assert (status.name, status.level) == ("/planner: plans", 0) and set(values) == KNOWN
+        assert 1.0 <= values["effective_samples"] <= 64 and values["iterations"] == 1
+        again.send(tick * TASK.dt, start())
+        assert again.figures()[2] == values
+    assert world.told.take() is None
+
+
+def test_in_real_time_latency_and_budget_are_told_too_and_late_plans_are_marked():
+    world = World(realtime=True, budget_ms=1e-6)
+    world.send(0.0, start())
+    _, status, values = world.figures()
+    assert set(values) == KNOWN | {"latency_ms", "budget_used"}
+    assert values["budget_used"] > 1.0 and (status.level, status.message) == (1, "late")
+
+
+def test_what_a_planner_that_knows_no_figures_can_tell():
+    world = World(planner={"plugin": "uniform"})
+    world.send(0.0, start())
+    assert world.figures()[2] == {}
+
+
+def test_the_equivariance_error_is_measured_when_it_is_its_turn():
+    world = World(error_every=3)
+    errors = []
+    for tick in range(7):
+        world.send(tick * TASK.dt, start())
+        errors.append(world.figures()[2].get("equivariance_error"))
+    assert [error is not None for error in errors] == [False, False, True] * 2 + [False]
+    assert max(error for error in errors if error is not None) < 1e-9
+    same = World()
+    for tick in range(7):
+        same.send(tick * TASK.dt, start())
+    np.testing.assert_array_equal(world.node.memory.mean, same.node.memory.mean)  # a mere look
+
+
+def test_in_real_time_a_plan_ends_when_no_further_iteration_would_fit():
+    """By a clock that the rollouts move on: each iteration takes 30 ms of the 100."""
+    world = World(realtime=True, planner={**PLANNER, "iterations": 20})
+    now, rollout = [0.0], world.node.planner.dynamics.rollout
+
+    def timed(*of):
+        now[0] += 0.03
+        rollout(*of)
+
+    world.node.planner.dynamics.rollout = timed
+    world.node.planner.budget._clock = lambda: now[0]
+    done = []
+    for tick in range(12):
+        world.send(tick * TASK.dt, start())
+        done.append(world.figures()[2]["iterations"])
+    assert done[-1] == 3
+    world.node.write_stats()
+    assert world.node.stats["iterations_done"]["least"] <= 3
+    calm = World(planner={**PLANNER, "iterations": 5}, budget_ms=1e-6)
+    calm.send(0.0, start())
+    assert calm.figures()[2]["iterations"] == 5
 
 
 def test_hold_holds_the_action_for_now():

@@ -180,3 +180,22 @@ def test_a_slider_sets_the_planner_and_what_it_refuses_goes_back(world, tmp_path
         client.put("noise", float("nan"))
         client.wait(lambda: world.viewer.stats["refused"] == 2, world.draw)
     assert planner.planner.parameters.samples == 128
+
+
+def test_the_panel_says_what_the_planner_says_of_its_plans(world):
+    told = world.bus.publisher("diagnostic_msgs/msg/DiagnosticArray", "/diagnostics")
+
+    def say(name, **values):
+        pairs = [messages.KeyValue(key=key, value=value) for key, value in values.items()]
+        status = messages.DiagnosticStatus(
+            level=0, name=name, message="", hardware_id="", values=pairs
+        )
+        header = messages.Header(stamp=messages.stamp(0.0), frame_id="")
+        told.put(messages.serialize(messages.DiagnosticArray(header=header, status=[status])))
+        world.settle()
+
+    say("/planner: plans", best_cost="1.25", samples="64", effective_samples="12.5", odd="<b>")
+    say("/planner", plans="7")  # its heartbeat
+    assert world.viewer.status["planner"] == "cost 1.25, 12.5 of 64 samples count"
+    say("/planner: plans", best_cost="one", latency_ms="8.04", budget_used="0.1608")
+    assert world.viewer.status["planner"] == "8.0 ms, 16% of the budget"

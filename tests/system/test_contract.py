@@ -88,7 +88,7 @@ def test_all_ends_that_are_opened_are_documented_and_the_other_way_round(seen):
             if row.needs and not applies(row, seen) and row.name not in STATED:
                 continue
             if applies(row, seen) or ends == "listeners":
-                # In real time only the launcher hears diagnostics; in lockstep nobody sends them.
+                # In real time only the launcher hears heartbeats; in lockstep nobody sends them.
                 names = names - {"launcher"} if not applies(row, seen) else names
                 expected |= {(row.name, row.type_name, name) for name in names}
         assert seen.opened[method] == expected
@@ -173,6 +173,16 @@ def never(seen, topic):
     assert not seen.sent[topic]
 
 
+def no_heartbeat(seen, topic):
+    assert {status.name for m in seen.sent[topic] for status in m.status} == {"/planner: plans"}
+
+
+def figures_of_each_plan(seen, topic):
+    assert stamps(seen, topic) == stamps(seen, "/plan")
+    for message in seen.sent[topic]:  # nothing that a wall clock measured
+        assert not {"latency_ms", "budget_used"} & {v.key for v in message.status[0].values}
+
+
 def every_image_before_the_state(seen, topic):
     assert stamps(seen, topic) == clock(seen)
     chain = [t for t, _ in seen.order if t in (topic, "/state")]
@@ -195,7 +205,8 @@ CHECKS = {
     "at will; the next `/state` carries it": never,
     "every `T`, before `/state`; or at `camera_hz`": every_image_before_the_state,
     "with each image": every_image_before_the_state,
-    "every 0.25 s, from the node's loop; real time only": never,
+    "every 0.25 s, from the node's loop; real time only": no_heartbeat,
+    "with each plan": figures_of_each_plan,
 }
 """What the last column says, and what that means for one episode in lockstep."""
 
@@ -216,9 +227,8 @@ def test_frames_and_units(seen):
     for topic, message in seen.order:
         for frame in re.findall(r"frame_id='(\w*)'", str(message)):
             optical = topic.startswith("/camera/")
-            assert (
-                frame == (f"camera_{topic.split('/')[2]}" if optical else "world") or topic == "/tf"
-            )
+            wanted = f"camera_{topic.split('/')[2]}" if optical else "world"
+            assert frame == ("" if topic == "/diagnostics" else wanted) or topic == "/tf"
     task = seen.task
     for message in seen.sent["/tf"]:
         for transform in message.transforms:
