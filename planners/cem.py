@@ -42,7 +42,7 @@ class CEM(SamplingPlanner):
                 f"smallest_noise: {self.parameters.smallest_noise} must not be negative"
             )
         self.elites = max(1, round(self.parameters.elite_fraction * self.parameters.samples))
-        self.smallest_std = self.parameters.smallest_noise * self._scale()  # (m,)
+        self.smallest_std = self.parameters.smallest_noise * self.largest  # (m,)
 
     def update(
         self, memory: Memory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray

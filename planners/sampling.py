@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..sim.dynamics import Dynamics
-from ..sim.limits import symmetry_clash
+from ..sim.limits import largest_actions, symmetry_clash
 from ..symmetry.declaration import Symmetry
 from .batch import Planning, driven, together
 from .budget import Budget
@@ -34,6 +34,7 @@ from .sampling_parameters import SamplingParameters
 from .side import draw_side, on_side
 from .slew import Slew
 from .spline import spline
+from .warm_start import moved_on
 from .weights import elite
 
 
@@ -93,7 +94,8 @@ class SamplingPlanner(ABC):
         self.law = antithetic(noise_law(*law)) if p.antithetic else noise_law(*law)
         self.risk = risk_measure(p.risk, p.risk_level, p.risk_aversion)
         self._integrals = 2 if self.task.action_interface == "effort" else 1
-        self.initial_std = np.tile(p.noise * self._scale(), (p.knots, 1))  # (N, m)
+        self.largest = largest_actions(self.task.limits, self.symmetry)  # (m,)
+        self.initial_std = np.tile(p.noise * self.largest, (p.knots, 1))  # (N, m)
         self.delay = delayed_periods(p.delay_ms * 1e-3, self.task.dt)
         self.slew = Slew(self.task) if Slew.needed(self.task) else None
         self.budget = Budget(np.inf)
@@ -177,17 +179,8 @@ class SamplingPlanner(ABC):
         return self.parameters.samples
 
     def moved_on(self, mean: np.ndarray, steps: float) -> np.ndarray:
-        """The mean `steps` control periods later, its last action repeated. (H, m)
-
-        Between whole steps it is the time average, which is what a held action does over one.
-        """
-        whole = int(np.floor(steps + 1e-6))
-        part = max(steps - whole, 0.0)
-        last = self.parameters.horizon - 1
-        index = np.minimum(np.arange(last + 1) + whole, last)
-        if part < 1e-6:
-            return mean[index]
-        return (1.0 - part) * mean[index] + part * mean[np.minimum(index + 1, last)]
+        """The mean `steps` control periods later, its last action repeated. (H, m)"""
+        return moved_on(mean, steps)
 
     def beside(self, memory: Memory, actions: np.ndarray) -> np.ndarray | float:
         """What the algorithm charges beside the task's cost; invariant under the group. (K,)"""
@@ -381,11 +374,3 @@ class SamplingPlanner(ABC):
         if time - memory.side_time >= self.parameters.horizon * self.task.dt:
             side = np.zeros_like(side)
         return replace(memory, mean=mean, side=side, sent=sent, multipliers=multipliers)
-
-    def _scale(self) -> np.ndarray:
-        """Largest action of each coordinate, made equal within each block. (m,)"""
-        low, high = self.task.limits.bound()
-        scale = np.maximum(np.abs(low), np.abs(high))
-        for block in self.blocks:
-            scale[list(block)] = scale[list(block)].min()
-        return scale

@@ -30,7 +30,6 @@ class SMPPI(MPPI):
         super().__init__(dynamics, symmetry, **parameters)
         if not self.parameters.roughness >= 0:
             raise ValueError(f"roughness: {self.parameters.roughness} must not be negative")
-        self.largest = self._scale()  # (m,), equal where the group mixes
 
     def beside(self, memory: Memory, actions: np.ndarray) -> np.ndarray:
         """The roughness of each sample, the step from the action before the plan included. (K,)"""

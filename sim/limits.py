@@ -126,6 +126,15 @@ class Limits:
         return low, high
 
 
+def largest_actions(limits: Limits, symmetry: Symmetry) -> np.ndarray:
+    """Largest action of each coordinate, made equal within each block that the group mixes. (m,)"""
+    low, high = limits.bound()
+    scale = np.maximum(np.abs(low), np.abs(high))
+    for block in symmetry.blocks("action"):
+        scale[list(block)] = scale[list(block)].min()
+    return scale
+
+
 def symmetry_clash(limits: Limits, symmetry: Symmetry) -> str | None:
     """Why projection onto the limits does not commute with the group, in one line; None if it does.
 

@@ -45,7 +45,7 @@ def test_an_outsider(outside):
         (
             "quite_another",
             "planners",
-            "known: cem, cma_es, dial, expert, ",
+            "known: cem, cma_es, covo, dial, expert, ",
         ),
         ("their_planner:Mien", "planners", "has no class 'Mien'; did you mean Mine?"),
         ("their_planner:not_a_class", "planners", "has no class 'not_a_class'; known: Mine"),

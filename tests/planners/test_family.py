@@ -35,6 +35,13 @@ class Mass:
     def safe_action(self):
         return np.zeros(2)
 
+    def running_cost(self, x, u):
+        near = np.sum(x[..., :2] ** 2, axis=-1) + 0.1 * np.sum(x[..., 2:] ** 2, axis=-1)
+        return near + 0.01 * np.sum(u**2, axis=-1)
+
+    def terminal_cost(self, x):
+        return np.zeros(x.shape[:-1])
+
 
 @dataclass
 class MassDynamics:
@@ -45,8 +52,9 @@ class MassDynamics:
     models: int = 1
 
     def next_state(self, x, u):
-        v = 0.98 * x[2:] + self.task.dt * u
-        return np.concatenate([x[:2] + self.task.dt * v, v])
+        v = 0.98 * x[..., 2:] + self.task.dt * u
+        p = x[..., :2] + self.task.dt * v
+        return np.concatenate([p, v], axis=-1)
 
     def cost(self, p, v, u):
         near = p**2 @ np.array(self.weight)
@@ -80,7 +88,8 @@ def run(one, steps=60, seed=0, start=AWAY):
 
 def test_the_family_is_here():
     assert set(NAMES) >= {
-        *("predictive_sampling", "mppi", "kmppi", "smppi", "cem", "icem", "dial", "cma_es")
+        *("predictive_sampling", "mppi", "kmppi", "smppi", "cem", "icem", "dial", "cma_es"),
+        *("covo", "tube_mppi", "mppi_ilqr"),
     }
 
 
@@ -201,6 +210,11 @@ def test_elite_and_tsallis_mppi_leave_the_worst_out():
         ("icem", {"samples": 8}, "and 1 that are kept; use at least 9"),
         ("dial", {"horizon_annealing": 0.0}, "horizon_annealing"),
         ("cma_es", {"parent_fraction": 0.0}, "parent_fraction"),
+        ("covo", {"inertia": 0.0}, "inertia"),
+        ("covo", {"flattest": 2.0}, "flattest"),
+        ("tube_mppi", {"tracking": 0.0}, "tracking"),
+        ("mppi_ilqr", {"polish": -1}, "polish"),
+        ("mppi_ilqr", {"tolerance": -1.0}, "tolerance"),
     ],
 )
 def test_bad_parameters_are_refused_by_name(name, change, message):

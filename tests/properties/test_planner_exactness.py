@@ -14,6 +14,9 @@ from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.task import Task
 
 EXACT = 1e-9
+# Second differences over steps of 1e-2 keep 12 of 16 digits, and a damped step of Newton's method
+# divides by curvatures down to 1e-4 of the largest.
+ROUNDED = {"MPPIiLQR": 1e-7}
 
 
 def found(package, kind):
@@ -38,6 +41,9 @@ WORLDS = {cls: NumbaDynamics(cls()) for cls in TASKS}
 
 EVERYWHERE = ("PointMass", "Reacher", "Push")
 """The tasks on which every algorithm is tried by default; on the others MPPI alone."""
+COSTLY = ("CoVO", "TubeMPPI", "MPPIiLQR")
+"""They take many times as long as MPPI, or are MPPI where nothing disturbs them: by default they
+are tried in generic states only."""
 
 
 def mark(task, planner):
@@ -45,7 +51,11 @@ def mark(task, planner):
     return () if usual else pytest.mark.slow
 
 
-PAIRS = [pytest.param(t, p, marks=mark(t, p)) for t in TASKS for p in PLANNERS]
+def mark_costly(planner):
+    return pytest.mark.slow if planner.__name__ in COSTLY else ()
+
+
+PAIRS = [pytest.param(t, p, marks=mark_costly(p) or mark(t, p)) for t in TASKS for p in PLANNERS]
 every_pair = pytest.mark.parametrize(("task_class", "planner_class"), PAIRS)
 
 
@@ -100,7 +110,7 @@ def test_generic_states(task_class, planner_class, group_name, record_property):
                 there, moved[g] = planner.plan(s.act(g, state=x), tick * task.dt, moved[g])
                 error = np.abs(there.actions - s.act(g, action=plan.actions)).max()
                 compared += 1
-                if error > EXACT:
+                if error > ROUNDED.get(planner_class.__name__, EXACT):
                     assert switches(planner, x, g), f"error {error:.2g} with no switch to blame"
                     switched += 1
                     moved[g] = memory.act(s, g)
@@ -157,7 +167,7 @@ def test_states_on_every_mirror_line(task_class, planner_class, kind):
                 np.abs(there.actions - s.act(g, action=s.act(k, action=plan.actions))).max()
                 for k in fixing
             ]
-            assert min(apart) < EXACT
+            assert min(apart) < ROUNDED.get(planner_class.__name__, EXACT)
 
 
 @every_pair
@@ -180,7 +190,7 @@ def test_both_sides_occur(task_class, planner_class):
     assert 82 <= left <= 118
 
 
-@pytest.mark.parametrize("planner_class", PLANNERS)
+@pytest.mark.parametrize("planner_class", [pytest.param(p, marks=mark_costly(p)) for p in PLANNERS])
 def test_the_side_is_kept_from_tick_to_tick(planner_class):
     """A point mass straight before its zone goes round it on the side of its first plan."""
     task_class = next(t for t in TASKS if t.__name__ == "PointMass")

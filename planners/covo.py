@@ -1,0 +1,109 @@
+"""CoVO: MPPI whose samples go far where the cost is flat, and hardly where it is steep.
+
+Yi, Pan, He, Qu and Shi, "CoVO-MPC: Theoretical Analysis of Sampling-based MPC and Optimal
+Covariance Design" (L4DC 2024): with R the second derivative of the cost by all actions of a plan,
+the optimal covariance of its samples is ``c R^(-1/2)``, c such that its volume is that of the plain
+noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..symmetry.declaration import Symmetry
+from .memory import Memory
+from .mppi import MPPI
+
+
+@dataclass(frozen=True, eq=False)
+class CurvatureMemory(Memory):
+    """A memory of the cost's curvature, over D = N m coordinates of the knots.
+
+    Attributes:
+        curvature: R, per square of the initial noise; zeros where nothing is known. (D, D)
+    """
+
+    curvature: np.ndarray
+
+    def act(self, symmetry: Symmetry, g: int) -> CurvatureMemory:
+        """Where element g sends this memory."""
+        every = np.kron(np.eye(len(self.std)), symmetry.orbit("action")[g])
+        curvature = every @ self.curvature @ every.T
+        return replace(super().act(symmetry, g), curvature=curvature)
+
+
+class CoVO(MPPI):
+    """MPPI with the covariance of the paper, from a curvature that its samples show.
+
+    The paper differentiates the model twice. Here a quadratic is fitted to the samples' own costs,
+    about what the last samples showed (ridge regression on inner products of noise): it asks for no
+    derivative and no rollout more, looks as far as the noise goes, over kinks and contacts, and
+    goes with the group. The root of the covariance is the symmetric one, for the same reason.
+    """
+
+    @dataclass(frozen=True)
+    class Parameters(MPPI.Parameters):
+        """Parameters of CoVO."""
+
+        iterations: int = 2
+        """Rounds of sampling and updating in each plan."""
+        inertia: float = 0.3
+        """How much the curvature known before counts against what a round of samples shows."""
+        flattest: float = 0.001
+        """Least curvature of a direction, as a fraction of the largest: noise goes no farther in a
+        flatter one."""
+
+    def __init__(self, dynamics, symmetry="full", **parameters) -> None:
+        super().__init__(dynamics, symmetry, **parameters)
+        if not self.parameters.inertia > 0:
+            raise ValueError(f"inertia: {self.parameters.inertia} must be positive")
+        if not 0 < self.parameters.flattest <= 1:
+            raise ValueError(f"flattest: {self.parameters.flattest} must be in (0, 1]")
+
+    def initial_memory(self, seed: int = 0) -> CurvatureMemory:
+        """A memory of doing nothing, with as much noise everywhere."""
+        nothing = np.zeros((self.initial_std.size, self.initial_std.size))
+        return CurvatureMemory(**vars(super().initial_memory(seed)), curvature=nothing)
+
+    def scaled(self, memory: CurvatureMemory, noise: np.ndarray) -> None:
+        """By the symmetric root of the covariance."""
+        root = self.root(memory.curvature)
+        noise[:] = (noise.reshape(len(noise), -1) @ root).reshape(noise.shape) * self.initial_std
+
+    def root(self, curvature: np.ndarray) -> np.ndarray:
+        """The symmetric root of ``c R^(-1/2)``, of determinant 1. (D, D)"""
+        values, vectors = np.linalg.eigh(curvature)
+        if not values[-1] > 0.0:
+            return np.eye(len(values))
+        spread = np.maximum(values / values[-1], self.parameters.flattest) ** -0.25
+        spread /= np.exp(np.mean(np.log(spread)))
+        return (vectors * spread) @ vectors.T
+
+    def update(
+        self, memory: CurvatureMemory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray
+    ) -> CurvatureMemory:
+        """MPPI's mean, and the curvature corrected by what the samples' costs show of it."""
+        learned = super().update(memory, noise, actions, costs)
+        finite = np.isfinite(costs)
+        z = (noise[finite] / self.initial_std).reshape(int(finite.sum()), -1)  # (K, D)
+        return replace(learned, curvature=self.fitted(memory.curvature, z, costs[finite]))
+
+    def fitted(self, before: np.ndarray, z: np.ndarray, costs: np.ndarray) -> np.ndarray:
+        """The curvature near one known before that explains costs. (D, D)
+
+        R of ``constant + slope z + z' R z / 2`` by regularised least squares, in its dual form:
+        only inner products of the noise appear, which no element of a group changes.
+        """
+        off = costs - 0.5 * np.einsum("ki,ij,kj->k", z, before, z, optimize=True)
+        dots = z @ z.T
+        gram = 0.25 * dots**2 + dots
+        gram -= gram.mean(axis=0)
+        gram -= gram.mean(axis=1, keepdims=True)
+        ridge = self.parameters.inertia * np.trace(gram) / len(z)
+        if not ridge > 0.0:
+            return before
+        shares = np.linalg.solve(gram + ridge * np.eye(len(z)), off - off.mean())
+        found = before + 0.5 * (z.T * shares) @ z
+        return 0.5 * (found + found.T)

@@ -1,0 +1,223 @@
+"""iLQR: Newton's method on a whole trajectory, by one backward and one forward pass a step.
+
+Li and Todorov, "Iterative Linear Quadratic Regulator Design for Nonlinear Biological Movement
+Systems" (ICINCO 2004); damping and line search as in Tassa, Erez and Todorov, "Synthesis and
+Stabilization of Complex Behaviors through Online Trajectory Optimization" (IROS 2012).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..sim.dynamics import Dynamics
+from ..sim.limits import largest_actions, symmetry_clash
+from ..symmetry.declaration import Symmetry
+from .derivatives import Derivatives
+from .feedback import Feedback, backward
+from .plan import Plan, Planner
+from .slew import Slew
+from .warm_start import moved_on
+
+SHARES = 0.5 ** np.arange(8)
+"""Of a step, tried at once; the best is taken."""
+DAMPING, LEAST, MOST = 1e-6, 1e-9, 1e6
+
+
+class Descent:
+    """Steps of iLQR from an action sequence, each of which lowers its cost or is not taken.
+
+    Args:
+        dynamics: The model, differentiable where it goes; its first one, if there are several.
+        symmetry: Which the steps go with.
+        tolerance: Decrease of the cost, as a fraction of it, below which it is good enough.
+
+    Raises:
+        ValueError: The task tells no cost of a state, or limits how fast actions change.
+    """
+
+    def __init__(self, dynamics: Dynamics, symmetry: Symmetry, tolerance: float) -> None:
+        self.dynamics, self.task, self.symmetry = dynamics, dynamics.task, symmetry
+        self.scale = largest_actions(self.task.limits, symmetry)
+        self.derivatives = Derivatives(dynamics, symmetry, self.scale)
+        self.tolerance = tolerance
+        x = np.zeros((1, symmetry.width("state")))
+        try:
+            self.task.running_cost(x, np.zeros((1, len(self.scale))))
+            self.task.terminal_cost(x)
+        except (AttributeError, NotImplementedError) as error:
+            text = f"{self.task.name} tells no cost of a state; iLQR needs the slope of one"
+            raise ValueError(text) from error
+        if Slew.needed(self.task):
+            text = f"{self.task.name} limits how fast actions change, which iLQR does not know"
+            raise ValueError(text)
+
+    def improved(
+        self, state: np.ndarray, actions: np.ndarray, iterations: int
+    ) -> tuple[np.ndarray, list[float]]:
+        """Better actions from a state, and the cost before and after each step.
+
+        Args:
+            state: (n,)
+            actions: Within the limits. (H, m)
+            iterations: Steps at most.
+        """
+        nothing = Feedback(np.zeros_like(actions), np.zeros((*actions.shape, len(state))))
+        states, tried, costs = self._forward(state, None, actions, nothing, SHARES[:1])
+        x, u, found, damping = states[0], tried[0], [float(costs[0])], DAMPING
+        if not np.isfinite(found[0]):
+            return actions, found
+        for _ in range(iterations):
+            about = self.derivatives.along(x, u)
+            while damping <= MOST:
+                feedback = backward(about, u, self.task.limits, self.scale, damping)
+                if feedback is not None:
+                    states, tried, costs = self._forward(state, x, u, feedback, SHARES)
+                    best = int(np.argmin(costs))
+                    if costs[best] < found[-1]:
+                        break
+                damping *= 10.0
+            else:
+                break
+            x, u, damping = states[best], tried[best], max(0.1 * damping, LEAST)
+            found.append(float(costs[best]))
+            if found[-2] - found[-1] <= self.tolerance * abs(found[-2]):
+                break
+        return u, found
+
+    def _forward(
+        self,
+        state: np.ndarray,
+        x: np.ndarray | None,
+        u: np.ndarray,
+        feedback: Feedback,
+        shares: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Trajectories with a share of the step each: (S, H + 1, n), (S, H, m), costs (S,)."""
+        count, steps = len(shares), len(u)
+        states = np.empty((count, steps + 1, len(state)))
+        actions = np.empty((count, *u.shape))
+        states[:, 0] = state
+        for t in range(steps):
+            wanted = u[t] + shares[:, None] * feedback.step[t]
+            if x is not None:
+                away = self.symmetry.difference("state", states[:, t], x[t])
+                wanted = wanted + away @ feedback.gain[t].T
+            actions[:, t] = self.task.limits.project(wanted)
+            states[:, t + 1] = self.dynamics.next_state(states[:, t], actions[:, t])
+        costs = self.task.running_cost(states[:, 1:], actions).sum(axis=1)
+        costs = costs + self.task.terminal_cost(states[:, -1])
+        return states, actions, np.where(np.isfinite(costs), costs, np.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """All that iLQR carries from one plan to the next.
+
+    Attributes:
+        time: Time of the last plan, s; -inf before the first.
+        mean: Its actions. (H, m)
+        start: Where a plan with nothing before it begins: hardly anything, to some side. (H, m)
+    """
+
+    time: float
+    mean: np.ndarray
+    start: np.ndarray
+
+    def act(self, symmetry: Symmetry, g: int) -> Trajectory:
+        """Where element g sends this memory."""
+        mean, start = symmetry.act(g, action=self.mean), symmetry.act(g, action=self.start)
+        return replace(self, mean=mean, start=start)
+
+
+class ILQR(Planner):
+    """Iterative LQR over the actions of a plan, warm-started with the last one.
+
+    It is a local method: it follows slopes from where it begins, sees nothing of a thing that it
+    does not touch, and passes an obstacle on the side where it begins. On a mirror line that is the
+    side of the small push, drawn once, that its memory holds; so plan(gx, g memory) is g plan(x,
+    memory), whatever x.
+
+    Args:
+        dynamics: The model to plan with, a single one. Its derivatives are differences of
+            `next_state`, so MuJoCo will do, contacts included, as far as those have slopes.
+        symmetry: ``full``, ``none``, a subgroup's name, or a `Symmetry` with the task's parts.
+        **parameters: Fields of `Parameters`.
+
+    Raises:
+        TypeError: It was given a task instead of a model of it.
+        ValueError: Parameters out of their ranges, several models at once, limits that break the
+            symmetry, or a task that tells no cost of a state, limits how fast actions change, or
+            has constraints on the state.
+    """
+
+    @dataclass(frozen=True)
+    class Parameters:
+        """Parameters of iLQR."""
+
+        horizon: int = 30
+        """Control periods looked ahead."""
+        iterations: int = 5
+        """Steps of Newton's method in each plan, at most."""
+        tolerance: float = 1e-5
+        """Decrease of the cost in a step, as a fraction of it, below which no more are made."""
+        push: float = 0.01
+        """What an episode's first plan begins with, as a fraction of the largest action."""
+
+    def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
+        if not hasattr(dynamics, "next_state"):
+            raise TypeError(f"a planner needs a model: pass NumbaDynamics(task), not {dynamics!r}")
+        self.parameters = p = self.Parameters(**parameters)
+        self.dynamics, self.task = dynamics, dynamics.task
+        self.symmetry = (
+            self.task.symmetry.restrict(symmetry) if isinstance(symmetry, str) else symmetry
+        )
+        clash = symmetry_clash(self.task.limits, self.symmetry)
+        if clash:
+            raise ValueError(clash)
+        for name in ("horizon", "iterations"):
+            if getattr(p, name) < 1:
+                raise ValueError(f"{name}: {getattr(p, name)} must be at least 1")
+        for name in ("tolerance", "push"):
+            if not (np.isfinite(getattr(p, name)) and getattr(p, name) >= 0):
+                raise ValueError(f"{name}: {getattr(p, name)} must not be negative")
+        models = getattr(dynamics, "models", 1)
+        if models > 1:
+            raise ValueError(f"models: {models} are too many; iLQR has the slopes of one")
+        rules = getattr(self.task, "constraint_names", ())
+        if rules:
+            text = (
+                f"{self.task.name} has constraints ({', '.join(rules)}), which iLQR does not know"
+            )
+            raise ValueError(text)
+        self.descent = Descent(dynamics, self.symmetry, p.tolerance)
+
+    def initial_memory(self, seed: int = 0) -> Trajectory:
+        """A memory of doing nothing, but for the push that the seed draws."""
+        p, limits = self.parameters, self.task.limits
+        draw = np.random.Generator(np.random.Philox(key=[int(seed), 0]))
+        push = p.push * self.descent.scale * draw.standard_normal(len(self.descent.scale))
+        start = limits.project(limits.project(self.task.safe_action()) + push)
+        start = np.tile(start, (p.horizon, 1))
+        return Trajectory(-np.inf, start, start)
+
+    def plan(self, state: np.ndarray, time: float, memory: Trajectory) -> tuple[Plan, Trajectory]:
+        """A plan from `state` (n,) at `time` (s); the last one is moved on by what has passed.
+
+        Raises:
+            ValueError: The state has another shape, or holds NaN or infinities.
+        """
+        state = np.asarray(state, float)
+        if state.shape != (len(self.task.state_names),) or not np.isfinite(state).all():
+            raise ValueError(
+                f"{self.task.name} has {len(self.task.state_names)} finite state coordinates; "
+                f"got {state.shape}"
+            )
+        steps = (time - memory.time) / self.task.dt
+        warm = memory.start
+        if 0.0 <= steps < self.parameters.horizon:
+            warm = moved_on(memory.mean, steps)
+        actions, costs = self.descent.improved(state, warm, self.parameters.iterations)
+        plan = Plan(float(time), self.task.dt, actions, costs[-1])
+        return plan, replace(memory, time=float(time), mean=actions)

@@ -1,0 +1,61 @@
+"""MPPI whose plan iLQR polishes: samples find the way, derivatives go it to its end.
+
+The two papers of `mppi` and `ilqr`, one after the other, as iLQS in Howell et al., "Predictive
+Sampling: Real-time Behaviour Synthesis with MuJoCo" (2022) does it with predictive sampling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .delay import ahead
+from .ilqr import Descent
+from .memory import Memory
+from .mppi import MPPI
+from .plan import Plan
+
+
+class MPPIiLQR(MPPI):
+    """A few steps of iLQR from MPPI's mean; each is taken only if it lowers the cost in the model.
+
+    The next plan starts from what is polished. With several models the first one's slopes are
+    followed; its cost alone is what a step must lower.
+
+    Raises:
+        ValueError: Also where the task tells no cost of a state, limits how fast actions change, or
+            has constraints that are kept: iLQR needs the first, and knows nothing of the others.
+    """
+
+    @dataclass(frozen=True)
+    class Parameters(MPPI.Parameters):
+        """Parameters of MPPI with iLQR."""
+
+        polish: int = 2
+        """Steps of iLQR in each plan, at most; 0: none, which is MPPI."""
+        tolerance: float = 1e-5
+        """Decrease of the cost in a step, as a fraction of it, below which no more are made."""
+
+    def __init__(self, dynamics, symmetry="full", **parameters) -> None:
+        super().__init__(dynamics, symmetry, **parameters)
+        p = self.parameters
+        if p.polish < 0:
+            raise ValueError(f"polish: {p.polish} must not be negative")
+        if not (np.isfinite(p.tolerance) and p.tolerance >= 0):
+            raise ValueError(f"tolerance: {p.tolerance} must not be negative")
+        if self.constraints:
+            raise ValueError("constraints: iLQR does not know them; say constraints: off")
+        self.descent = Descent(dynamics, self.symmetry, p.tolerance)
+
+    def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory]:
+        """MPPI's plan, polished; see `SamplingPlanner.plan`."""
+        plan, memory = super().plan(state, time, memory)
+        sent, actions = plan.actions[: self.delay], plan.actions[self.delay :]
+        start = ahead(self.dynamics, np.asarray(state, float), sent)
+        actions, costs = self.descent.improved(start, actions, self.parameters.polish)
+        if len(costs) == 1:
+            return plan, memory
+        whole = np.concatenate([sent, actions])
+        memory = replace(memory, mean=actions, planned=actions)
+        return replace(plan, actions=whole, cost=min(plan.cost, costs[-1])), memory
