@@ -14,6 +14,7 @@ import numpy as np
 from ..sim.dynamics import Dynamics
 from ..sim.limits import largest_actions, symmetry_clash
 from ..symmetry.declaration import Symmetry
+from .budget import Budget
 from .derivatives import Derivatives
 from .feedback import Feedback, backward
 from .plan import Plan, Planner
@@ -42,6 +43,7 @@ class Descent:
         self.scale = largest_actions(self.task.limits, symmetry)
         self.derivatives = Derivatives(dynamics, symmetry, self.scale)
         self.tolerance = tolerance
+        self.budget = Budget(np.inf)
         x = np.zeros((1, symmetry.width("state")))
         try:
             self.task.running_cost(x, np.zeros((1, len(self.scale))))
@@ -61,14 +63,17 @@ class Descent:
         Args:
             state: (n,)
             actions: Within the limits. (H, m)
-            iterations: Steps at most.
+            iterations: Steps at most; fewer where the budget ends before, but one.
         """
         nothing = Feedback(np.zeros_like(actions), np.zeros((*actions.shape, len(state))))
         states, tried, costs = self._forward(state, None, actions, nothing, SHARES[:1])
         x, u, found, damping = states[0], tried[0], [float(costs[0])], DAMPING
         if not np.isfinite(found[0]):
             return actions, found
+        self.budget.begin()
         for _ in range(iterations):
+            if not self.budget.allows(1, 1):
+                break
             about = self.derivatives.along(x, u)
             while damping <= MOST:
                 feedback = backward(about, u, self.task.limits, self.scale, damping)
@@ -82,6 +87,7 @@ class Descent:
                 break
             x, u, damping = states[best], tried[best], max(0.1 * damping, LEAST)
             found.append(float(costs[best]))
+            self.budget.spent(1)
             if found[-2] - found[-1] <= self.tolerance * abs(found[-2]):
                 break
         return u, found
@@ -192,6 +198,10 @@ class ILQR(Planner):
             )
             raise ValueError(text)
         self.descent = Descent(dynamics, self.symmetry, p.tolerance)
+
+    def keep_within(self, seconds: float) -> None:
+        """Bound the time of each plan, by the wall clock; infinite: no bound. See `Budget`."""
+        self.descent.budget.seconds = seconds
 
     def initial_memory(self, seed: int = 0) -> Trajectory:
         """A memory of doing nothing, but for the push that the seed draws."""

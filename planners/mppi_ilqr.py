@@ -48,6 +48,11 @@ class MPPIiLQR(MPPI):
             raise ValueError("constraints: iLQR does not know them; say constraints: off")
         self.descent = Descent(dynamics, self.symmetry, p.tolerance)
 
+    def keep_within(self, seconds: float) -> None:
+        """Bound the time of each plan, half of it for each of the two; see `Budget`."""
+        super().keep_within(0.5 * seconds)
+        self.descent.budget.seconds = 0.5 * seconds
+
     def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory]:
         """MPPI's plan, polished; see `SamplingPlanner.plan`."""
         plan, memory = super().plan(state, time, memory)

@@ -277,7 +277,7 @@ class PlannerNode(Node):
         self.plan_ms.append(taken_ms)
         self.stats["plans"] += 1
         if self._evaluated:
-            samples, horizon = self._evaluated[0]
+            samples, horizon = max(self._evaluated)  # some try a single plan beside
             self.stats.update(samples=samples, horizon=horizon, iterations=len(self._evaluated))
         if figures is not None:
             self.iterations.append(figures.iterations)

@@ -5,6 +5,7 @@ import pytest
 
 from covary.benchmarks.problems.pointmass import Pointmass
 from covary.benchmarks.problems.reacher2 import Reacher2
+from covary.planners.budget import Budget
 from covary.planners.derivatives import Derivatives
 from covary.planners.ilqr import ILQR, Descent
 from covary.planners.mppi import MPPI
@@ -170,6 +171,25 @@ def test_a_polish_lowers_the_cost_at_equal_samples():
         for cls in (MPPI, MPPIiLQR)
     )
     assert max(polished) < 0.97 * min(plain)
+
+
+def test_where_time_is_short_it_makes_fewer_steps():
+    task, now = Reacher2(), [0.0]
+
+    def clock():
+        now[0] += 0.010
+        return now[0]
+
+    done = []
+    for seconds in (np.inf, 0.15, 1e-6):
+        one = ILQR(NumbaDynamics(task), horizon=32, iterations=8, tolerance=0.0)
+        one.descent.budget = Budget(np.inf, clock)
+        one.keep_within(seconds)
+        x, memory = task.initial_state(np.random.default_rng(0)), one.initial_memory(0)
+        for _ in range(3):  # from the third on it knows how long a step takes
+            _, costs = one.descent.improved(x, memory.mean, 8)
+        done.append(len(costs) - 1)
+    assert done[0] == 8 and 1 < done[1] < 8 and done[2] == 1
 
 
 def test_mujoco_has_slopes_too():
