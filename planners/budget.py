@@ -36,6 +36,12 @@ class Budget:
         self._began = self._mark = self._clock()
         self._iterations = 0
 
+    def holds(self, samples: int) -> bool:
+        """Whether a plan with so many samples in all, made at one go, is expected to fit."""
+        if self._mean is None:  # nothing is known yet
+            return True
+        return self.seconds >= samples * (self._mean + 4.0 * self._deviation)
+
     def allows(self, wanted: int, least: int) -> int:
         """How many samples the next iteration may have; 0: it does not fit.
 

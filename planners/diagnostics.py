@@ -44,7 +44,9 @@ class Diagnostics:
             taken_ms: How long it took.
             error: Its equivariance error; NaN: not measured.
         """
-        known = {"best_cost": plan.cost} if figures is None else asdict(figures)
+        known = {} if figures is None else asdict(figures)
+        if not math.isfinite(known.get("best_cost", math.nan)):  # the plan itself tells one too
+            known["best_cost"] = plan.cost
         known["equivariance_error"] = error
         if self.node.realtime:
             known |= {"latency_ms": taken_ms, "budget_used": taken_ms / self.budget_ms}

@@ -127,6 +127,11 @@ class SamplingPlanner(ABC):
             raise ValueError(f"samples: {samples} have no room for a proposal beside one orbit")
         self.proposer = proposer
 
+    @property
+    def bounded(self) -> bool:
+        """Whether plans keep to more than the limits: a delay, rates, constraints on the state."""
+        return bool(self.delay or self.slew or self.constraints)
+
     def keep_within(self, seconds: float) -> None:
         """Bound the time of each plan, by the wall clock; infinite: no bound. See `Budget`."""
         self.budget.seconds = seconds

@@ -38,6 +38,7 @@ class TorchMPPI(MPPI):
     def __init__(self, dynamics, symmetry="full", **parameters) -> None:
         super().__init__(dynamics, symmetry, **parameters)
         self.step: TensorStep | None = None
+        self._rollouts = self.parameters.samples * self.parameters.iterations  # of a plan
         if not getattr(dynamics, "on_device", False):
             return
         only = {
@@ -60,13 +61,19 @@ class TorchMPPI(MPPI):
         if memory.side.any():
             return super().plan(state, time, memory)
         key = np.random.SeedSequence([memory.seed, memory.draws]).generate_state(1, np.uint64)[0]
+        self.budget.begin()
         actions, lowest = self.step.run(state, memory.mean, int(key >> 1))
-        memory = replace(memory, mean=actions, time=float(time), draws=memory.draws + 1)
+        self.budget.spent(self._rollouts)
+        self._last = (self.parameters.iterations, np.empty(0))  # the costs stay on the device
+        moved = {"mean": actions, "planned": actions, "time": float(time)}
+        memory = replace(memory, draws=memory.draws + 1, **moved)
         return Plan(float(time), self.task.dt, actions, lowest), memory
 
     def _plain(self, state: np.ndarray, memory: Memory) -> bool:
-        """Whether no side is to be chosen or kept, nobody proposes, and the state is one."""
-        if self.proposer is not None or state.shape != (len(self.task.state_names),):
+        """Whether no side is to be chosen or kept, nobody proposes or bounds, and x is a state."""
+        if self.bounded or self.proposer is not None or not self.budget.holds(self._rollouts):
+            return False
+        if state.shape != (len(self.task.state_names),):
             return False
         return bool(np.isfinite(state).all()) and len(self.symmetry.stabiliser(state=state)) == 1
 

@@ -33,6 +33,13 @@ class Posted:
     def safe_action(self):
         return np.zeros(2)
 
+    def running_cost(self, x, u):
+        near = np.sum(x[..., :2] ** 2, axis=-1)
+        return near + 0.1 * np.sum(x[..., 2:4] ** 2, axis=-1) + 0.01 * np.sum(u**2, axis=-1)
+
+    def terminal_cost(self, x):
+        return np.zeros(x.shape[:-1])
+
     def constraint(self, x):
         """How far inside the post, m."""
         away = np.hypot(x[..., 0] - x[..., 4], x[..., 1] - x[..., 5])
@@ -49,11 +56,11 @@ class PostedDynamics:
 
     def next_state(self, x, u):
         v = 0.98 * x[..., 2:4] + self.task.dt * u
-        return np.concatenate([x[..., :2] + self.task.dt * v, v, x[..., 4:]], axis=-1)
+        post = np.broadcast_to(x[..., 4:], v.shape)
+        return np.concatenate([x[..., :2] + self.task.dt * v, v, post], axis=-1)
 
     def cost(self, x, u):
-        near = np.sum(x[..., :2] ** 2, axis=-1)
-        return near + 0.1 * np.sum(x[..., 2:4] ** 2, axis=-1) + 0.01 * np.sum(u**2, axis=-1)
+        return self.task.running_cost(x, u)
 
     def rollout(self, x0, actions, costs, states):
         self.seen.append(actions.copy())

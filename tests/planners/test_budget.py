@@ -78,6 +78,15 @@ def test_without_a_bound_it_changes_nothing():
     assert plan_of(budget, Clock(), takes=1.0, iterations=4) == [100] * 4
 
 
+def test_a_plan_made_at_one_go_fits_or_not():
+    clock = Clock()
+    budget = Budget(1.0, clock)
+    assert budget.holds(10**9)  # nothing is known
+    for _ in range(40):
+        plan_of(budget, clock, takes=0.001, iterations=1)
+    assert budget.holds(900) and not budget.holds(1100)
+
+
 @pytest.mark.parametrize("name", ["mppi", "cem", "icem", "cma_es"])
 def test_planners_keep_to_it(name):
     """By a clock that the rollouts move on: 2 ms for each sample."""

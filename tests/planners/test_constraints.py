@@ -10,7 +10,7 @@ from posted_mass import START, Posted, away, planner, run
 from covary.planners.constraints import LARGEST, Barrier
 
 KINDS = ["lagrangian", "barrier"]
-NAMES = ["predictive_sampling", "mppi", "kmppi", "smppi", "cem", "icem", "dial", "cma_es"]
+NAMES = "predictive_sampling mppi kmppi smppi cem icem dial cma_es covo".split()
 
 
 def deepest(kind, seed, **more):
@@ -127,7 +127,7 @@ def test_multipliers_move_on_with_the_plan():
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_algorithm_is_exact_with_it(name, kind):
     """Saturating actions, warm starts, and weights that many samples share."""
-    warm = {"mppi": 30.0, "kmppi": 30.0, "smppi": 30.0, "dial": 0.5}
+    warm = {"mppi": 30.0, "kmppi": 30.0, "smppi": 30.0, "covo": 30.0, "dial": 0.5}
     more = {"temperature": warm[name]} if name in warm else {}
     one = planner(name, constraints=kind, noise=3.0, iterations=2, **more)
     x = np.array([1.5, 0.1, -2.0, 0.3, 1.0, 0.05])

@@ -254,6 +254,20 @@ class NoLook(TorchDispatchMode):
     count = 0
 
 
+@pytest.mark.parametrize("bound", ["delay", "budget"])
+def test_what_its_step_does_not_know_is_left_to_the_loop(bound, monkeypatch):
+    planner = planner_of(delay_ms=100.0 if bound == "delay" else 0.0)
+    memory = planner.initial_memory(0)
+    if bound == "budget":
+        for tick in range(3):
+            _, memory = planner.plan(START, 0.05 * tick, memory)
+        planner.keep_within(1e-9)  # no step on all samples is that fast
+    monkeypatch.setattr(planner.step, "run", None)
+    plan, memory = planner.plan(START, 0.2, memory)
+    assert np.isfinite(plan.actions).all()
+    np.testing.assert_array_equal(memory.planned, plan.actions[len(plan.actions) - 15 :])
+
+
 def test_nothing_inside_a_step_waits_for_the_device(monkeypatch):
     steps = [planner_of().step, planner_of(effective_samples=0.0).step]
     latent = TorchMPPI(TorchDynamics(TASK, Mlp(TASK)), samples=64, horizon=8, symmetry="none")
