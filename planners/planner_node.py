@@ -74,10 +74,13 @@ class PlannerNode(Node):
         friction_scale: float = 0.8
         """Contact friction of the mujoco model over the plant's: a model is never the plant."""
         models: int = 1
-        """Models to roll out in (numba): the task's, and others whose physical parameters lie about
-        its own; what counts of their costs is the planner's `risk`."""
+        """Models to roll out in: the task's, and others whose physical parameters (numba), or
+        contact friction and masses (mujoco), lie about its own; what counts of their costs is the
+        planner's `risk`."""
         model_spread: float = 0.2
         """How far about: standard deviation of the parameters' logarithms."""
+        threads: int = 1
+        """Threads that share the rollouts of the mujoco model."""
         seed: int = 0
         """Key of all draws."""
         budget_ms: float = 100.0
@@ -94,6 +97,8 @@ class PlannerNode(Node):
                 raise ValueError(f"seed: {self.seed} must be at least 0 and below 2**64")
             if not 1 <= self.models <= 1000:
                 raise ValueError(f"models: {self.models} must be from 1 to 1000")
+            if not 1 <= self.threads <= 256:
+                raise ValueError(f"threads: {self.threads} must be from 1 to 256")
             if not 0 <= self.model_spread <= 2:
                 raise ValueError(f"model_spread: {self.model_spread} must be from 0 to 2")
             if self.error_every < 0:
@@ -129,9 +134,8 @@ class PlannerNode(Node):
         block = {**p.planner, **p.planner_options}
         spread = ModelSpread(p.models, p.model_spread, p.seed) if p.models > 1 else None
         try:
-            planner = planner_of(
-                task, block, p.tuned, p.symmetry, p.model, p.friction_scale, spread
-            )
+            about = (p.model, p.friction_scale, spread, p.threads)
+            planner = planner_of(task, block, p.tuned, p.symmetry, *about)
         except ParameterError as error:
             head, _, name = error.key.partition(".")
             if head == "planner" and name in p.planner_options:

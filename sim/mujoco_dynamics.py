@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import mujoco
 import numpy as np
 from mujoco.rollout import Rollout
@@ -15,17 +17,21 @@ _QVEL = _QPOS | int(mujoco.mjtState.mjSTATE_QPOS)
 
 
 class _Buffers:
-    """All that `rows` rollouts of `ticks` control periods read and write; made once."""
+    """All that `each` rollouts of `ticks` control periods in each model read and write; made once.
 
-    def __init__(self, model: mujoco.MjModel, rows: int, ticks: int, substeps: int) -> None:
+    The rows of one model come after those of the model before.
+    """
+
+    def __init__(self, models: list[mujoco.MjModel], each: int, ticks: int, substeps: int) -> None:
+        model, rows = models[0], len(models) * each
         size = mujoco.mj_stateSize(model, _FULL)
-        self.shape = (rows, ticks)
-        self.models = [model] * rows
+        self.shape = (len(models), each, ticks)
+        self.models = [one for one in models for _ in range(each)]  # none is copied
         self.start = np.zeros((rows, size))
         # The solver starts cold: what it gives depends on its inputs alone, not on the call before.
         self.warmstart = np.zeros((rows, model.nv))
         self.control = np.zeros((rows, ticks * substeps, model.nu))
-        self.held = self.control.reshape(rows, ticks, substeps, model.nu)
+        self.held = self.control.reshape(len(models), each, ticks, substeps, model.nu)
         self.full = np.zeros((rows, ticks * substeps, size))
         ends = self.full.reshape(rows, ticks, substeps, size)[:, :, -1]
         qpos = mujoco.mj_stateSize(model, _QPOS)
@@ -52,10 +58,13 @@ class MujocoDynamics:
     Args:
         task: The task.
         friction_scale: Factor on the contact friction of every geom and contact pair.
-        threads: Threads that share a rollout; 1 starts none.
+        threads: Threads that share a rollout; 1 starts none. They stay from call to call.
+        factors: For M models instead of one: further factors of each on contact friction and on
+            masses (with inertias). (M, 2)
 
     Attributes:
-        model: The scaled MuJoCo model.
+        model: The scaled MuJoCo model, the first of several.
+        models: How many there are.
         substeps: Physics steps in a control period.
 
     Raises:
@@ -63,11 +72,17 @@ class MujocoDynamics:
             physics steps.
     """
 
-    models = 1
-
-    def __init__(self, task: Task, friction_scale: float = 1.0, threads: int = 1) -> None:
+    def __init__(
+        self,
+        task: Task,
+        friction_scale: float = 1.0,
+        threads: int = 1,
+        factors: np.ndarray | None = None,
+    ) -> None:
         if not friction_scale >= 0.0:
             raise ValueError(f"friction_scale must not be below zero, got {friction_scale}")
+        if factors is not None and (np.shape(factors)[1:] != (2,) or not np.all(factors > 0.0)):
+            raise ValueError("factors must be positive, two for each model: friction and mass")
         if threads < 1:
             raise ValueError(f"threads must be at least 1, got {threads}")
         self.substeps = round(task.dt / task.physics_dt)
@@ -79,6 +94,11 @@ class MujocoDynamics:
         self.model.opt.timestep = task.physics_dt
         self.model.geom_friction[:] *= friction_scale
         self.model.pair_friction[:] *= friction_scale
+        self._models = [self.model]
+        if factors is not None:
+            self._models = [_scaled(self.model, *row) for row in factors]
+            self.model = self._models[0]
+        self.models = len(self._models)
         integrates = self.model.actuator_dyntype == mujoco.mjtDyn.mjDYN_INTEGRATOR
         # Actuators that integrate their control begin by holding their joints where these are.
         self._held = None
@@ -99,7 +119,7 @@ class MujocoDynamics:
         rows_u = np.broadcast_to(u, (*batch, u.shape[-1])).reshape(-1, 1, u.shape[-1])
         if not len(rows_x):
             return np.empty((*batch, x.shape[-1]))
-        ends = self._simulate("step", rows_x, rows_u)
+        ends = self._simulate("step", self._models[:1], rows_x, rows_u)
         goal = rows_x[:, self._goal]
         out = self._simulated.state_from_physics(ends.qpos[:, 0], ends.qvel[:, 0], goal)
         return out.reshape(*batch, x.shape[-1])
@@ -111,26 +131,29 @@ class MujocoDynamics:
         costs: np.ndarray,
         states: np.ndarray | None = None,
     ) -> None:
-        """Roll out action sequences; see `Dynamics`. (n,), (K, H, m), (1, K), (1, K, H, n)"""
+        """Roll out action sequences; see `Dynamics`. (n,), (K, H, m), (M, K), (M, K, H, n)"""
         x0, actions = np.asarray(x0, float), np.asarray(actions, float)
-        ends = self._simulate("rollout", x0, actions)
+        ends = self._simulate("rollout", self._models, x0, actions)
         x = self._simulated.state_from_physics(ends.qpos, ends.qvel, x0[self._goal])
-        np.sum(self.task.running_cost(x, actions), axis=1, out=costs[0])
-        costs[0] += self.task.terminal_cost(x[:, -1])
+        x = x.reshape(self.models, *actions.shape[:2], x.shape[-1])
+        np.sum(self.task.running_cost(x, actions), axis=-1, out=costs)
+        costs += self.task.terminal_cost(x[:, :, -1])
         if states is not None:
-            states[0] = x
+            states[:] = x
 
-    def _simulate(self, purpose: str, x: np.ndarray, actions: np.ndarray) -> _Buffers:
+    def _simulate(
+        self, purpose: str, models: list[mujoco.MjModel], x: np.ndarray, actions: np.ndarray
+    ) -> _Buffers:
         """Fill buffers with the physics from x (n,) or (K, n) under actions (K, H, m)."""
         buffers = self._buffers.get(purpose)
-        if buffers is None or buffers.shape != actions.shape[:2]:
-            rows, ticks = actions.shape[:2]
-            buffers = self._buffers[purpose] = _Buffers(self.model, rows, ticks, self.substeps)
+        shape = (len(models), *actions.shape[:2])
+        if buffers is None or buffers.shape != shape:
+            buffers = self._buffers[purpose] = _Buffers(models, *shape[1:], self.substeps)
         buffers.start_qpos[:], buffers.start_qvel[:] = self._simulated.physics_from_state(x)
         if self._held is not None:
             actuators, joints = self._held
             buffers.start_act[:, actuators] = buffers.start_qpos[:, joints]
-        buffers.held[:] = self._simulated.ctrl_from_action(actions)[:, :, None]
+        buffers.held[:] = self._simulated.ctrl_from_action(actions)[None, :, :, None]
         self._pool.rollout(
             buffers.models,
             self._data,
@@ -143,3 +166,15 @@ class MujocoDynamics:
             state=buffers.full,
         )
         return buffers
+
+
+def _scaled(model: mujoco.MjModel, friction: float, mass: float) -> mujoco.MjModel:
+    """A model like another one, its contact friction and its masses multiplied."""
+    found = copy.copy(model)
+    found.geom_friction[:] *= friction
+    found.pair_friction[:] *= friction
+    found.body_mass[:] *= mass
+    found.body_inertia[:] *= mass
+    if mass != 1.0:
+        mujoco.mj_setConst(found, mujoco.MjData(found))  # what follows from masses
+    return found

@@ -27,6 +27,7 @@ def planner_of(
     model: str,
     friction_scale: float,
     spread: ModelSpread | None = None,
+    threads: int = 1,
 ) -> Any:
     """The planner that a block asks for, nothing compiled or run.
 
@@ -38,6 +39,7 @@ def planner_of(
         model: What it plans with: numba, mujoco, or a user's own my_file:my_model.
         friction_scale: Contact friction of the mujoco model over the plant's.
         spread: Several models instead of one.
+        threads: Threads of the mujoco model.
 
     Raises:
         ParameterError: Parameters that do not fit each other or the task.
@@ -54,7 +56,7 @@ def planner_of(
     cls = planner_class(block)
     modelled: Dynamics | Task = task
     if getattr(cls, "needs_model", True):
-        modelled = build_dynamics(task, model, friction_scale, spread)
+        modelled = build_dynamics(task, model, friction_scale, spread, threads)
     return build_planner(cls, modelled, block, tuned, symmetry)
 
 
@@ -72,39 +74,49 @@ class ModelSpread:
     def parameters(self, task: Task) -> np.ndarray:
         """The physical parameters of each model. (M, P)"""
         own = np.asarray(task.parameters, float)
+        return own * self.factors(len(own))
+
+    def factors(self, count: int) -> np.ndarray:
+        """Factors on so many parameters, for each model; 1 for the first. (M, count)"""
         rng = np.random.Generator(np.random.Philox(key=[self.seed, self.models]))
-        drawn = np.exp(self.share * rng.standard_normal((self.models, len(own))))
+        drawn = np.exp(self.share * rng.standard_normal((self.models, count)))
         drawn[0] = 1.0
-        return own * drawn
+        return drawn
 
 
 def build_dynamics(
-    task: Task, model: str, friction_scale: float, spread: ModelSpread | None = None
+    task: Task,
+    model: str,
+    friction_scale: float,
+    spread: ModelSpread | None = None,
+    threads: int = 1,
 ) -> Dynamics:
     """The planner's own model of the task: never the plant.
 
     Raises:
-        ParameterError: The task has no analytic kernels, or can have no model at all; several
-            models in MuJoCo; a user's own that does not fit.
+        ParameterError: The task has no analytic kernels, or can have no model at all; a user's own
+            that does not fit, or of which there are to be several; threads for another model.
         PluginError: There is no such model of a user, or it cannot be built.
     """
     if task.opaque:
         text = f"planner: {task.name} has no model to plan with; take one that needs none: uniform"
         raise ParameterError(text, "planner.plugin")
+    if threads != 1 and model != "mujoco":
+        raise ParameterError("threads: they are for model: mujoco; leave it at 1", "threads")
     if ":" in model:
         if spread is not None:
-            raise ParameterError("models: several are for model: numba; leave it at 1", "models")
+            said = "models: several are for model: numba and mujoco; leave it at 1"
+            raise ParameterError(said, "models")
         return outside_dynamics(task, model)
     if model not in MODELS:
         near = difflib.get_close_matches(model, MODELS, n=1)
         hint = f"did you mean '{near[0]}'?" if near else "numba, mujoco or my_file:my_model"
         raise ParameterError(f"model: {model!r} is none; {hint}", "model")
     if model == "mujoco":
-        if spread is not None:
-            raise ParameterError("models: several are for model: numba; leave it at 1", "models")
         from .mujoco_dynamics import MujocoDynamics  # mujoco only where it runs
 
-        return MujocoDynamics(task, friction_scale=friction_scale)
+        factors = spread.factors(2) if spread else None
+        return MujocoDynamics(task, friction_scale, threads, factors)
     from .numba_dynamics import NumbaDynamics  # numba only where it runs
 
     try:

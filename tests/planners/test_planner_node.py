@@ -244,8 +244,10 @@ def test_options_stand_above_everything_else_and_are_named_when_they_are_wrong()
 def test_several_models_are_drawn_about_the_tasks_own():
     dynamics = World(models=5, model_spread=0.3).node.planner.dynamics
     assert dynamics.models == 5
-    with pytest.raises(ParameterError, match="several are for model: numba"):
-        World(models=5, model="mujoco")
+    assert World(models=3, model="mujoco", threads=2).node.planner.dynamics.models == 3
+    for wrong in ({"threads": 2}, {"threads": 0, "model": "mujoco"}):
+        with pytest.raises(ParameterError, match="threads: "):
+            World(**wrong)
 
 
 def test_what_is_tuned_for_an_algorithm_reaches_it_and_its_children():

@@ -181,3 +181,22 @@ def test_parameters_of_several_models():
         assert np.array_equal(states[m], rolled(NumbaDynamics(task, row), x, u)[1][0])
     with pytest.raises(ValueError, match="5 physical parameters"):
         NumbaDynamics(task, np.zeros(4))
+
+
+def test_several_mujoco_models_are_each_as_if_alone():
+    task = Push()
+    x = task.initial_state(np.random.default_rng(1))
+    u = np.random.default_rng(2).uniform(-0.2, 0.2, (5, 6, 2))
+    x[0:2] = x[2:4] - [0.09, 0.0]  # at the box
+    u[:, :, 0] = 0.2
+    factors = np.array([[1.0, 1.0], [0.4, 1.0], [1.0, 3.0]])
+    several = MujocoDynamics(task, threads=2, factors=factors)
+    costs, states = rolled(several, x, u)
+    for m, (friction, mass) in enumerate(factors):
+        alone = MujocoDynamics(task, factors=np.array([[friction, mass]]))
+        for found, wanted in zip((costs, states), rolled(alone, x, u), strict=True):
+            assert np.array_equal(found[m], wanted[0])
+    assert np.array_equal(costs[0], rolled(MujocoDynamics(task), x, u)[0][0])
+    assert np.array_equal(costs[1], rolled(MujocoDynamics(task, 0.4), x, u)[0][0])
+    assert len({round(float(row.sum()), 9) for row in costs}) == 3
+    assert np.array_equal(several.next_state(x, u[0, 0]), states[0, 0, 0])
