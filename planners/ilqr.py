@@ -7,6 +7,7 @@ Stabilization of Complex Behaviors through Online Trajectory Optimization" (IROS
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -212,8 +213,13 @@ class ILQR(Planner):
         start = np.tile(start, (p.horizon, 1))
         return Trajectory(-np.inf, start, start)
 
-    def plan(self, state: np.ndarray, time: float, memory: Trajectory) -> tuple[Plan, Trajectory]:
+    def plan(
+        self, state: np.ndarray, time: float, memory: Trajectory, tried: Sequence[np.ndarray] = ()
+    ) -> tuple[Plan, Trajectory]:
         """A plan from `state` (n,) at `time` (s); the last one is moved on by what has passed.
+
+        Where others are tried (each (H, m)), it begins with the one of them and the last that costs
+        least.
 
         Raises:
             ValueError: The state has another shape, or holds NaN or infinities.
@@ -228,6 +234,11 @@ class ILQR(Planner):
         warm = memory.start
         if 0.0 <= steps < self.parameters.horizon:
             warm = moved_on(memory.mean, steps)
+        if len(tried):
+            starts = np.stack([warm, *tried])
+            costs = np.empty((1, len(starts)))
+            self.dynamics.rollout(state, starts, costs, None)
+            warm = starts[int(np.argmin(np.where(np.isfinite(costs[0]), costs[0], np.inf)))]
         actions, costs = self.descent.improved(state, warm, self.parameters.iterations)
         plan = Plan(float(time), self.task.dt, actions, costs[-1])
         return plan, replace(memory, time=float(time), mean=actions)

@@ -6,6 +6,7 @@ Sampling: Real-time Behaviour Synthesis with MuJoCo" (2022) does it with predict
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,9 +54,11 @@ class MPPIiLQR(MPPI):
         super().keep_within(0.5 * seconds)
         self.descent.budget.seconds = 0.5 * seconds
 
-    def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory]:
+    def plan(
+        self, state: np.ndarray, time: float, memory: Memory, tried: Sequence[np.ndarray] = ()
+    ) -> tuple[Plan, Memory]:
         """MPPI's plan, polished; see `SamplingPlanner.plan`."""
-        plan, memory = super().plan(state, time, memory)
+        plan, memory = super().plan(state, time, memory, tried)
         sent, actions = plan.actions[: self.delay], plan.actions[self.delay :]
         start = ahead(self.dynamics, np.asarray(state, float), sent)
         actions, costs = self.descent.improved(start, actions, self.parameters.polish)

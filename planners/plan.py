@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..sim.task import Task
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -28,6 +30,20 @@ class Plan:
         """The action held at a time (s); before the plan the first, after it the last. (m,)"""
         step = int(np.floor((time - self.time) / self.dt + 1e-6))
         return self.actions[min(max(step, 0), len(self.actions) - 1)]
+
+
+def check_state(task: Task, state: np.ndarray) -> None:
+    """Refuse a state that cannot be planned from.
+
+    Raises:
+        ValueError: It has another shape (n,), or holds NaN or infinities.
+    """
+    names = task.state_names
+    if state.shape != (len(names),):
+        raise ValueError(f"{task.name} has {len(names)} state coordinates; got {state.shape}")
+    if not np.isfinite(state).all():
+        worst = names[int(np.argmin(np.isfinite(state)))]
+        raise ValueError(f"the state is not finite in {worst}")
 
 
 class Planner(Protocol):

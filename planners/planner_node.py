@@ -5,6 +5,7 @@ from __future__ import annotations
 import time as wall
 from collections import deque
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -19,8 +20,10 @@ from ..sim.task import Task
 from ..sim.task_messages import plan_message
 from .diagnostics import Diagnostics
 from .figures import Figures
+from .memory_file import MemoryFileError, Moment, restored, save_memory
 from .plan import Planner
 from .proposal import Proposer, build_proposer
+from .symmetry_mode import Mode, in_mode, word_inside
 
 NEWEST = 20_000
 """Planning times that the percentiles are taken over; a run of days keeps no more."""
@@ -67,7 +70,20 @@ class PlannerNode(Node):
         """Who proposes one of a sampling planner's samples: `plugin`, a file of control/ or
         my_file:MyClass, with its own parameters; null: nobody."""
         symmetry: str = "full"
-        """Which of the task's symmetry to use: full, none, or a subgroup such as C4."""
+        """Which of the task's symmetry to use: full, none, or a subgroup such as C4; in canonical
+        frames also a continuous one, SO2, O2, SE2, E2, SO3, O3, SE3 or E3."""
+        symmetry_mode: Mode = "orbit"
+        """How to use it: off (not), orbit (noise and its images), canonical (plan in a canonical
+        frame) or memory (that, and finished plans are tried where a state is like theirs)."""
+        memory_file: str = ""
+        """What the planner remembers is read from there, if it is there, and written there at the
+        end of each episode and of the run; an .npz file."""
+        memory_size: int = 20_000
+        """symmetry_mode memory: finished plans that are kept at most, the newest."""
+        memory_nearest: int = 1
+        """symmetry_mode memory: how many of them are tried in each plan."""
+        memory_distance: float = 1.0
+        """symmetry_mode memory: from how far, in units of the spread of the task's starts."""
         model: str = "numba"
         """What to plan with: numba (the analytic model), mujoco (rollouts in MuJoCo), or a user's
         own: my_file:my_model, a function next_state(x, u) or a class."""
@@ -103,7 +119,12 @@ class PlannerNode(Node):
                 raise ValueError(f"model_spread: {self.model_spread} must be from 0 to 2")
             if self.error_every < 0:
                 raise ValueError(f"error_every: {self.error_every} must not be negative")
-            for name in ("budget_ms", "friction_scale"):
+            for name in ("memory_size", "memory_nearest"):
+                if not 1 <= getattr(self, name) <= 10_000_000:
+                    raise ValueError(f"{name}: {getattr(self, name)} must be from 1 to 10000000")
+            if self.memory_file and not self.memory_file.endswith(".npz"):
+                raise ValueError(f"memory_file: {self.memory_file} does not end in .npz")
+            for name in ("budget_ms", "friction_scale", "memory_distance"):
                 if not getattr(self, name) > 0:
                     raise ValueError(f"{name}: {getattr(self, name)} must be positive")
 
@@ -135,7 +156,11 @@ class PlannerNode(Node):
         spread = ModelSpread(p.models, p.model_spread, p.seed) if p.models > 1 else None
         try:
             about = (p.model, p.friction_scale, spread, p.threads)
-            planner = planner_of(task, block, p.tuned, p.symmetry, *about)
+            planner = in_mode(
+                lambda word: planner_of(task, block, p.tuned, word, *about),
+                *(task, p.symmetry_mode, p.symmetry),
+                *(p.memory_size, p.memory_nearest, p.memory_distance),
+            )
         except ParameterError as error:
             head, _, name = error.key.partition(".")
             if head == "planner" and name in p.planner_options:
@@ -143,6 +168,10 @@ class PlannerNode(Node):
             raise
         if p.proposal is not None:
             take_proposals(planner, build_proposer(p.proposal, task))
+        try:
+            restored(p.memory_file, planner)
+        except MemoryFileError as error:
+            raise ParameterError(f"memory_file: {error}", "memory_file") from error
         return planner
 
     def configure(self) -> None:
@@ -161,16 +190,16 @@ class PlannerNode(Node):
             ) from error
         self._count_rollouts()
         self._bound()
-        self.episode = -1
-        self.state_time = -1.0
+        self.memory: Any
+        self.memory, (self.episode, self.state_time) = restored(p.memory_file, self.planner)
         self.planned = False  # from the newest state
-        self.memory: Any = warm
         self.plan_ms: deque[float] = deque(maxlen=NEWEST)
         self.iterations: deque[int] = deque(maxlen=NEWEST)
         self.most = 0  # of them, since somebody set something
         self.stats.update(
             plans=0, overruns=0, samples=0, horizon=0, iterations=0, symmetry=p.symmetry
         )
+        self.stats["symmetry_mode"] = p.symmetry_mode
         self.stats.update(planner=p.planner["plugin"], plan_ms=None, failed_plans=0)
         self.reason = ""  # why there was no plan last; empty if there was one
         ParameterServices(self, self.tunable, self.retune, explained(self.planner.Parameters))
@@ -185,7 +214,8 @@ class PlannerNode(Node):
         if message.episode != self.episode or time < self.state_time:
             # Time that goes back is another life of the plant, whatever its number.
             self.episode = message.episode
-            self.memory = self.planner.initial_memory(self.memory_seed())
+            self.memory = self.next_memory()
+            self.save_memory()
             self.write_stats()
         elif time == self.state_time and not self.realtime:
             # Somebody has not heard one of us. To plan again would move the memory on.
@@ -220,6 +250,29 @@ class PlannerNode(Node):
         self._bound()
         self.diagnostics.tell(plan, figures, taken_ms, error)
 
+    def next_memory(self) -> Any:
+        """The memory that an episode begins with."""
+        if hasattr(self.planner, "next_memory"):
+            return self.planner.next_memory(self.memory, self.memory_seed())
+        return self.planner.initial_memory(self.memory_seed())
+
+    def save_memory(self) -> None:
+        """Write what is remembered to `memory_file`, if there is one."""
+        if not self.parameters.memory_file:
+            return
+        try:
+            moment = Moment(self.episode, self.state_time)
+            save_memory(Path(self.parameters.memory_file), self.memory, self.task, moment)
+        except MemoryFileError as error:
+            self.log.error("memory_file: %s", error)
+
+    def shutdown(self) -> None:
+        """Keep what is remembered."""
+        if hasattr(self, "memory"):
+            if hasattr(self.memory, "finished"):
+                self.memory = self.memory.finished(self.parameters.memory_size)
+            self.save_memory()
+
     def memory_seed(self) -> int:
         """Key of this episode's draws."""
         seeds = np.random.SeedSequence([self.parameters.seed, max(self.episode, 0)])
@@ -237,9 +290,12 @@ class PlannerNode(Node):
         Raises:
             ParameterError: The planner cannot be built with them, or does not plan.
         """
-        planner = rebuilt(
-            self.planner, changes, self.parameters.planner["plugin"], self.parameters.symmetry
-        )
+        p = self.parameters
+        inside = getattr(self.planner, "planner", self.planner)  # what a symmetry mode is around
+        word = word_inside(p.symmetry_mode, p.symmetry)
+        planner = rebuilt(inside, changes, p.planner["plugin"], word)
+        if inside is not self.planner:
+            planner = self.planner.around(planner)
         if self.parameters.proposal is not None:
             take_proposals(planner, self.planner.proposer)
         fresh = planner.initial_memory(self.memory_seed())
@@ -322,6 +378,8 @@ def remembered(memory: Any, fresh: Any) -> Any:
     """A memory where its arrays still have the right shapes, else a fresh one with its count."""
     if type(memory) is not type(fresh) or not is_dataclass(fresh):
         return fresh
+    if hasattr(fresh, "inner"):
+        return replace(memory, inner=remembered(memory.inner, fresh.inner))
     shapes = [[np.shape(getattr(m, f.name)) for f in fields(m)] for m in (memory, fresh)]
     if shapes[0] == shapes[1]:
         return memory

@@ -26,7 +26,7 @@ from .delay import ahead, delayed_periods
 from .figures import Figures, figures_of
 from .memory import Memory
 from .noise import antithetic, noise_law
-from .plan import Plan
+from .plan import Plan, check_state
 from .proposal import Proposer, proposal
 from .risk import risk_measure
 from .samples import Samples, check_size
@@ -211,13 +211,17 @@ class SamplingPlanner(ABC):
         start = (-np.inf, mean, self.initial_std, side, -np.inf, int(seed), 0)
         return Memory(*start, mean, sent, multipliers)
 
-    def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory]:
+    def plan(
+        self, state: np.ndarray, time: float, memory: Memory, tried: Sequence[np.ndarray] = ()
+    ) -> tuple[Plan, Memory]:
         """A plan from `state` at `time`.
 
         Args:
             state: The task's state vector, goal included. (n,)
             time: Its time, s. The last plan is shifted by what has passed since.
             memory: From `initial_memory` or the last call.
+            tried: Other action sequences to try, within the limits, each (H, m). They and the last
+                plan take samples from the noise.
 
         Returns:
             The plan, and the memory for the next call.
@@ -225,7 +229,7 @@ class SamplingPlanner(ABC):
         Raises:
             ValueError: The state has another shape, or holds NaN or infinities.
         """
-        return driven(self.dynamics, self.planning(state, time, memory))
+        return driven(self.dynamics, self.planning(state, time, memory, tried))
 
     def plan_batch(
         self, states: np.ndarray, times: Sequence[float], memories: Sequence[Memory]
@@ -256,34 +260,30 @@ class SamplingPlanner(ABC):
         weight = self.weight(costs) if known else None
         return figures_of(iterations, costs, weight, self.tempered(costs) if known else np.nan)
 
-    def planning(self, state: np.ndarray, time: float, memory: Memory) -> Planning:
+    def planning(
+        self, state: np.ndarray, time: float, memory: Memory, tried: Sequence[np.ndarray] = ()
+    ) -> Planning:
         """What `plan` does, but for the rollouts: it asks for them."""
         state = np.asarray(state, float)
-        if state.shape != (len(self.task.state_names),):
-            raise ValueError(
-                f"{self.task.name} has {len(self.task.state_names)} state coordinates; "
-                f"got {state.shape}"
-            )
-        if not np.isfinite(state).all():
-            worst = self.task.state_names[int(np.argmin(np.isfinite(state)))]
-            raise ValueError(f"the state is not finite in {worst}")
+        check_state(self.task, state)
         self.budget.begin()
         memory = self.respread(self._shifted(memory, time))
         fixing = self.symmetry.stabiliser(state=state)
         pending = memory.sent[len(memory.sent) - self.delay :]
         state = ahead(self.dynamics, state, pending)
         rng = np.random.Generator(np.random.Philox(key=[memory.seed, memory.draws]))
-        proposed = None
+        proposed = list(tried)
         if self.proposer is not None:
-            proposed = proposal(self.proposer, self.dynamics, state, self.parameters.horizon)
+            own = proposal(self.proposer, self.dynamics, state, self.parameters.horizon)
+            proposed += [] if own is None else [own]
         samples, constraints, lowest = self.samples, self.constraints, np.inf
-        least = len(self.elements) + self.room + (proposed is not None)
+        least = len(self.elements) + self.room + len(proposed) + bool(len(tried))
         for iteration in range(self.parameters.iterations):
             count = self.budget.allows(self.population(iteration), least)
             if not count:
                 break
             samples.use(count)
-            self._draw(memory, rng, iteration, proposed)
+            self._draw(memory, rng, iteration, [*proposed, *[memory.mean] * bool(len(tried))])
             states = constraints and constraints.states(count)
             yield state, samples.actions, samples.costs, states
             if constraints:
@@ -329,12 +329,10 @@ class SamplingPlanner(ABC):
         memory: Memory,
         rng: np.random.Generator,
         iteration: int,
-        proposed: np.ndarray | None,
+        proposed: list[np.ndarray],
     ) -> None:
         """Fill the samples: the orbit of the noise about the mean, and what is tried beside it."""
-        beside = self.kept(memory, iteration)
-        if proposed is not None:
-            beside.append(proposed)
+        beside = [*self.kept(memory, iteration), *proposed]
         samples = self.samples
         samples.draw(self.law, rng, len(beside))
         self.scaled(memory, samples.noise)

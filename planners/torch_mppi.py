@@ -6,6 +6,7 @@ CUDA graph, which is captured once and replayed for each plan.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,11 +53,13 @@ class TorchMPPI(MPPI):
                 raise ValueError(f"{name}: {said} is not on tensors; leave it at {value}".lower())
         self.step = TensorStep(self)
 
-    def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory]:
+    def plan(
+        self, state: np.ndarray, time: float, memory: Memory, tried: Sequence[np.ndarray] = ()
+    ) -> tuple[Plan, Memory]:
         """A plan from `state` (n,) at `time` (s); see `SamplingPlanner.plan`."""
         state = np.asarray(state, float)
-        if self.step is None or not self._plain(state, memory):
-            return super().plan(state, time, memory)
+        if self.step is None or len(tried) or not self._plain(state, memory):
+            return super().plan(state, time, memory, tried)
         memory = self.respread(self._shifted(memory, time))
         if memory.side.any():
             return super().plan(state, time, memory)

@@ -6,6 +6,7 @@ Control with Sparse Objective Information" (RSS 2018).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,12 +74,16 @@ class TubeMPPI(MPPI):
         return NominalMemory(**vars(super().initial_memory(seed)), nominal=nowhere)
 
     def plan(
-        self, state: np.ndarray, time: float, memory: NominalMemory
+        self,
+        state: np.ndarray,
+        time: float,
+        memory: NominalMemory,
+        tried: Sequence[np.ndarray] = (),
     ) -> tuple[Plan, NominalMemory]:
         """MPPI's plan from the nominal state, corrected; see `SamplingPlanner.plan`."""
         state = np.asarray(state, float)
         nominal = self.nominal(state, time, memory)
-        plan, memory = super().plan(nominal, time, memory)
+        plan, memory = super().plan(nominal, time, memory, tried)
         memory = replace(memory, nominal=nominal)
         if np.array_equal(nominal, state):
             return plan, memory

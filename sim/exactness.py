@@ -16,13 +16,17 @@ _STATES = 16
 _SEARCH = 40  # steps towards success, where random states never are
 
 
-def asymmetry(task: Task) -> str:
+def asymmetry(task: Task, symmetry: Symmetry | None = None) -> str:
     """Which element and part break cost, success or a constraint, in one line; empty: none.
 
     Tried at a few random states, half of them near success. It finds what depends on a direction
     anywhere; `check_task` looks closer.
+
+    Args:
+        task: Whose cost and success.
+        symmetry: The task's parts under other elements than it declares; None: as it declares.
     """
-    s = task.symmetry
+    s = symmetry or task.symmetry
     try:
         task.terminal_cost(np.zeros(s.width("state")))
     except NotImplementedError:  # a world of its own, which tells no cost of other states

@@ -45,6 +45,21 @@ def planner_of(
         ParameterError: Parameters that do not fit each other or the task.
         PluginError: There is no such planner, or it cannot be built.
     """
+    check_symmetry(task, symmetry)
+    check_tuned(tuned)
+    cls = planner_class(block)
+    modelled: Dynamics | Task = task
+    if getattr(cls, "needs_model", True):
+        modelled = build_dynamics(task, model, friction_scale, spread, threads)
+    return build_planner(cls, modelled, block, tuned, symmetry)
+
+
+def check_symmetry(task: Task, symmetry: str) -> None:
+    """Hold a word for part of a task's symmetry to the task.
+
+    Raises:
+        ParameterError: There is no such subgroup.
+    """
     try:
         task.symmetry.restrict(symmetry)
     except GroupError as error:
@@ -52,12 +67,6 @@ def planner_of(
         near = difflib.get_close_matches(symmetry, words, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]}?" if near and "did you mean" not in str(error) else ""
         raise ParameterError(f"symmetry: {error}{hint}", "symmetry") from error
-    check_tuned(tuned)
-    cls = planner_class(block)
-    modelled: Dynamics | Task = task
-    if getattr(cls, "needs_model", True):
-        modelled = build_dynamics(task, model, friction_scale, spread, threads)
-    return build_planner(cls, modelled, block, tuned, symmetry)
 
 
 @dataclass(frozen=True)

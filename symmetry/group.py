@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -28,6 +28,8 @@ class Group:
             and axis), with an ``i`` before it what is turned through the origin afterwards.
         turns: The direction angle (rad) to which each element sends direction 0 of the plane, or
             None where some element tilts the plane. (order,)
+        sample_of: The continuous group that it stands for, SO2, O2, SO3 or O3; empty: for itself
+            alone.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Group:
     product: np.ndarray
     element_names: tuple[str, ...]
     turns: np.ndarray | None
+    sample_of: str = ""
 
     def __repr__(self) -> str:
         return f"<group {self.name}, {self.order} elements>"
@@ -238,12 +241,12 @@ def permutation_pair() -> Group:
 
 def so2(n: int) -> Group:
     """SO(2) to the extent that C_n samples it: exact for its n rotations, silent between them."""
-    return cyclic(n)
+    return replace(cyclic(n), sample_of="SO2")
 
 
 def o2(n: int) -> Group:
     """O(2) to the extent that D_n samples it: exact for its 2n elements, silent between them."""
-    return dihedral(n)
+    return replace(dihedral(n), sample_of="O2")
 
 
 _GOLDEN = (1.0 + np.sqrt(5.0)) / 2.0
@@ -325,6 +328,16 @@ def _described(matrix: np.ndarray) -> str:
     axis = np.round(axis / np.abs(axis).max(), 2) + 0.0
     words = ",".join(f"{value:g}" for value in axis)
     return f"{'i' if through else ''}r{np.degrees(np.arccos(cosine)):.0f}({words})"
+
+
+def so3() -> Group:
+    """SO(3) to the extent that I samples it: exact for its 60 rotations, silent between them."""
+    return replace(icosahedral(), sample_of="SO3")
+
+
+def o3() -> Group:
+    """O(3) to the extent that I_h samples it: exact for its 120 elements, silent between them."""
+    return replace(icosahedral(full=True), sample_of="O3")
 
 
 def inversion() -> Group:

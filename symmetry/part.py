@@ -41,7 +41,7 @@ class Part(Protocol):
 
 def _copies(blocks: np.ndarray, count: int) -> np.ndarray:
     """Block-diagonal, `count` equal blocks. (order, d, d) -> (order, count d, count d)"""
-    return np.kron(np.eye(count)[None], blocks)
+    return np.kron(np.eye(count)[None], blocks) if count > 1 else blocks
 
 
 def _check_size(size: int) -> None:
@@ -109,6 +109,11 @@ class Vector3(_Linear):
     def matrices(self, group: Group) -> np.ndarray:
         """The matrices of space, block by block. (order, 3 size, 3 size)"""
         return _copies(group.space, self.size)
+
+
+@dataclass(frozen=True)
+class Point3(Vector3):
+    """`size` points (x, y, z), moved about the origin; only they are moved by shifts of space."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numba import njit
 
 from ...symmetry.declaration import Symmetry, wrap
 from ...symmetry.group import o2
-from ...symmetry.part import Pose, Vector
+from ...symmetry.part import Pose, Position, Vector
 from ..limits import Ball, Limits
 from ..starts import around, checked
 from ..task import Task
@@ -108,7 +108,7 @@ class Push(Task):
         self.starts = checked(starts)
         self.symmetry = Symmetry(
             o2(8),
-            state={"pusher": Vector(1), "box": Pose(), "goal": Pose()},
+            state={"pusher": Position(), "box": Pose(), "goal": Pose()},
             action={"pusher": Vector(1)},
         )
         self.limits = Limits({"pusher": Ball(SPEED)}, self.symmetry.slices("action"))

@@ -346,3 +346,68 @@ def test_a_planner_that_would_fail_is_not_taken(tmp_path, monkeypatch):
     reason = client(world).set("samples", 128)
     assert reason == "it would not plan: OSError: too many"
     assert world.send(0.0, start()) is not None and world.node.stats["samples"] == 64
+
+
+# Modes of symmetry, and what is kept from run to run.
+
+
+@pytest.mark.parametrize("mode", ["off", "orbit", "canonical", "memory"])
+def test_every_mode_plans_and_can_be_retuned(mode):
+    world = World(symmetry_mode=mode, planner={**PLANNER, "samples": 64})
+    for tick in range(3):
+        assert world.send(tick * TASK.dt, start())[2].shape == (10, 2)
+    assert world.node.stats["symmetry_mode"] == mode
+    elements = len(getattr(world.node.planner, "elements", ()))
+    assert elements == (16 if mode == "orbit" else 1)
+    kind = type(world.node.planner)
+    world.node.retune({"horizon": 12})
+    assert type(world.node.planner) is kind
+    assert world.send(3 * TASK.dt, start())[2].shape == (12, 2)
+    assert world.node.planner.symmetry.group.order == (1 if mode == "off" else 16)
+
+
+def test_plans_of_finished_episodes_are_kept_from_run_to_run(tmp_path):
+    file = tmp_path / "plans.npz"
+    world = World(symmetry_mode="memory", memory_file=str(file), memory_size=5)
+    for episode in range(2):
+        for tick in range(4):
+            world.send(tick * TASK.dt, start(episode), episode)
+    assert len(world.node.memory.states) == 4  # those of the first episode
+    world.node.retune({"samples": 48})
+    assert len(world.node.memory.states) == 4
+    world.node.shutdown()
+    again = World(symmetry_mode="memory", memory_file=str(file), memory_size=5)
+    assert len(again.node.memory.states) == 5
+    again.send(0.0, start(), 0)
+    assert len(again.node.memory.states) == 5 and again.node.memory.inner.draws == 1
+
+
+def test_a_planner_goes_on_where_it_left_off(tmp_path):
+    file = str(tmp_path / "memory.npz")
+    through, first = World(), World(memory_file=file)
+    for tick in range(3):
+        through.send(tick * TASK.dt, start(), 4)
+        first.send(tick * TASK.dt, start(), 4)
+    first.node.shutdown()
+    second = World(memory_file=file)
+    ours = second.send(3 * TASK.dt, start(), 4)[2]
+    np.testing.assert_array_equal(ours, through.send(3 * TASK.dt, start(), 4)[2])
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"symmetry": "O2"}, "symmetry: O2 is continuous, which no orbit is"),
+        ({"symmetry": "SE2", "symmetry_mode": "canonical"}, "symmetry: SE2: no part is a Position"),
+        ({"symmetry": "C3", "symmetry_mode": "canonical"}, "symmetry: C3 is no subgroup of D8"),
+        ({"symmetry_mode": "orbits"}, "symmetry_mode"),
+        ({"memory_file": "plans.pkl"}, "plans.pkl does not end in .npz"),
+        ({"memory_file": "absent/plans.npz"}, "memory_file: no folder"),
+        ({"memory_size": 0}, "memory_size: 0 must be from 1"),
+        ({"memory_distance": 0.0}, "memory_distance: 0.0 must be positive"),
+        ({"symmetry_mode": "memory", "planner": {"plugin": "uniform"}}, "does not say how a group"),
+    ],
+)
+def test_modes_that_do_not_fit_are_refused(params, said):
+    with pytest.raises(ParameterError, match=said):
+        World(**params)

@@ -113,7 +113,7 @@ class Slanted(Push):
 def test_a_cost_with_a_preferred_direction_is_named():
     law = only_failure(Slanted())
     assert law.name == "running cost invariance"
-    assert law.coordinate == "pusher_x" and law.part == "pusher: Vector"
+    assert law.coordinate == "pusher_x" and law.part == "pusher: Position"
     assert law.element not in ("", "e")
 
 

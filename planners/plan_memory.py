@@ -1,0 +1,179 @@
+"""Finished plans, kept under their canonical states, as proposals for states like them.
+
+A state seen in any orientation has the same canonical state, so its plans are found again from all
+of them. What is found is one more sample beside the noise, and so is the last plan: costs decide.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..nodes.parameters import ParameterError
+from ..symmetry.declaration import Symmetry
+from .canonical import Canonical, Remembered
+from .plan import Plan
+
+STARTS = 256
+"""States of the task's start distribution that say how far states are apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlanMemory:
+    """A planner's memory, and finished plans.
+
+    States and plans are canonical, so no element moves them.
+
+    Attributes:
+        inner: The planner's own memory.
+        states: What the plans were made in: canonical states, angles by cosine and sine, in units
+            of the spread of the task's starts. (S, d)
+        plans: (S, H, m)
+        unfinished: State and plan of each period of the present episode, which nobody looks up yet.
+    """
+
+    inner: Any
+    states: np.ndarray
+    plans: np.ndarray
+    unfinished: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+
+    def act(self, symmetry: Symmetry, g: int) -> PlanMemory:
+        """Where element g sends this memory."""
+        return replace(self, inner=self.inner.act(symmetry, g))
+
+    def finished(self, most: int) -> PlanMemory:
+        """The memory once the episode is over: its plans are kept, the newest `most` of all."""
+        if not self.unfinished:
+            return self
+        states, plans = (np.stack(rows) for rows in zip(*self.unfinished, strict=True))
+        return replace(
+            self,
+            states=np.concatenate([self.states, states])[-most:],
+            plans=np.concatenate([self.plans, plans])[-most:],
+            unfinished=(),
+        )
+
+
+class Recalling(Canonical):
+    """A planner that plans in canonical frames and looks up finished plans at every step.
+
+    Args:
+        planner: Built with symmetry none; its `plan` takes `tried`.
+        symmetry: As of `Canonical`; ``none`` keeps states as they are.
+        size: Plans that are kept at most, the newest.
+        nearest: How many of them are tried in each plan.
+        distance: From how far, in units of the spread of the task's starts.
+
+    Raises:
+        ParameterError: As `Canonical`, or the planner tries no plan of others, or has no samples
+            left for it.
+    """
+
+    def __init__(
+        self,
+        planner: Any,
+        symmetry: str = "full",
+        size: int = 20_000,
+        nearest: int = 1,
+        distance: float = 1.0,
+    ) -> None:
+        super().__init__(planner, symmetry)
+        self.size, self.nearest, self.distance = size, nearest, distance
+        name = type(planner).__name__
+        if "tried" not in inspect.signature(planner.plan).parameters:
+            text = f"symmetry_mode: {name} tries no plans of others; sampling planners such as mppi"
+            raise ParameterError(f"{text} do", "symmetry_mode")
+        self._check_room()
+        self._angles = self.task.symmetry.affine("state")[2]
+        self._scale: np.ndarray | None = None
+
+    def _check_room(self) -> None:
+        planner = self.planner
+        if not hasattr(planner, "population"):  # it has no samples to be taken
+            return
+        taken = planner.room + self.nearest + 1 + (planner.proposer is not None)
+        if min(planner.population(i) for i in range(planner.parameters.iterations)) <= taken:
+            text = f"samples: {planner.parameters.samples} leave none beside {taken} that are tried"
+            raise ParameterError(text, "planner.samples")
+
+    def take_proposals(self, proposer: Any) -> None:
+        """Let the planner take proposals too; None: nobody's.
+
+        Raises:
+            ValueError: It has no samples left for them.
+        """
+        self.planner.take_proposals(proposer)
+        self._check_room()
+
+    def around(self, planner: Any) -> Recalling:
+        """The same around another planner."""
+        return Recalling(planner, self.word, self.size, self.nearest, self.distance)
+
+    def initial_memory(self, seed: int = 0) -> PlanMemory:
+        """The inner planner's, and no plans."""
+        inner = self.planner.initial_memory(seed)
+        width = len(self._angles) + int(self._angles.sum())
+        shape = (0, self.planner.parameters.horizon, self.task.symmetry.width("action"))
+        return PlanMemory(inner, np.empty((0, width)), np.empty(shape))
+
+    def next_memory(self, memory: PlanMemory, seed: int) -> PlanMemory:
+        """The memory for the next episode: what was finished stays."""
+        return replace(memory.finished(self.size), inner=self.planner.initial_memory(seed))
+
+    def plan(
+        self, state: np.ndarray, time: float, memory: PlanMemory, **more: Any
+    ) -> tuple[Plan, PlanMemory]:
+        """A plan from a state (n,) at a time (s), and the memory with it.
+
+        Raises:
+            ValueError: As `Canonical.plan`.
+        """
+        x = self.checked(state)
+        frame = self.frames.of(x, Remembered(memory.inner, self.symmetry))
+        acting, there, back = frame
+        seen = self.seen(acting.act(back, state=x))
+        plan, inner = self.plan_in(
+            frame, x, time, memory.inner, tried=self.recalled(memory, seen), **more
+        )
+        made = (seen, self.padded(acting.act(back, action=plan.actions), memory.plans.shape[1]))
+        unfinished = (*memory.unfinished, made)[-self.size :]
+        return plan, replace(memory, inner=inner, unfinished=unfinished)
+
+    def recalled(self, memory: PlanMemory, seen: np.ndarray) -> list[np.ndarray]:
+        """The plans of the nearest states that are near enough, nearest first. Each (H, m)"""
+        if not len(memory.states):
+            return []
+        apart = np.einsum("sd,sd->s", memory.states, memory.states) - 2.0 * memory.states @ seen
+        squared = apart + seen @ seen
+        first = np.argsort(squared, kind="stable")[: self.nearest]
+        near = first[squared[first] <= self.distance**2]
+        return [self.padded(memory.plans[i], self.planner.parameters.horizon) for i in near]
+
+    def padded(self, plan: np.ndarray, horizon: int) -> np.ndarray:
+        """A plan over another horizon H: nothing is done after its end. (H', m) -> (H, m)"""
+        rest = np.tile(self.task.safe_action(), (max(horizon - len(plan), 0), 1))
+        return self.task.limits.project(np.concatenate([plan[:horizon], rest]))
+
+    def seen(self, canonical: np.ndarray) -> np.ndarray:
+        """A canonical state as it is compared. (n,) -> (d,)"""
+        if self._scale is None:
+            self._scale = self._spread()
+        return self._told(canonical) / self._scale
+
+    def _told(self, x: np.ndarray) -> np.ndarray:
+        angles = self._angles
+        return np.concatenate([np.where(angles, np.cos(x), x), np.sin(x[angles])])
+
+    def _spread(self) -> np.ndarray:
+        """Standard deviation over canonical starts; what does not vary there counts in SI units."""
+        rng, rows = np.random.default_rng(0), []
+        nothing = Remembered(None, self.symmetry)
+        for _ in range(STARTS):
+            x = self.task.initial_state(rng)
+            acting, _, back = self.frames.of(x, nothing)
+            rows.append(self._told(acting.act(back, state=x)))
+        spread = np.std(rows, axis=0)
+        return np.where(spread > 1e-6, spread, 1.0)
