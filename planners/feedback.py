@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
-from ..sim.limits import Ball, Box, Interval, Limits
+from ..sim.limits import Ball, Limits
 from .derivatives import Expansion
 
 AT_LIMIT = 1e-6
@@ -37,7 +38,8 @@ def backward(
 
     Actions at a limit that the cost presses them against only move along it, as in a projected
     Newton method (Bertsekas 1982; for boxes Tassa, Mansard and Todorov, "Control-Limited
-    Differential Dynamic Programming", ICRA 2014).
+    Differential Dynamic Programming", ICRA 2014). Along a ball's rim the way bends inwards: with
+    the cost pressing outwards that is curvature.
 
     Args:
         about: The model and the cost about the trajectory.
@@ -49,36 +51,18 @@ def backward(
     Returns:
         None if it came out without a finite value.
     """
-    steps, m = actions.shape
-    n = about.by_state.shape[1]
-    unit = 1.0 / scale**2
-    step, gain = np.zeros((steps, m)), np.zeros((steps, m, n))
-    v, vv = about.end_slope, about.end_curvature
-    for t in range(steps - 1, -1, -1):
-        a, b, slope, bend = (
-            about.by_state[t],
-            about.by_action[t],
-            about.slope[t],
-            about.curvature[t],
-        )
-        g, gg = slope[:n] + v, bend[:n, :n] + vv
-        crossed = bend[n:, :n]  # (m, n)
-        qx, qu = a.T @ g, b.T @ g + slope[n:]
-        ahead = b.T @ gg + crossed  # (m, n)
-        quu = ahead @ b + b.T @ crossed.T + bend[n:, n:]
-        qux, qxx = ahead @ a, a.T @ gg @ a
-        free, arc = _free(limits, actions[t], qu)
-        quu = quu + arc
-        mean = np.trace(quu * scale * scale[:, None]) / m
-        damped = free @ (quu + np.diag((damping * mean + 1e-12) * unit)) @ free + np.eye(m) - free
-        solved = -free @ np.linalg.solve(damped, free @ np.column_stack([qu, qux]))
-        step[t], gain[t] = solved[:, 0], solved[:, 1:]
-        k, kk = step[t], gain[t]
-        v = qx + kk.T @ (quu @ k + qu) + qux.T @ k
-        vv = qxx + kk.T @ quu @ kk + kk.T @ qux + qux.T @ kk
-        vv = 0.5 * (vv + vv.T)
-        if not (np.isfinite(v).all() and np.isfinite(vv).all()):
-            return None
+    low, high = limits.bound()
+    balls = [(limits.slices[k], v.radius) for k, v in limits.parts.items() if isinstance(v, Ball)]
+    rims = np.array([[here.start, here.stop, r] for here, r in balls], float).reshape(-1, 3)
+    for here, _ in balls:  # no box is at its limit there
+        low[here], high[here] = -np.inf, np.inf
+    step, gain = np.zeros_like(actions), np.zeros((*actions.shape, about.by_state.shape[1]))
+    expansion = tuple(np.ascontiguousarray(a, np.float64) for a in vars(about).values())
+    _backward(
+        *expansion, np.ascontiguousarray(actions), low, high, rims, scale, damping, step, gain
+    )
+    if not (np.isfinite(step).all() and np.isfinite(gain).all()):
+        return None
     return Feedback(step, gain)
 
 
@@ -96,35 +80,163 @@ def tracking(
     Returns:
         (H, m, n)
     """
-    q, r = np.diag(weight), np.diag(price)
-    ahead, gain = q, np.zeros((len(by_state), by_action.shape[2], by_state.shape[1]))
-    for t in range(len(by_state) - 1, -1, -1):
-        a, b = by_state[t], by_action[t]
-        gain[t] = -np.linalg.solve(r + b.T @ ahead @ b, b.T @ ahead @ a)
-        ahead = q + a.T @ ahead @ (a + b @ gain[t])
-        ahead = 0.5 * (ahead + ahead.T)
+    steps, n, m = by_action.shape
+    both = np.concatenate([weight, price])
+    about = (np.zeros((steps, n + m)), np.tile(np.diag(both), (steps, 1, 1)))
+    end = (np.zeros(n), np.diag(weight))
+    nowhere = np.full(m, np.inf)  # no limit is near
+    step, gain = np.zeros((steps, m)), np.zeros((steps, m, n))
+    model = (np.ascontiguousarray(by_state), np.ascontiguousarray(by_action))
+    rims = np.zeros((0, 3))
+    _backward(*model, *about, *end, step, -nowhere, nowhere, rims, np.ones(m), 0.0, step, gain)
     return gain
 
 
-def _free(limits: Limits, u: np.ndarray, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Projection onto the directions in which an action is free, and the curvature of its limit.
+@njit(cache=True)
+def _backward(
+    by_state,
+    by_action,
+    slope,
+    curvature,
+    end_slope,
+    end_curvature,
+    actions,
+    low,
+    high,
+    rims,
+    scale,
+    damping,
+    step,
+    gain,
+):
+    """The recursion. Fills step (H, m) and gain (H, m, n); rims (B, 3): first, last, radius."""
+    steps, m = actions.shape
+    n = by_state.shape[1]
+    v, vv = end_slope.copy(), end_curvature.copy()
+    g, gg = np.empty(n), np.empty((n, n))
+    ahead, crossed = np.empty((m, n)), np.empty((m, n))
+    ga, qxx, qx = np.empty((n, n)), np.empty((n, n)), np.empty(n)
+    quu, qux, qu = np.empty((m, m)), np.empty((m, n)), np.empty(m)
+    free, arc, moved = np.empty((m, m)), np.empty((m, m)), np.empty((m, m))
+    known, solved, mixed = np.empty((m, n + 1)), np.empty((m, n + 1)), np.empty((m, n))
+    for t in range(steps - 1, -1, -1):
+        a, b = by_state[t], by_action[t]
+        for i in range(n):
+            g[i] = slope[t, i] + v[i]
+            for j in range(n):
+                gg[i, j] = curvature[t, i, j] + vv[i, j]
+        crossed[:] = curvature[t, n:, :n]
+        _product(b.T, gg, ahead)
+        ahead += crossed
+        _product(ahead, a, qux)
+        _product(ahead, b, quu)
+        for i in range(m):
+            qu[i] = slope[t, n + i]
+            for k in range(n):
+                qu[i] += b[k, i] * g[k]
+            for j in range(m):
+                quu[i, j] += curvature[t, n + i, n + j]
+                for k in range(n):
+                    quu[i, j] += b[k, i] * crossed[j, k]
+        _product(gg, a, ga)
+        _product(a.T, ga, qxx)
+        for i in range(n):
+            qx[i] = 0.0
+            for k in range(n):
+                qx[i] += a[k, i] * g[k]
+        _limited(actions[t], qu, low, high, rims, free, arc)
+        quu += arc
+        mean = 0.0
+        for i in range(m):
+            mean += quu[i, i] * scale[i] * scale[i] / m
+        # free (quu + damping) free + (1 - free), and free (qu, qux)
+        moved[:] = quu
+        for i in range(m):
+            moved[i, i] += (damping * mean + 1e-12) / (scale[i] * scale[i])
+        _product(free, moved, arc)
+        _product(arc, free, moved)
+        for i in range(m):
+            moved[i, i] += 1.0
+            for j in range(m):
+                moved[i, j] -= free[i, j]
+            known[i, 0] = 0.0
+            for k in range(m):
+                known[i, 0] += free[i, k] * qu[k]
+        _product(free, qux, mixed)
+        known[:, 1:] = mixed
+        _solve(moved, known)
+        _product(free, known, solved)
+        for i in range(m):
+            step[t, i] = -solved[i, 0]
+            for j in range(n):
+                gain[t, i, j] = -solved[i, 1 + j]
+        # The value before this step: quu as it is, not damped.
+        _product(quu, gain[t], mixed)
+        for i in range(n):
+            v[i] = qx[i]
+            for k in range(m):
+                uphill = qu[k]
+                for j in range(m):
+                    uphill += quu[k, j] * step[t, j]
+                v[i] += gain[t, k, i] * uphill + qux[k, i] * step[t, k]
+            for j in range(n):
+                vv[i, j] = qxx[i, j]
+                for k in range(m):
+                    vv[i, j] += (
+                        gain[t, k, i] * (mixed[k, j] + qux[k, j]) + qux[k, i] * gain[t, k, j]
+                    )
+        for i in range(n):
+            for j in range(i):
+                vv[i, j] = vv[j, i] = 0.5 * (vv[i, j] + vv[j, i])
 
-    Along a ball's rim the way bends inwards: with the cost pressing outwards that is curvature.
-    """
-    free, arc = np.eye(len(u)), np.zeros((len(u), len(u)))
-    for name, limit in limits.parts.items():
-        here = limits.slices[name]
-        part, press = u[here], -slope[here]
-        if isinstance(limit, Ball):
-            outwards = part / limit.radius
-            force = float(press @ outwards)
-            if part @ outwards >= limit.radius * (1.0 - AT_LIMIT) and force > 0.0:
-                along = np.eye(len(part)) - np.outer(outwards, outwards) / (outwards @ outwards)
-                free[here, here] = along
-                arc[here, here] = force / limit.radius * along
-        elif isinstance(limit, Interval | Box):
-            low, high = limit.bound(len(part))
-            near = AT_LIMIT * (high - low)
-            held = ((part >= high - near) & (press > 0)) | ((part <= low + near) & (press < 0))
-            free[here, here] = np.diag(np.where(held, 0.0, 1.0))
-    return free, arc
+
+@njit(cache=True)
+def _limited(u, slope, low, high, rims, free, arc):
+    """Projection onto the directions in which u is free, and the curvature of its limits. (m, m)"""
+    free[:], arc[:] = 0.0, 0.0
+    for i in range(len(u)):
+        near = AT_LIMIT * (high[i] - low[i]) if high[i] < np.inf else 0.0
+        held = (u[i] >= high[i] - near and slope[i] < 0.0) or (
+            u[i] <= low[i] + near and slope[i] > 0.0
+        )
+        free[i, i] = 0.0 if held else 1.0
+    for k in range(len(rims)):
+        first, last, radius = int(rims[k, 0]), int(rims[k, 1]), rims[k, 2]
+        size, force = 0.0, 0.0
+        for i in range(first, last):
+            size += (u[i] / radius) ** 2
+            force -= slope[i] * u[i] / radius
+        if size >= (1.0 - AT_LIMIT) ** 2 and force > 0.0:
+            for i in range(first, last):
+                for j in range(first, last):
+                    free[i, j] -= u[i] * u[j] / (radius * radius * size)
+                    arc[i, j] = force / radius * free[i, j]
+
+
+@njit(cache=True)
+def _product(one, other, out):
+    """Matrix product. (p, q), (q, r) -> out (p, r)"""
+    for i in range(one.shape[0]):
+        for j in range(other.shape[1]):
+            total = 0.0
+            for k in range(one.shape[1]):
+                total += one[i, k] * other[k, j]
+            out[i, j] = total
+
+
+@njit(cache=True)
+def _solve(matrix, known):
+    """Solve a positive definite system in place, by elimination. (m, m), (m, c)"""
+    m = len(matrix)
+    for i in range(m):
+        for k in range(i + 1, m):
+            factor = matrix[k, i] / matrix[i, i]
+            for j in range(i, m):
+                matrix[k, j] -= factor * matrix[i, j]
+            for j in range(known.shape[1]):
+                known[k, j] -= factor * known[i, j]
+    for i in range(m - 1, -1, -1):
+        for j in range(known.shape[1]):
+            for k in range(i + 1, m):
+                known[i, j] -= matrix[i, k] * known[k, j]
+            known[i, j] /= matrix[i, i]
