@@ -34,9 +34,9 @@ from covary.symmetry.part import Vector
 SIZES = ((64, 24), (256, 32))
 SECONDS, REPLAN = 8.0, 2  # of a closed loop; control periods from plan to plan, 25 Hz
 OURS = {
-    "mppi": (MPPI, {"noise": 0.04, "temperature": 0.02}),
-    "ps": (PredictiveSampling, {"noise": 0.02}),
-    "cem": (CEM, {"noise": 0.06, "elite_fraction": 0.05, "smallest_noise": 0.01}),
+    "mppi": (MPPI, {"noise": 0.06, "temperature": 0.01}),
+    "ps": (PredictiveSampling, {"noise": 0.06}),
+    "cem": (CEM, {"noise": 0.08, "elite_fraction": 0.03, "smallest_noise": 0.01}),
 }
 
 

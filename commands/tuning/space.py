@@ -93,6 +93,9 @@ _OURS: Mapping[str, _Own] = {
     "momentum": _Own(0.0, 0.9),
     "decay": _Own(1.0, 2.0),
     "roughness": _Own(0.03, 30.0, times=True),
+    "inertia": _Own(0.02, 0.9),
+    "flattest": _Own(1e-4, 0.1),
+    "tracking": _Own(0.1, 10.0, times=True),
     "iteration_annealing": _Own(0.1, 3.0),
     "horizon_annealing": _Own(0.1, 10.0),
 }
@@ -113,7 +116,8 @@ def default_space(settings: Mapping[str, Any]) -> dict[str, Range]:
             continue
         if own.idle is not None and settings.get(own.idle[0]) not in (None, *own.idle[1]):
             continue
-        low, high = (own.low * value, own.high * value) if own.times else (own.low, own.high)
+        times = value if own.times else 1.0
+        low, high = (float(f"{end * times:.4g}") for end in (own.low, own.high))
         whole = isinstance(value, int)
         if name == "knots":
             high = min(high, settings.get("horizon", high))
