@@ -12,6 +12,10 @@ from .task import Task
 class Dynamics(Protocol):
     """A model of a task, built with the task, so that costs are evaluated where it is cheapest.
 
+    One that can roll out from several states at once also has ``rollout_batch(x0 (B, n), actions
+    (B, K, H, m), costs (B, M, K), states (B, M, K, H, n) | None)``: each as `rollout` gives it, bit
+    for bit.
+
     Attributes:
         task: The task it models.
         models: Number of model samples M; 1 unless the model is uncertain.

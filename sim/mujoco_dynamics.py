@@ -141,6 +141,31 @@ class MujocoDynamics:
         if states is not None:
             states[:] = x
 
+    def rollout_batch(
+        self,
+        x0: np.ndarray,
+        actions: np.ndarray,
+        costs: np.ndarray,
+        states: np.ndarray | None = None,
+    ) -> None:
+        """Roll out from several states in one call; see `Dynamics`.
+
+        (B, n), (B, K, H, m), (B, M, K), (B, M, K, H, n)
+        """
+        count = actions.shape[1]
+        starts = np.repeat(np.asarray(x0, float), count, axis=0)
+        starts = np.tile(starts, (self.models, 1))  # (M B K, n)
+        rows = np.asarray(actions, float).reshape(-1, *actions.shape[2:])
+        ends = self._simulate("batch", self._models, starts, rows)
+        goal = starts[:, None, self._goal]
+        x = self._simulated.state_from_physics(ends.qpos, ends.qvel, goal)
+        x = x.reshape(self.models, *rows.shape[:2], x.shape[-1])  # (M, B K, H, n)
+        total = np.sum(self.task.running_cost(x, rows), axis=-1)
+        total += self.task.terminal_cost(x[:, :, -1])
+        costs[:] = np.moveaxis(total.reshape(self.models, -1, count), 1, 0)
+        if states is not None:
+            states[:] = np.moveaxis(x.reshape(self.models, -1, count, *x.shape[2:]), 1, 0)
+
     def _simulate(
         self, purpose: str, models: list[mujoco.MjModel], x: np.ndarray, actions: np.ndarray
     ) -> _Buffers:
