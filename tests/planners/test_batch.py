@@ -98,3 +98,20 @@ def test_states_times_and_memories_are_as_many():
     one = planner()
     with pytest.raises(ValueError, match="zip"):
         one.plan_batch(starts(2), [0.0], [one.initial_memory(0)] * 2)
+
+
+def test_mujoco_rolls_out_from_several_states_as_from_each():
+    from covary.sim.mujoco_dynamics import MujocoDynamics
+    from covary.sim.tasks.push import Push
+
+    task, rng = Push(), np.random.default_rng(0)
+    dynamics = MujocoDynamics(task, factors=np.array([[1.0, 1.0], [0.6, 1.5]]))
+    x = np.stack([task.initial_state(rng) for _ in range(2)])
+    actions = rng.normal(0.0, 0.2, (2, 3, 4, 2))
+    costs, states = np.empty((2, 2, 3)), np.empty((2, 2, 3, 4, len(task.state_names)))
+    dynamics.rollout_batch(x, actions, costs, states)
+    for i in range(2):
+        one, its = np.empty((2, 3)), np.empty(states.shape[1:])
+        dynamics.rollout(x[i], actions[i], one, its)
+        np.testing.assert_array_equal(costs[i], one)
+        np.testing.assert_array_equal(states[i], its)
