@@ -89,6 +89,8 @@ class Recalling(Canonical):
         self._check_room()
         self._angles = self.task.symmetry.affine("state")[2]
         self._scale: np.ndarray | None = None
+        self.first: PlanMemory | None = None
+        """Whose plans every fresh memory has; None: nobody's."""
 
     def _check_room(self) -> None:
         planner = self.planner
@@ -110,11 +112,15 @@ class Recalling(Canonical):
 
     def around(self, planner: Any) -> Recalling:
         """The same around another planner."""
-        return Recalling(planner, self.word, self.size, self.nearest, self.distance)
+        other = Recalling(planner, self.word, self.size, self.nearest, self.distance)
+        other.first = self.first
+        return other
 
     def initial_memory(self, seed: int = 0) -> PlanMemory:
-        """The inner planner's, and no plans."""
+        """The inner planner's, and the plans of `first`, if any."""
         inner = self.planner.initial_memory(seed)
+        if self.first is not None:
+            return replace(self.first, inner=inner)
         width = len(self._angles) + int(self._angles.sum())
         shape = (0, self.planner.parameters.horizon, self.task.symmetry.width("action"))
         return PlanMemory(inner, np.empty((0, width)), np.empty(shape))

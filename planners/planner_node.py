@@ -22,6 +22,7 @@ from .diagnostics import Diagnostics
 from .figures import Figures
 from .memory_file import MemoryFileError, Moment, restored, save_memory
 from .plan import Planner
+from .plan_memory import Recalling
 from .proposal import Proposer, build_proposer
 from .symmetry_mode import Mode, in_mode, word_inside
 
@@ -169,7 +170,9 @@ class PlannerNode(Node):
         if p.proposal is not None:
             take_proposals(planner, build_proposer(p.proposal, task))
         try:
-            restored(p.memory_file, planner)
+            memory, _ = restored(p.memory_file, planner)
+            if isinstance(planner, Recalling):
+                planner.first = memory
         except MemoryFileError as error:
             raise ParameterError(f"memory_file: {error}", "memory_file") from error
         return planner

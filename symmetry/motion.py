@@ -44,7 +44,8 @@ class Motion:
         words = f"{'mirrored, ' * bool(mirrored)}turned by {angle:.0f} deg"
         if not self.shift.any():
             return words
-        return f"{words}, shifted by ({', '.join(f'{a:.2f}' for a in self.shift)}) m"
+        by = self.shift if self.shift[2] else self.shift[:2]
+        return f"{words}, shifted by ({', '.join(f'{a:.2f}' for a in by)}) m"
 
     def after(self, other: Motion) -> Motion:
         """The motion that does `other` first, then this one."""

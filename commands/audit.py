@@ -1,0 +1,147 @@
+"""`covary audit planner LAUNCH [name:=value ...]`: how exact a planner of a launch file is."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ..nodes.launching.launch_file import find, read_assignments, resolve
+from ..nodes.launching.yaml_loader import InputError, in_a_line
+from ..nodes.supervision.child import THREADS
+from .check import checked
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def about() -> None:
+    """Say how far what a launch file names is from its declared symmetry."""
+
+
+@app.command("planner")
+def audit_planner(
+    file: Annotated[
+        str, typer.Argument(metavar="LAUNCH", help="Launch file, or a name of ours such as push.")
+    ],
+    values: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME:=VALUE]...", help="Its arguments.")
+    ] = None,
+    states: Annotated[int, typer.Option(min=1, help="Starts that are sampled.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
+    path: Annotated[
+        Path | None, typer.Option("--json", metavar="PATH", help="Write all figures there.")
+    ] = None,
+) -> None:
+    """Say how exact a planner is: its model, costs, limits and plans, and the worst coordinate.
+
+    A residual is the largest |f(gx) - g f(x)| / (1 + |g f(x)|) over elements and sampled states.
+    Exit code 0: all are below 1e-9; 1: one is not, or cannot be told; 2: bad input.
+    """
+    for name in THREADS:  # as in a launch: threads are a parameter, and one is the default
+        os.environ.setdefault(name, "1")
+    from .auditing.planner import audit, elements_of
+
+    node, planner = _planner_of(file, values or [])
+    with Progress(
+        TextColumn("audit"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} states"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        step = _Step(bar, bar.add_task("audit", total=states))
+        symmetry = elements_of(planner, node.get("symmetry", "full"))
+        found = audit(planner, symmetry, states, seed, step)
+    report = {
+        "task": planner.task.name,
+        "planner": node["planner"]["plugin"],
+        "group": symmetry.group.name,
+        "symmetry_mode": node.get("symmetry_mode", "orbit"),
+        "states": states,
+        "seed": seed,
+        "residuals": {name: asdict(one) for name, one in found.residuals.items()},
+        "compared": found.compared,
+        "decided_by_the_model": found.decided,
+        "cannot_be_told": found.refused,
+        "failures": found.failures(),
+    }
+    if path is not None:
+        try:
+            path.write_text(json.dumps(_plain(report), indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}", "command line") from error
+    console = Console(highlight=False)
+    console.print(table(report))
+    if found.decided:
+        console.print(f"in {found.decided} of {found.compared} comparisons the model decided")
+    for line in report["failures"]:
+        console.print(line, markup=False, soft_wrap=True)
+    raise typer.Exit(1 if report["failures"] else 0)
+
+
+def _planner_of(file: str, values: list[str]) -> tuple[dict[str, Any], Any]:
+    """The parameters of the one planner node of a launch file, and its planner.
+
+    Raises:
+        InputError: The file starts no planner, or several.
+    """
+    from ..nodes import plugin
+    from ..nodes.parameters import from_dict
+    from ..planners.planner_node import PlannerNode
+
+    description = resolve(find(file), read_assignments(values))
+    checked(description)
+    nodes = [
+        node
+        for node in description.nodes
+        if node.executable and issubclass(plugin.load_node(node.executable), PlannerNode)
+    ]
+    if len(nodes) != 1:
+        said = ", ".join(node.full_name for node in nodes) or "none"
+        raise InputError(
+            f"an audit needs one planner node, it starts {said}", str(description.file)
+        )
+    parameters = nodes[0].parameters
+    try:
+        planner = PlannerNode.check(from_dict(PlannerNode.Parameters, parameters, "planner"))
+    except ValueError as error:  # nothing that `checked` did not say
+        raise InputError(in_a_line(str(error)), str(description.file)) from error
+    return parameters, planner
+
+
+class _Step:
+    def __init__(self, bar: Progress, task: Any) -> None:
+        self._bar, self._task = bar, task
+
+    def advance(self) -> None:
+        self._bar.advance(self._task)
+
+
+def table(report: dict[str, Any]) -> Table:
+    """A line for each component."""
+    title = f"{report['planner']} on {report['task']} under {report['group']}"
+    drawn = Table(title=f"{title}, {report['symmetry_mode']}", title_justify="left")
+    for name in ("component", "residual", "worst coordinate", "element", "compared"):
+        drawn.add_column(name, justify="right" if name in ("residual", "compared") else "left")
+    for name, one in report["residuals"].items():
+        element = one["element"] if one["error"] > 0 else ""
+        coordinate = one["coordinate"] if one["error"] > 0 else ""
+        drawn.add_row(name, f"{one['error']:.1e}", coordinate, element, str(one["compared"]))
+    return drawn
+
+
+def _plain(report: Any) -> Any:
+    """The report with no infinity in it, which JSON lacks."""
+    if isinstance(report, dict):
+        return {name: _plain(value) for name, value in report.items()}
+    return None if isinstance(report, float) and not math.isfinite(report) else report

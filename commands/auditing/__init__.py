@@ -1,0 +1,1 @@
+"""How exact a planner is: what `covary audit` compares."""
