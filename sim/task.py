@@ -240,7 +240,10 @@ class Task(ABC):
         return moved
 
     def frames(self, x: np.ndarray) -> dict[str, tuple[float, float, float]]:
-        """Frames for /tf: name -> x (m), y (m), yaw (rad); by default all poses of x (n,)."""
+        """Frames for /tf: name -> x (m), y (m), yaw (rad); by default all poses of x (n,).
+
+        A frame's height is the coordinate NAME_z of the state, and 0 where there is none.
+        """
         found = {}
         for name, here in self.symmetry.slices("state").items():
             if isinstance(self.symmetry.state[name], Pose):

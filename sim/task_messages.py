@@ -63,10 +63,11 @@ def joint_message(
 
 def tf_message(task: Task, time: float, x: np.ndarray) -> messages.TFMessage:
     """Where the task's frames are in state x (n,), in the world frame."""
-    transforms = []
+    transforms, names = [], task.state_names
     for name, (px, py, yaw) in task.frames(x).items():
         rotation = messages.Quaternion(x=0.0, y=0.0, z=np.sin(yaw / 2), w=np.cos(yaw / 2))
-        translation = messages.Vector3(x=float(px), y=float(py), z=0.0)
+        height = float(x[names.index(f"{name}_z")]) if f"{name}_z" in names else 0.0
+        translation = messages.Vector3(x=float(px), y=float(py), z=height)
         transforms.append(
             messages.TransformStamped(
                 header=header(time),

@@ -30,6 +30,10 @@ PLANAR = {
         {"samples": 256, "horizon": 20, "iterations": 2, "noise": 0.2, "temperature": 0.1},
         1.0,
     ),
+    "point_masses": (
+        {"samples": 384, "horizon": 25, "iterations": 2, "noise": 0.1, "temperature": 0.5},
+        0.5,
+    ),
     "push": ({"samples": 512, "horizon": 40, "iterations": 2, "temperature": 0.03}, 2.0),
 }
 """The tasks that MPPI plans: its parameters, and the time of the picture, s."""
