@@ -20,7 +20,7 @@ DT = 0.05  # control period, s
 PHYSICS_DT = 0.005  # of the plant, and of the model's substeps, s
 SUBSTEPS = 10
 FORCE = 2.0  # at most: in each coordinate under the cube's groups, else in any direction, N
-RADIUS = 0.04  # of a ball, m
+RADIUS, MARK = 0.04, 0.03  # of a ball, and of what marks its goal, m
 CLEAR = 0.2  # nearer than this, centre to centre, costs, m
 APART = 0.25  # least distance of two starts, and of two goals, m
 RING = 0.3  # radius of the goals that a pose asks for, m
@@ -154,26 +154,22 @@ class PointMasses(Task):
         """Its MuJoCo model: balls on three slides each, and their goals."""
         bodies, motors = [], []
         for i, name in enumerate(self.names):
-            red, green, blue = COLOURS[i]
+            colour = COLOURS[i]
             joints = "".join(
                 f'<joint name="{name}_{axis}" type="slide" axis="{way}" damping="0.5"/>'
                 for axis, way in zip("xyz", ("1 0 0", "0 1 0", "0 0 1"), strict=True)
             )
-            bodies.append(
-                f'<body name="goal_{i}" mocap="true"><geom type="sphere" size="{0.75 * RADIUS:g}" '
-                f'rgba="{red} {green} {blue} 0.35"/></body>\n    '
-                f'<body name="{name}">{joints}<geom type="sphere" size="{RADIUS}" mass="1" '
-                f'rgba="{red} {green} {blue} 1"/></body>'
-            )
+            ball = f'<geom name="{name}" type="sphere" size="{RADIUS}" mass="1" rgba="{colour} 1"/>'
+            mark = f'<geom name="goal_{i}" type="sphere" size="{MARK}" rgba="{colour} 0.35"/>'
+            bodies.append(f'<body name="goal_{i}" mocap="true">{mark}</body>')
+            bodies.append(f'<body name="{name}">{joints}{ball}</body>')
             motors += [f'<motor name="{name}_{a}" joint="{name}_{a}"/>' for a in "xyz"]
         body, motor = "\n    ".join(bodies), "\n    ".join(motors)
         return SCENE.format(timestep=PHYSICS_DT, bodies=body, motors=motor)
 
 
-COLOURS = (
-    *((0.2, 0.32, 0.55), (0.75, 0.25, 0.2), (0.8, 0.55, 0.28)),
-    *((0.35, 0.5, 0.3), (0.5, 0.3, 0.55), (0.3, 0.55, 0.6)),
-)
+COLOURS = ("0.2 0.32 0.55", "0.75 0.25 0.2", "0.8 0.55 0.28")
+COLOURS += ("0.35 0.5 0.3", "0.5 0.3 0.55", "0.3 0.55 0.6")
 SCENE = """<!-- Balls in space, each on three force-driven slides; their cost keeps them apart. -->
 <mujoco model="point_masses">
   <compiler angle="radian" autolimits="true"/>
