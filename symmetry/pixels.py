@@ -24,15 +24,19 @@ class PixelError(ValueError):
 
 
 def pixel_elements(group: Group, frame: Frame = "world") -> list[int]:
-    """The elements that permute the pixels of a square image: quarter turns and their mirrors."""
-    plane = np.abs(image_plane(group, frame))
-    return [g for g in group.elements if np.allclose(plane[g], np.round(plane[g]), atol=1e-9)]
+    """The elements that permute the pixels of a square image: quarter turns and their mirrors.
+
+    Those that tilt the plane show a scene from another side: no image of it tells what is seen.
+    """
+    plane, upright = np.abs(image_plane(group, frame)), np.abs(group.space[:, 2, 2] - 1.0) < 1e-9
+    exact = upright & np.isclose(plane, np.round(plane), rtol=0.0, atol=1e-9).all(axis=(1, 2))
+    return [int(g) for g in np.flatnonzero(exact)]
 
 
 def pixel_subgroup(symmetry: Symmetry | Group) -> str:
     """The name of the largest subgroup that moves square images exactly, for `restrict`.
 
-    D8 and O2_16 have D4, C8 and SO2_16 have C4, D6 has D2, D5 and ``reflection`` have
+    D8, O2_16 and Oh have D4, C8 and SO2_16 have C4, D6 has D2, D5 and ``reflection`` have
     ``reflection`` (its axis is a row), C5 has ``trivial``.
     """
     group = symmetry.group if isinstance(symmetry, Symmetry) else symmetry
@@ -46,13 +50,13 @@ def pixel_subgroup(symmetry: Symmetry | Group) -> str:
 
 
 def image_plane(group: Group, frame: Frame = "world") -> np.ndarray:
-    """How each element moves the plane of an image. (order, 2, 2)
+    """How each element that does not tilt it moves the plane of an image. (order, 2, 2)
 
     An image in the hand goes with the gripper: rotations leave it as it is, and mirrors exchange
     its upper and lower half (y -> -y).
     """
     if frame == "world":
-        return group.plane
+        return np.ascontiguousarray(group.space[:, :2, :2])
     if frame != "hand":
         raise PixelError(f"frame: {frame!r} is none of world, hand")
     planes = np.tile(np.eye(2), (group.order, 1, 1))

@@ -89,7 +89,8 @@ class StateFeatures(nn.Module):
         self.at = len(where)  # where the differences begin
         # Blocks of the linear coordinates and differences: what `fit` gives one scale.
         self.moved = [whole[:, block][:, :, block] for block in blocks]
-        self.moved += [declared.group.plane] * self.points
+        if points:  # a group that tilts the plane has none
+            self.moved += [declared.group.plane] * self.points
         self.moved += [np.ones((declared.group.order, 1, 1))] * self.heights
         self.register_buffer("mean", torch.zeros(self.at + len(apart)))
         self.register_buffer("scale", torch.ones(self.at + len(apart)))
@@ -111,7 +112,7 @@ class StateFeatures(nn.Module):
         self.register_buffer(name, torch.tensor(np.array(values), dtype=kind), persistent=False)
 
     def _differences(self, group: Group) -> list[Representation]:
-        vectors = [planar(group)] * self.points
+        vectors = [planar(group)] * self.points if self.points else []
         return vectors + [trivial_of(group)] * self.heights
 
     def fit(self, states: np.ndarray) -> None:

@@ -11,8 +11,8 @@ from numba import njit
 
 from ...nodes.parameters import ParameterError
 from ...symmetry.declaration import Symmetry
-from ...symmetry.group import group as named_group
-from ...symmetry.part import Vector3
+from ...symmetry.group import o3, octahedral, so3, tetrahedral
+from ...symmetry.part import Point3, Vector3
 from ..limits import Ball, Box, Limits
 from ..task import Task
 
@@ -25,7 +25,10 @@ CLEAR = 0.2  # nearer than this, centre to centre, costs, m
 APART = 0.25  # least distance of two starts, and of two goals, m
 RING = 0.3  # radius of the goals that a pose asks for, m
 MOST = 6
-GROUPS = ("T", "O", "Oh", "I", "Ih")
+GROUPS = {
+    **{"T": tetrahedral, "O": octahedral, "Oh": lambda: octahedral(full=True)},
+    **{"I": so3, "Ih": o3},  # of which they are the largest finite ones
+}
 
 # Cost weights, of a ball: per metre, per (m/s)^2, per N^2, per metre at the end; and of a pair at
 # one place.
@@ -85,10 +88,10 @@ class PointMasses(Task):
         self.action_names = self.state_names[: 3 * balls]
         self.state_units = ("m",) * (3 * balls) + ("m/s",) * (3 * balls) + ("m",) * (3 * balls)
         self.action_units = ("N",) * (3 * balls)
-        every = Vector3(balls)
+        points = Point3(balls)
         self.symmetry = Symmetry(
-            named_group(group),
-            state={"positions": every, "velocities": every, "goals": every},
+            GROUPS[group](),
+            state={"positions": points, "velocities": Vector3(balls), "goals": points},
             action={f"force_{i}": Vector3() for i in range(balls)},
         )
         limit = Ball(FORCE) if group in ("I", "Ih") else Box((-FORCE,) * 3, (FORCE,) * 3)
@@ -287,14 +290,16 @@ def rollout(x0, actions, p, costs, states):
     for m in range(p.shape[0]):
         a, b, c, d = coefficients(p[m])
         for k in range(actions.shape[0]):
-            x[:] = x0
+            for i in range(x0.shape[0]):
+                x[i] = x0[i]
             cost = 0.0
             for t in range(actions.shape[1]):
                 u = actions[k, t]
                 move(x, u, a, b, c, d, x)
                 cost += running_cost(x, u, p[m])
                 if keep:
-                    states[m, k, t] = x
+                    for i in range(x0.shape[0]):
+                        states[m, k, t, i] = x[i]
             costs[m, k] = cost + terminal_cost(x, p[m])
 
 

@@ -74,3 +74,13 @@ def test_the_heightmap_of_a_moved_scene_is_the_moved_heightmap():
         plant.reset(symmetry.act(g, state=x))
         assert np.abs(above.image() - moved_image(symmetry.group, g, seen)).max() < 1e-6
         assert np.abs(hand.image() - moved_image(symmetry.group, g, held, "hand")).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"), [("Oh", "D4"), ("O", "C4"), ("T", "C2"), ("I", "C2"), ("Ih", "D2")]
+)
+def test_of_a_solids_group_an_image_sees_what_leaves_the_vertical(name, inside):
+    assert pixel_subgroup(group(name)) == inside
+    g = group(name)
+    assert len(pixel_elements(g)) == group(inside).order
+    assert g.restricted(g.subgroup(inside), inside).planar
