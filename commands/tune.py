@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from ..nodes.launching.yaml_loader import InputError, dump
 from ..nodes.supervision.child import THREADS
 
 _PLACE = "command line"
-_LOCK, _REQUEST, _LAUNCH = ".lock", "tuning.json", "launch.yaml"
+_LOCK, _WORK, _REQUEST, _LAUNCH = ".lock", ".work", "tuning.json", "launch.yaml"
 TUNED = "tuned.yaml"
 """The argument file with the best values, in the folder of the tuning."""
 
@@ -66,7 +67,9 @@ def _run(asked: Any) -> int:
         file = TrialFile(asked.out / TRIALS)
     except OSError as error:
         raise InputError(f"out:={asked.out}: {error.strerror or error}", _PLACE) from None
-    runner = Trials(Setting(asked.launch, asked.episodes, asked.seed))
+    work = asked.out / _WORK
+    shutil.rmtree(work, ignore_errors=True)  # what a kill has left
+    runner = Trials(Setting(asked.launch, asked.episodes, asked.seed, work.absolute()))
     with TuneProgress(asked.trials, len(file.searched()), asked.workers) as progress:
         progress.say(f"{asked.planner} in {asked.launch.file.name} -> {asked.out}", "bold")
         if there and file.trials:
@@ -82,6 +85,7 @@ def _run(asked: Any) -> int:
         except OSError as error:
             failures.append(f"cannot write into {asked.out}: {error.strerror or error}")
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient finger costs no summary
+    shutil.rmtree(work, ignore_errors=True)
     code = code or int(bool(failures))
     summary = _summary(asked, file, failures, code, time.monotonic() - begin)
     _written(asked, file, summary)

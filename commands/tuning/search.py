@@ -13,8 +13,7 @@ from .space import Range
 FIRST = 8
 """Trials of the first batch: what the planner has, and a Latin hypercube over all ranges."""
 _SPREAD = 0.12
-"""Standard deviation about the best of them with which CMA-ES begins, in parts of a range. With
-these two it came nearest to hidden places in 3 and 5 dimensions within 50 trials."""
+"""Standard deviation about the best of them with which CMA-ES begins, in parts of a range."""
 
 
 class Search:

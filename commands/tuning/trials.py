@@ -8,7 +8,6 @@ import json
 import math
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -78,6 +77,8 @@ class Setting:
     episodes: int
     """Of a trial; a check has twice as many."""
     seed: int
+    work: Path
+    """Where trials leave their logs while they run."""
 
 
 def roles_of(launch: LaunchDescription) -> tuple[NodeDescription, NodeDescription]:
@@ -133,10 +134,13 @@ class Trials:
         Raises:
             KeyboardInterrupt: Somebody ended it.
             EpisodeError: What it would run cannot be had at all.
+            OSError: Nothing can be written.
         """
         begin = time.monotonic()
-        place = Path(tempfile.mkdtemp(prefix="covary-tune-"))
+        place = self.setting.work / f"{'check' if job.check else 'trial'}_{job.number}"
+        shutil.rmtree(place, ignore_errors=True)
         try:
+            place.mkdir(parents=True)
             with open(os.devnull, "w") as silence:
                 run = Lockstep(self._launch(job), place, RunProgress(stream=silence))
                 outcome = run.run()

@@ -38,6 +38,7 @@ def test_a_tuning_ends_with_a_file_that_launches(tmp_path):
     assert summary["best"]["cost"] == min(first["costs"][0], second["costs"][0])
     assert summary["other_starts"]["best"]["episodes"] == 2
     assert (tmp_path / "t" / "tuning.png").stat().st_size > 2000
+    assert not (tmp_path / "t" / ".work").exists()
     assert "covary launch point_mass.yaml @t/tuned.yaml" in done.stdout
     assert covary_here(tmp_path, "check", "point_mass", "@t/tuned.yaml").returncode == 0
     words = read_assignments([f"@{tmp_path / 't' / 'tuned.yaml'}", "samples:=32"])
