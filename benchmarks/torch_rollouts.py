@@ -1,7 +1,8 @@
-"""Rollouts of a latent MLP (2 x 256) on tensors, 4,096 x 64, and planning steps on them, as JSON.
+"""Rollouts on tensors, 4,096 x 64, of a latent MLP (2 x 256) and of a task's kernels, as JSON.
 
-On the CPU with one thread, and on CUDA where there is one, eagerly and as one graph. Beside each
-time: which share of the device's own rate for such matrices (measured in the same run) it is.
+Bare and in planning steps; on the CPU with one thread, and on CUDA where there is one, eagerly and
+as one graph. Beside the MLP's times: which share of the device's own rate for such matrices
+(measured in the same run) it is.
 """
 
 import argparse
@@ -11,9 +12,12 @@ import time
 import numpy as np
 import torch
 
+from covary.nodes import plugin
 from covary.planners.torch_mppi import TorchMPPI
+from covary.sim.load_task import load_task
 from covary.sim.tasks.push import Push
 from covary.sim.torch_dynamics import TorchDynamics
+from covary.sim.torch_kernels import TorchKernels
 
 WIDTH, LATENT = 256, 32
 
@@ -82,34 +86,39 @@ def matrix_rate(rows: int, device: str, rounds: int) -> float:
     return 20 * 2.0 * rows * WIDTH * WIDTH / timed(call, device, rounds)
 
 
-def measure(samples: int, horizon: int, device: str, rounds: int) -> dict:
+def measure(dynamics: TorchDynamics, samples: int, horizon: int, rounds: int) -> dict:
     """Bare rollouts, and planning steps around them."""
-    task = Push()
-    model = LatentMlp(task, device)
-    dynamics = TorchDynamics(task, model, "the MLP")
+    task, device = dynamics.task, dynamics.device.type
     planner = TorchMPPI(dynamics, "none", samples=samples, horizon=horizon, knots=8)
     step = planner.step
     assert step is not None
     actions = dynamics.tensor(np.zeros((samples, horizon, len(task.action_names))))
     costs = dynamics.tensor(np.zeros((1, samples)))
     x = task.initial_state(np.random.default_rng(0))
-    state = dynamics.tensor(x)
-    memory = planner.initial_memory(0)
-    peak = matrix_rate(samples, device, rounds)
+    state, memory = dynamics.tensor(x), planner.initial_memory(0)
     rolled = timed(lambda: dynamics.rollout(state, actions, costs), device, rounds)
     eager = timed(step.operations, device, rounds)
     whole = timed(lambda: planner.plan(x, 0.0, memory), device, rounds)  # a graph on CUDA
-    work = model.operations(samples, horizon)
     return {
-        **{"device": device, "samples": samples, "horizon": horizon, "float": "float32"},
-        "rollouts_ms": round(1e3 * rolled, 3),
-        "step_ms": round(1e3 * eager, 3),
-        "plan_ms": round(1e3 * whole, 3),
+        **{"model": dynamics.name, "device": device, "dtype": str(dynamics.dtype)},
+        **{"samples": samples, "horizon": horizon, "rollouts_ms": round(1e3 * rolled, 3)},
+        **{"step_ms": round(1e3 * eager, 3), "plan_ms": round(1e3 * whole, 3)},
         "plans_per_s": round(1.0 / whole, 2),
-        "gflop_per_s": round(1e-9 * work / rolled, 1),
-        "matrix_gflop_per_s": round(1e-9 * peak, 1),
-        "of_matrix_rate": round(work / whole / peak, 3),
     }
+
+
+def measured(task: str, samples: int, horizon: int, device: str, rounds: int) -> list[dict]:
+    """The MLP, with its share of the device's rate, and a task's kernels."""
+    model = LatentMlp(Push(), device)
+    row = measure(TorchDynamics(Push(), model, "MLP 2 x 256"), samples, horizon, rounds)
+    peak = matrix_rate(samples, device, rounds)
+    work = model.operations(samples, horizon)
+    row["gflop_per_s"] = round(work / row["plan_ms"] * 1e-6, 1)
+    row["matrix_gflop_per_s"] = round(1e-9 * peak, 1)
+    row["of_matrix_rate"] = round(1e3 * work / row["plan_ms"] / peak, 3)
+    whole = load_task(task)
+    kernels = TorchKernels(whole, device, torch.float32)
+    return [row, measure(TorchDynamics(whole, kernels, task), samples, horizon, rounds)]
 
 
 def main() -> None:
@@ -120,13 +129,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    size = (asked.samples, asked.horizon)
+    task = "drone" if "drone" in plugin.names("sim.tasks") else "cart_pole"
+    size = (task, asked.samples, asked.horizon)
     found = {"benchmark": "torch_rollouts", "torch": torch.__version__}
-    found["cpu"] = measure(*size, "cpu", asked.rounds)
+    found["cpu"] = measured(*size, "cpu", asked.rounds)
     found["cuda"] = "not measured on a GPU yet"
     if torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
-        found["cuda"] = measure(*size, "cuda", 4 * asked.rounds)
+        found["cuda"] = measured(*size, "cuda", 4 * asked.rounds)
     print(json.dumps(found, indent=1))
 
 

@@ -15,7 +15,7 @@ from ..symmetry.group import GroupError
 from .dynamics import Dynamics
 from .task import Task
 
-MODELS = ("numba", "mujoco")
+MODELS = ("numba", "mujoco", "torch")
 """What `model` says of our own models."""
 
 
@@ -36,7 +36,7 @@ def planner_of(
         block: ``{plugin: name, parameter: value}``.
         tuned: Parameters of some algorithms only, by plugin name; a subclass takes its parent's.
         symmetry: Which of the task's symmetry it uses: full, none, or a subgroup.
-        model: What it plans with: numba, mujoco, or a user's own my_file:my_model.
+        model: What it plans with: numba, mujoco, torch, or a user's own my_file:my_model.
         friction_scale: Contact friction of the mujoco model over the plant's.
         spread: Several models instead of one.
         threads: Threads of the mujoco model.
@@ -112,14 +112,14 @@ def build_dynamics(
         raise ParameterError(text, "planner.plugin")
     if threads != 1 and model != "mujoco":
         raise ParameterError("threads: they are for model: mujoco; leave it at 1", "threads")
-    if ":" in model:
+    if ":" in model or model == "torch":
         if spread is not None:
             said = "models: several are for model: numba and mujoco; leave it at 1"
             raise ParameterError(said, "models")
-        return outside_dynamics(task, model)
+        return tensor_dynamics(task) if model == "torch" else outside_dynamics(task, model)
     if model not in MODELS:
         near = difflib.get_close_matches(model, MODELS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else "numba, mujoco or my_file:my_model"
+        hint = f"did you mean '{near[0]}'?" if near else "numba, mujoco, torch or my_file:my_model"
         raise ParameterError(f"model: {model!r} is none; {hint}", "model")
     if model == "mujoco":
         from .mujoco_dynamics import MujocoDynamics  # mujoco only where it runs
@@ -130,6 +130,27 @@ def build_dynamics(
 
     try:
         return NumbaDynamics(task, spread and spread.parameters(task))
+    except ValueError as error:
+        raise ParameterError(f"model: {error}", "model") from error
+
+
+def tensor_dynamics(task: Task) -> Dynamics:
+    """The analytic model on tensors: on CUDA in float32 where there is one, else as Numba's.
+
+    Raises:
+        ParameterError: torch is not installed, or the task's kernels cannot be written so.
+    """
+    try:
+        import torch  # only where it runs
+    except ModuleNotFoundError as error:
+        said = "model: torch: it is not installed: pip install 'covary[learn]'"
+        raise ParameterError(said, "model") from error
+    from .torch_dynamics import TorchDynamics
+    from .torch_kernels import TorchKernels
+
+    where = ("cuda", torch.float32) if torch.cuda.is_available() else ("cpu", torch.float64)
+    try:
+        return TorchDynamics(task, TorchKernels(task, *where), "torch")
     except ValueError as error:
         raise ParameterError(f"model: {error}", "model") from error
 

@@ -13,6 +13,7 @@ from covary.planners.icem import ICEM  # noqa: E402
 from covary.planners.mppi import MPPI  # noqa: E402
 from covary.planners.torch_mppi import TorchMPPI, projected  # noqa: E402
 from covary.sim.limits import Ball, Box, Interval, Limits  # noqa: E402
+from covary.sim.load_task import load_task  # noqa: E402
 from covary.sim.numba_dynamics import NumbaDynamics  # noqa: E402
 from covary.sim.planner_plugin import build_dynamics  # noqa: E402
 from covary.sim.tasks.point_mass import PointMass  # noqa: E402
@@ -325,6 +326,29 @@ def test_projection_on_tensors_is_the_limits_own():
 def test_what_is_not_on_tensors_is_refused(given, said):
     with pytest.raises(ValueError, match=said):
         planner_of(**given)
+
+
+@pytest.mark.parametrize("name", ["point_mass", "reacher", "cart_pole"])
+def test_a_task_s_kernels_run_on_tensors(name):
+    task = load_task(name)
+    exact, model = NumbaDynamics(task), build_dynamics(task, "torch", 1.0)
+    rng, (low, high) = np.random.default_rng(2), task.limits.bound()
+    actions = task.limits.project(rng.uniform(2 * low, 2 * high, (16, 40, len(low))))
+    found = []
+    for dynamics in (exact, model):
+        costs, states = np.empty((1, 16)), np.empty((1, 16, 40, len(task.state_names)))
+        dynamics.rollout(task.initial_state(np.random.default_rng(3)), actions, costs, states)
+        found.append((costs, states))
+    assert np.abs(found[1][0] / found[0][0] - 1.0).max() < 1e-12
+    assert np.abs(found[1][1] - found[0][1]).max() < 1e-9  # angles that wrap, among others
+    step = TorchMPPI(model, "none", samples=16, horizon=12).step
+    with NoLook():
+        step.operations()
+
+
+def test_kernels_that_hang_on_values_are_refused():
+    with pytest.raises(ParameterError, match="push: its kernels cannot run on tensors"):
+        build_dynamics(load_task("push"), "torch", 1.0)
 
 
 TENSOR_MODELS = """
