@@ -12,8 +12,10 @@ ours for judo's task were chosen on the starts of seeds from 1000 on.
 import argparse
 import json
 import os
+import tempfile
 import time
 from functools import partial
+from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -28,11 +30,12 @@ from covary.sim.task import Task
 from covary.sim.tasks.push import Push
 from covary.sim.tasks.reacher import Reacher
 from covary.symmetry.declaration import Symmetry
-from covary.symmetry.group import dihedral
-from covary.symmetry.part import Vector
+from covary.symmetry.group import dihedral, trivial
+from covary.symmetry.part import Scalar, Vector
 
 SIZES = ((64, 24), (256, 32))
 SECONDS, REPLAN = 8.0, 2  # of a closed loop; control periods from plan to plan, 25 Hz
+CLOSED = 128  # samples of the closed loops
 OURS = {
     "mppi": (MPPI, {"noise": 0.06, "temperature": 0.01}),
     "ps": (PredictiveSampling, {"noise": 0.06}),
@@ -91,18 +94,45 @@ def bare(task: Task, samples: int, horizon: int, threads: int, rounds: int) -> d
     }
 
 
-class CylinderPush(Task):
+class Pushing(Task):
+    """What both tasks beside judo share: a pusher's servo in the plane, the goal at the origin."""
+
+    goal, action_interface = "", "velocity"
+    dt = physics_dt = 0.02
+    time_limit, hold = SECONDS, 0.0
+    action_names = ("slider_x", "slider_y")
+    bodies: int  # coordinates of the pusher and of what it pushes
+
+    def terminal_cost(self, x):
+        """None. (..., n) -> (...)"""
+        return np.zeros(x.shape[:-1])
+
+    def success(self, x):
+        """Within 0.1 m of the goal. (..., n) -> (...) bool"""
+        return np.hypot(x[..., 2], x[..., 3]) < 0.1
+
+    def physics_from_state(self, x):
+        """Positions and velocities. (..., 2 k) -> (..., k), (..., k)"""
+        return x[..., : self.bodies], x[..., self.bodies :]
+
+    def state_from_physics(self, qpos, qvel, goal):
+        """The state vector. -> (..., 2 k)"""
+        return np.concatenate([qpos, qvel], axis=-1)
+
+    def goal_from_pose(self, x, y, yaw):
+        """It has none."""
+        return np.zeros(0)
+
+
+class CylinderPush(Pushing):
     """judo's task of that name, on its own XML: a pusher moves a cylinder to the origin.
 
     State (8,): positions of pusher and cart, their velocities. Action (2,): where the pusher's
     servo is to be.
     """
 
-    name, goal, action_interface = "cylinder_push", "", "velocity"
-    dt = physics_dt = 0.02
-    time_limit, hold = SECONDS, 0.0
+    name, bodies = "cylinder_push", 4
     state_names = ("pusher_x", "pusher_y", "cart_x", "cart_y", "vx", "vy", "cart_vx", "cart_vy")
-    action_names = ("slider_x", "slider_y")
 
     def __init__(self, xml: str) -> None:
         parts = {name: Vector() for name in ("pusher", "cart", "velocity", "cart_velocity")}
@@ -118,56 +148,107 @@ class CylinderPush(Task):
         dx, dy = px - behind * cx, py - behind * cy
         return 0.25 * (dx * dx + dy * dy) + 0.05 * away2
 
-    def terminal_cost(self, x):
-        """None. (..., 8) -> (...)"""
-        return np.zeros(x.shape[:-1])
-
-    def success(self, x):
-        """Within 0.1 m of the goal. (..., 8) -> (...) bool"""
-        return np.hypot(x[..., 2], x[..., 3]) < 0.1
-
     def initial_state(self, rng):
         """As judo draws it. (8,)"""
         a, b = 2.0 * np.pi * rng.random(2)
         return np.array([np.cos(a), np.sin(a), 2 * np.cos(b), 2 * np.sin(b), 0, 0, 0, 0])
 
-    def physics_from_state(self, x):
-        """Positions and velocities. (..., 8) -> (..., 4), (..., 4)"""
-        return x[..., :4], x[..., 4:]
 
-    def state_from_physics(self, qpos, qvel, goal):
-        """The state vector. -> (..., 8)"""
-        return np.concatenate([qpos, qvel], axis=-1)
+class PushT(Pushing):
+    """A T is pushed to the origin and turned upright, by the pusher of `CylinderPush`.
 
-    def goal_from_pose(self, x, y, yaw):
-        """It has none."""
-        return np.zeros(0)
+    State (10,): pusher, pose of the T, their velocities. It declares no symmetry.
+    """
+
+    name, bodies = "push_t", 5
+    state_names = tuple("px py tx ty angle vx vy tvx tvy turning".split())
+
+    def __init__(self, xml: str) -> None:
+        parts = {"positions": Scalar(5), "velocities": Scalar(5)}
+        self.symmetry = Symmetry(trivial(), parts, {"target": Scalar(2)})
+        self.limits = Limits({"target": Interval(-10.0, 10.0)}, self.symmetry.slices("action"))
+        self.mjcf = xml
+
+    def running_cost(self, x, u):
+        """Distances of the T, its turn, and of the pusher from it. (..., 10), (..., 2) -> (...)"""
+        away2 = x[..., 2] ** 2 + x[..., 3] ** 2
+        near2 = (x[..., 0] - x[..., 2]) ** 2 + (x[..., 1] - x[..., 3]) ** 2
+        return 0.1 * away2 + 0.1 * (1.0 - np.cos(x[..., 4])) + 0.02 * near2
+
+    def initial_state(self, rng):
+        """The T up to 1 m away and turned anyhow, the pusher 1 m from it. (10,)"""
+        x, a = np.zeros(10), rng.uniform(-np.pi, np.pi)
+        x[2:4], x[4] = rng.uniform(-0.7, 0.7, 2), rng.uniform(-np.pi, np.pi)
+        x[0:2] = x[2:4] + [np.cos(a), np.sin(a)]
+        return x
+
+
+PUSH_T = """<mujoco model="push_t">
+  <option timestep="0.02" gravity="0 0 0"/>
+  <worldbody>
+    <body name="pusher">
+      <joint name="slider_x" type="slide" axis="1 0 0" damping="4"/>
+      <joint name="slider_y" type="slide" axis="0 1 0" damping="4"/>
+      <geom type="cylinder" size="0.1 0.1" mass="1" friction="0.1"/>
+      <site name="pusher_site"/>
+    </body>
+    <body name="tee">
+      <joint name="tee_x" type="slide" axis="1 0 0" damping="4"/>
+      <joint name="tee_y" type="slide" axis="0 1 0" damping="4"/>
+      <joint name="tee_angle" type="hinge" axis="0 0 1" damping="0.5"/>
+      <geom type="box" size="0.3 0.075 0.1" mass="0.6" friction="0.1"/>
+      <geom type="box" size="0.075 0.225 0.1" pos="0 -0.3 0" mass="0.4" friction="0.1"/>
+      <site name="tee_site"/>
+    </body>
+  </worldbody>
+  <actuator>
+    <position joint="slider_x" kp="10" ctrlrange="-10 10"/>
+    <position joint="slider_y" kp="10" ctrlrange="-10 10"/>
+  </actuator>
+  <sensor>
+    <framepos name="trace_pusher" objtype="site" objname="pusher_site"/>
+    <framepos name="trace_tee" objtype="site" objname="tee_site"/>
+  </sensor>
+</mujoco>
+"""
 
 
 class Judo:
-    """judo's controller on cylinder_push, as shipped but for the number of rollouts."""
+    """judo's controller as it ships it for cylinder_push, but for the number of rollouts.
 
-    def __init__(self, name: str, samples: int) -> None:
+    On another task it has that one's XML and costs.
+    """
+
+    def __init__(self, task: Pushing, name: str, samples: int) -> None:
         from judo.controller.controller import Controller, ControllerConfig
         from judo.optimizers import get_registered_optimizers
-        from judo.tasks.cylinder_push import CylinderPush as JudoTask
+        from judo.tasks import cylinder_push
 
-        self.task = JudoTask()
+        class Other(cylinder_push.CylinderPush):
+            def reward(self, states, sensors, controls, system_metadata=None):
+                return -task.running_cost(states, controls).sum(axis=-1)
+
+            def reset(self):
+                self.data.qpos[:], self.data.qvel[:] = 0.0, 0.0
+
+        own = task.name == "cylinder_push"
+        theirs = cylinder_push.CylinderPush() if own else Other(model_path=task.mjcf)
         kind, config = get_registered_optimizers()[name]
         options = config()
         options.set_override("cylinder_push")
         options.num_rollouts = samples
         settings = ControllerConfig()
         settings.set_override("cylinder_push")
-        self.controller = Controller(settings, self.task, kind(options, self.task.nu))
+        self.controller = Controller(settings, theirs, kind(options, theirs.nu))
         self.horizon = int(self.controller.num_timesteps)
 
     def reset(self) -> None:
         """Forget."""
+        self.controller.time = 0.0
         self.controller.reset()
 
     def plan(self, x: np.ndarray, now: float) -> None:
-        """Plan from a state (8,)."""
+        """Plan from a state (n,)."""
         self.controller.current_state, self.controller.time = x, now
         self.controller.update_action()
 
@@ -177,27 +258,22 @@ class Judo:
 
 
 class Ours:
-    """One of our planners behind the same two calls."""
+    """One of our planners behind the same calls."""
 
     def __init__(self, task: Task, name: str, samples: int, horizon: int, symmetry: str) -> None:
         kind, settings = OURS[name]
         dynamics = MujocoDynamics(task, threads=os.cpu_count() or 1)
-        size = {
-            "samples": samples,
-            "horizon": horizon,
-            "knots": 4,
-            "spline": "zero",
-            "iterations": 1,
-        }
+        size = {"samples": samples, "horizon": horizon, "iterations": 1}
+        size |= {"knots": 4, "spline": "zero"}  # as judo has them
         self.planner = kind(dynamics, symmetry, **size, **settings)
         self.reset()
 
-    def reset(self, seed: int = 0) -> None:
+    def reset(self) -> None:
         """Forget."""
-        self.memory = self.planner.initial_memory(seed)
+        self.memory = self.planner.initial_memory(0)
 
     def plan(self, x: np.ndarray, now: float) -> None:
-        """Plan from a state (8,)."""
+        """Plan from a state (n,)."""
         self.found, self.memory = self.planner.plan(x, now, self.memory)
 
     def action(self, now: float) -> np.ndarray:
@@ -205,12 +281,12 @@ class Ours:
         return self.found.action(now)
 
 
-def closed_loop(task: Task, model, who, seed: int) -> tuple[float, float]:
-    """Mean cost of a step over 8 s, and how far the cart is from the goal at the end (m)."""
+def closed_loop(task: Pushing, model, who, seed: int) -> tuple[float, float]:
+    """Mean cost of a step over 8 s, and how far the thing is from the goal at the end (m)."""
     data, x = mujoco.MjData(model), task.initial_state(np.random.default_rng(seed))
     np.random.seed(seed)  # judo draws from NumPy's global state
     who.reset()
-    data.qpos[:], data.qvel[:] = x[:4], x[4:]
+    data.qpos[:], data.qvel[:] = x[: task.bodies], x[task.bodies :]
     costs = []
     for tick in range(round(SECONDS / task.dt)):
         now = tick * task.dt
@@ -223,40 +299,34 @@ def closed_loop(task: Task, model, who, seed: int) -> tuple[float, float]:
     return float(np.mean(costs)), float(np.hypot(x[2], x[3]))
 
 
-def against_judo(rounds: int, seeds: int, first: int) -> list[dict]:
+def against_judo(task: Pushing, asked: argparse.Namespace) -> list[dict]:
     """Time of a plan and cost of a step, of judo and of ours, full symmetry and none."""
-    import judo
-
-    xml = str(judo.MODEL_PATH / "xml" / "cylinder_push.xml")
-    task, rows = CylinderPush(xml), []
-    model = task.compiled()
-    for samples in (64, 128, 256):
+    rows, model = [], task.compiled()
+    for samples in asked.samples:
         for name in OURS:
-            peer = Judo(name, samples)
-            for symmetry in ("full", "none"):
+            peer = Judo(task, name, samples)
+            for symmetry in (
+                ("full", "none") if len(task.symmetry.group.elements) > 1 else ("none",)
+            ):
                 ours = Ours(task, name, samples, peer.horizon, symmetry)
                 x = task.initial_state(np.random.default_rng(0))
                 calls = [partial(who.plan, x, 0.0) for who in (ours, peer)]
                 for call in calls:
                     call()
-                mine, theirs = medians(*calls, rounds)
+                mine, theirs = medians(*calls, asked.rounds)
                 wall, cpu = theirs / mine
-                row = {
-                    **{"planner": name, "samples": samples, "horizon": peer.horizon},
-                    **{
-                        "symmetry": symmetry,
-                        "ours_ms": round(mine, 2),
-                        "judo_ms": round(theirs, 2),
-                    },
-                    "times_judo": round(theirs / mine, 2),
-                }
-                if samples == 128 and seeds:
+                row = {"task": task.name, "planner": name, "samples": samples}
+                row |= {"horizon": peer.horizon, "symmetry": symmetry}
+                row |= {"ours_ms": round(mine[0], 2), "judo_ms": round(theirs[0], 2)}
+                row |= {"times_judo": round(wall, 2), "times_judo_cpu": round(cpu, 2)}
+                if samples == CLOSED and asked.seeds:
+                    seeds = range(asked.first, asked.first + asked.seeds)
                     for label, who in (("ours", ours), ("judo", peer)):
-                        found = [closed_loop(task, model, who, first + k) for k in range(seeds)]
+                        found = [closed_loop(task, model, who, seed) for seed in seeds]
                         costs, ends = np.array(found).T
                         row |= {
                             f"{label}_cost_per_step": round(float(costs.mean()), 4),
-                            f"{label}_cost_error": round(float(costs.std() / np.sqrt(seeds)), 4),
+                            f"{label}_cost_error": round(costs.std() / len(costs) ** 0.5, 4),
                             f"{label}_end_m": round(float(np.median(ends)), 4),
                         }
                 rows.append(row)
@@ -270,10 +340,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--seeds", type=int, default=10, help="closed loops beside judo")
     parser.add_argument("--first", type=int, default=0, help="the first of these seeds")
+    parser.add_argument("--samples", type=int, nargs="+", default=[64, CLOSED, 256])
     asked = parser.parse_args()
     found = {"benchmark": "mujoco_rollouts", "mujoco": mujoco.__version__, "cores": os.cpu_count()}
     if asked.judo:
-        found["judo"] = against_judo(asked.rounds, asked.seeds, asked.first)
+        import judo
+
+        own = str(judo.MODEL_PATH / "xml" / "cylinder_push.xml")
+        with tempfile.TemporaryDirectory() as folder:
+            other = Path(folder) / "push_t.xml"
+            other.write_text(PUSH_T)
+            tasks = (CylinderPush(own), PushT(str(other)))
+            found["judo"] = [row for task in tasks for row in against_judo(task, asked)]
     else:
         found["bare"] = [
             bare(task, samples, horizon, threads, asked.rounds)

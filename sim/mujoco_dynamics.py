@@ -92,6 +92,8 @@ class MujocoDynamics:
         self._simulated = task.for_planning()
         self.model = self._simulated.compiled()
         self.model.opt.timestep = task.physics_dt
+        # Nobody reads sensors here, and states do not hang on them.
+        self.model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_SENSOR)
         self.model.geom_friction[:] *= friction_scale
         self.model.pair_friction[:] *= friction_scale
         self._models = [self.model]
