@@ -163,7 +163,8 @@ class Canonical:
 
 def is_continuous(word: str) -> bool:
     """Whether a word names no finite group but a continuous one, or means to: SO2, E2, SO3."""
-    return word.rstrip("0123456789") in ("SO", "O", "SE", "E")
+    # O alone is the finite group of the cube's rotations.
+    return word != "O" and word.rstrip("0123456789") in ("SO", "O", "SE", "E")
 
 
 class Remembered:

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def episodes(task, planner, seeds, watch=None):
+def episodes(task, planner, seeds, watch=None, start=None):
     """Whether each of some episodes was a success.
 
     Args:
@@ -11,10 +11,13 @@ def episodes(task, planner, seeds, watch=None):
         planner: What plans in every control period.
         seeds: Keys of the starts.
         watch: Is told each state at the end of a period.
+        start: Where all begin, instead of where the seeds say.
     """
     plant, ticks = task.plant(), round(task.dt / task.physics_dt)
     for seed in seeds:
-        plant.begin(np.random.default_rng([0, seed]))
+        plant.reset(
+            task.initial_state(np.random.default_rng([0, seed])) if start is None else start
+        )
         memory, held, period = planner.initial_memory(seed), 0, 0
         while period * task.dt < task.time_limit and held * task.dt < task.hold - 1e-9:
             plan, memory = planner.plan(plant.state(), period * task.dt, memory)

@@ -34,6 +34,10 @@ PLANAR = {
         {"samples": 384, "horizon": 25, "iterations": 2, "noise": 0.1, "temperature": 0.5},
         0.5,
     ),
+    "point_mass_obstacles": (
+        {"samples": 256, "horizon": 30, "iterations": 2, "noise": 0.2, "temperature": 0.3},
+        0.6,
+    ),
     "push": ({"samples": 512, "horizon": 40, "iterations": 2, "temperature": 0.03}, 2.0),
 }
 """The tasks that MPPI plans: its parameters, and the time of the picture, s."""
