@@ -25,6 +25,8 @@ def measure(planner, plans: int) -> tuple[np.ndarray, np.ndarray]:
     task, rounds = planner.task, planner.parameters.iterations
     x, memory = task.initial_state(np.random.default_rng(0)), planner.initial_memory(seed=0)
     whole, floor = [], []
+    actions, rng = planner.samples.actions, np.random.default_rng(1)
+    actions[:] = task.limits.project(rng.normal(size=actions.shape) * task.limits.bound()[1])
     for tick in range(plans + 3):
         start = time.perf_counter()
         plan, memory = planner.plan(x, tick * task.dt, memory)

@@ -79,14 +79,40 @@ def noise_law(
     return mixed
 
 
-def antithetic(law: Law) -> Law:
+class Antithetic:
     """The same law in pairs z, -z; the last of an odd number stands alone."""
 
-    def paired(rng: np.random.Generator, count: int) -> np.ndarray:
-        half = law(rng, (count + 1) // 2)
+    def __init__(self, law: Law) -> None:
+        self.law = law
+
+    def __call__(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """As `Law`."""
+        half = self.law(rng, (count + 1) // 2)
         return np.concatenate([half, -half[: count // 2]])
 
-    return paired
+
+class Pool:
+    """Sets of draws made beforehand; a plan takes one of them, with signs of its own.
+
+    What is chosen hangs on the raw words of the random state alone: fused kernels choose the same.
+
+    Args:
+        sets: (S, most, N, m)
+    """
+
+    def __init__(self, sets: np.ndarray) -> None:
+        self.sets = sets
+        self.words = 1 + -(-sets[0, 0].size // 64)
+        """64-bit words that a choice takes: one for the set, one bit for each sign."""
+
+    def __call__(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """As `Law`."""
+        words = rng.bit_generator.random_raw(self.words)
+        bit = np.arange(self.sets[0, 0].size, dtype=np.uint64)
+        signs = 1.0 - 2.0 * (
+            words[1 + (bit >> np.uint64(6))] >> (bit & np.uint64(63)) & np.uint64(1)
+        )
+        return self.sets[words[0] % len(self.sets), :count] * signs.reshape(self.sets.shape[2:])
 
 
 def _coloured(knots: int, colour: float) -> np.ndarray:
@@ -127,11 +153,7 @@ def _even(kind: str, knots: int, width: int, most: int) -> Law:
         points = engine(size, scramble=True, rng=np.random.default_rng(k)).random(rows)[:most]
         pool[k] = special.ndtri(np.clip(points, 1e-9, 1.0 - 1e-9)).reshape(most, knots, width)
 
-    def even(rng: np.random.Generator, count: int) -> np.ndarray:
-        signs = rng.choice([-1.0, 1.0], size=(knots, width))
-        return pool[rng.integers(sets), :count] * signs
-
-    return even
+    return Pool(pool)
 
 
 _KINDS = ("white", "coloured", "ornstein_uhlenbeck", "log_normal", "sobol", "halton")

@@ -13,10 +13,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..sim.dynamics import Dynamics
+from ..sim.dynamics import Dynamics, in_precision
 from ..sim.limits import largest_actions, symmetry_clash
 from ..symmetry.declaration import Symmetry
 from .batch import Planning, driven, together
@@ -25,7 +27,7 @@ from .constraints import StateConstraints, constraints_of
 from .delay import ahead, delayed_periods
 from .figures import Figures, figures_of
 from .memory import Memory
-from .noise import antithetic, noise_law
+from .noise import Antithetic, noise_law
 from .plan import Plan, check_state
 from .proposal import Proposer, proposal
 from .risk import risk_measure
@@ -36,6 +38,9 @@ from .slew import Slew
 from .spline import spline
 from .warm_start import moved_on
 from .weights import elite
+
+if TYPE_CHECKING:
+    from .fused import FusedPlan
 
 
 class SamplingPlanner(ABC):
@@ -62,6 +67,7 @@ class SamplingPlanner(ABC):
         if not hasattr(dynamics, "rollout"):
             raise TypeError(f"a planner needs a model: pass NumbaDynamics(task), not {dynamics!r}")
         self.parameters = self.Parameters(**parameters)
+        dynamics = in_precision(dynamics, self.parameters.precision)
         self.dynamics = dynamics
         self.task = dynamics.task
         self.symmetry = (
@@ -91,7 +97,7 @@ class SamplingPlanner(ABC):
             )
         most = p.samples // orbit
         law = (p.noise_law, p.knots, width, most, p.colour, p.correlation, p.tail)
-        self.law = antithetic(noise_law(*law)) if p.antithetic else noise_law(*law)
+        self.law = Antithetic(noise_law(*law)) if p.antithetic else noise_law(*law)
         self.risk = risk_measure(p.risk, p.risk_level, p.risk_aversion)
         self._integrals = 2 if self.task.action_interface == "effort" else 1
         self.largest = largest_actions(self.task.limits, self.symmetry)  # (m,)
@@ -229,7 +235,15 @@ class SamplingPlanner(ABC):
         Raises:
             ValueError: The state has another shape, or holds NaN or infinities.
         """
-        return driven(self.dynamics, self.planning(state, time, memory, tried))
+        whole = self.fused.plan(state, time, memory) if self.fused and not len(tried) else None
+        return whole or driven(self.dynamics, self.planning(state, time, memory, tried))
+
+    @cached_property
+    def fused(self) -> FusedPlan | None:
+        """Makes whole plans as one kernel, the same to rounding; None: that cannot be had here."""
+        from .fused import fused  # it knows the algorithms, which know this file
+
+        return fused(self)[0]
 
     def plan_batch(
         self, states: np.ndarray, times: Sequence[float], memories: Sequence[Memory]
@@ -247,7 +261,7 @@ class SamplingPlanner(ABC):
             ValueError: As `plan`.
         """
         asked = list(zip(states, times, memories, strict=True))
-        if type(self).plan is SamplingPlanner.plan:
+        if type(self).plan is SamplingPlanner.plan and not self.fused:
             found = together(self, asked)
         else:  # what it does around this loop, or in its place, it does for each
             found = [self.plan(*one) for one in asked]

@@ -53,6 +53,9 @@ class SamplingParameters:
     """Cost of breaking a constraint by a unit, in a period."""
     barrier_share: float = 0.3
     """Of barrier: by how much of its distance a plan may come nearer in a period, up to 1."""
+    precision: Literal["float64", "float32"] = "float64"
+    """In which samples are rolled out and weighed, by the analytic model; float32 is about twice as
+    fast, and a plan as exact as its rounding."""
 
     def __post_init__(self) -> None:
         for name in ("samples", "horizon", "iterations"):

@@ -44,3 +44,17 @@ class Dynamics(Protocol):
             states: Filled with x_1 .. x_H; None neither computes nor stores them. (M, K, H, n)
         """
         ...
+
+
+def in_precision(dynamics: Dynamics, precision: str) -> Dynamics:
+    """The model in a precision, ``float64`` or ``float32``.
+
+    Raises:
+        ValueError: It has it not.
+    """
+    at = getattr(dynamics, "at", None)
+    if at is not None:
+        return at(precision)
+    if precision != "float64":
+        raise ValueError(f"precision: {precision} is for the analytic model, model: numba")
+    return dynamics

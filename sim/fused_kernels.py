@@ -14,18 +14,17 @@ import contextlib
 import hashlib
 import importlib.machinery
 import importlib.util
-import inspect
 import os
 import sys
 import tempfile
-import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from . import vector_math
 from .fused_source import NotFusableError, Translation
 from .limits import Ball
 from .task import Task
@@ -46,6 +45,7 @@ real = np.{precision}
 BLOCK, STATES, WIDTH = {block}, {states}, {width}
 inlined = njit(error_model="numpy", fastmath={{"contract", "nsz"}}, forceinline=True)
 summed = njit(error_model="numpy", fastmath={{"contract", "nsz", "reassoc"}}, forceinline=True)
+ordered = njit(error_model="numpy", fastmath={{"nnan", "nsz", "reassoc"}}, forceinline=True)
 kernel = njit(error_model="numpy", fastmath={{"contract", "nsz"}}, cache=True)
 {constants}
 '''
@@ -61,9 +61,10 @@ def start(x, s):
 
 
 @inlined
-def limited(low, high, s):
-    for k in range(BLOCK):
+def within(u, low, high):
+    {names}, = u
 {limited}
+    return ({names},)
 
 
 @inlined
@@ -79,6 +80,22 @@ def advance(x, p, s):
 def finish(x, p, s):
     for k in range(BLOCK):
         s[{cost} * BLOCK + k] += terminal_cost_(({state},), p)
+
+
+@summed
+def total_of(a):
+    total = real(0.0)
+    for k in range(a.shape[0]):
+        total += a[k]
+    return total
+
+
+@ordered
+def lowest_of(a):
+    lowest = a[0]
+    for k in range(a.shape[0]):
+        lowest = min(lowest, a[k])
+    return lowest
 
 
 @kernel
@@ -102,57 +119,87 @@ def rollout(x0, actions, parameters, costs, s):
 
 
 @inlined
-def costs_of(x0, parameters, mean, noise, knot, weight, pairs, limits, kept, actions, costs, s):
-    """Costs of mean + spline(noise), projected onto the limits, sample by sample.
+def sample(block, t, x, p, low, high, mean, noise, knot, weight, pairs, s):
+    for k in range(BLOCK):
+{fill}
+    for pair in range({first_pair}, pairs[t]):
+        w, v = weight[t, 2 * pair], weight[t, 2 * pair + 1]
+{expand}
+    w, v = weight[t, 0], weight[t, 1]
+{places}
+    for k in range(BLOCK):
+        {names}, = within(({asked},), low, high)
+        u = ({names},)
+        y = step_(({state},), u, p)
+        s[{cost} * BLOCK + k] += running_cost_(({after},), u, p)
+{advance}
+{store}
 
-    mean (H, m); noise (N m, K), K in whole blocks; knot, weight (H, 2 x pairs): what a step is made
-    of; pairs (H,); limits (2, m): lowest and highest, of a ball its radius. Fills costs (K,), and
-    where kept is 1 actions (H m, K).
+
+@inlined
+def weigh(costs, temperature, weights):
+    for k in range(costs.shape[0]):
+        costs[k] = costs[k] if costs[k] < np.inf else real(np.inf)  # blown up: the worst, never NaN
+    lowest = lowest_of(costs)
+    if lowest < np.inf:
+        scale = real(1.0 / temperature)
+        for k in range(costs.shape[0]):
+            weights[k] = exponential((lowest - costs[k]) * scale)
+        share = real(1.0) / total_of(weights)
+        for k in range(costs.shape[0]):
+            weights[k] *= share
+    return lowest
+
+
+@kernel
+def improve(
+    x0, parameters, mean, noise, knot, weight, pairs, limits, actions, costs, weights, s, samples,
+    temperature,
+):
+    """Rolls out mean + spline(noise), projected onto the limits, and weighs it by its costs.
+
+    mean (H, m); noise (C, N m, BLOCK); knot, weight (H, 2 x pairs): what a step is made of; pairs
+    (H,); limits (2, m): lowest and highest, of a ball its radius. Fills costs and weights, (C,
+    BLOCK) each: exp(-cost / temperature) of the first so many samples, summing to 1; and actions
+    (C, H m, BLOCK) unless these are empty. Returns the lowest cost; NaN: the state is not finite.
     """
+    for i in range(STATES):
+        if not np.isfinite(x0[i]):
+            return np.nan
     x = ({origin_state},)
     low, high = ({low},), ({high},)
     p = ({parameter_row})
-    for block in range(noise.shape[1] // BLOCK):
-        first, last = block * BLOCK, (block + 1) * BLOCK
+    for block in range(noise.shape[0]):
         start(x, s)
         for t in range(mean.shape[0]):
-{expand}
-            limited(low, high, s)
-            if kept:
+            sample(block, t, x, p, low, high, mean, noise, knot, weight, pairs, s)
+            if actions.shape[0] > 0:
 {keep}
-            advance(x, p, s)
         finish(x, p, s)
-        out = costs[first:last]
         for k in range(BLOCK):
-            out[k] = s[{cost} * BLOCK + k]
+            costs[block, k] = s[{cost} * BLOCK + k]
+    flat, share = costs.reshape(-1)[:samples], weights.reshape(-1)[:samples]
+    return float(weigh(flat, temperature, share))
 '''
 
-_EXPAND = """            offset, a = mean[t, {j}], noise[knot[t, 0] * WIDTH + {j}, first:last]
-            w, v = weight[t, 0], weight[t, 1]
-            b = noise[knot[t, 1] * WIDTH + {j}, first:last]
-            for k in range(BLOCK):
-                s[{row} * BLOCK + k] = offset + w * a[k] + v * b[k]
-            for pair in range(1, pairs[t]):
-                w, v = weight[t, 2 * pair], weight[t, 2 * pair + 1]
-                a = noise[knot[t, 2 * pair] * WIDTH + {j}, first:last]
-                b = noise[knot[t, 2 * pair + 1] * WIDTH + {j}, first:last]
-                for k in range(BLOCK):
-                    s[{row} * BLOCK + k] += w * a[k] + v * b[k]"""
+_EXPAND = """        a, b = knot[t, 2 * pair] * WIDTH + {j}, knot[t, 2 * pair + 1] * WIDTH + {j}
+        for k in range(BLOCK):
+            s[{row} * BLOCK + k] += w * noise[block, a, k] + v * noise[block, b, k]"""
 
-_KEEP = """                out = actions[t * WIDTH + {j}, first:last]
-                for k in range(BLOCK):
-                    out[k] = s[{row} * BLOCK + k]"""
+_KEEP = """                for k in range(BLOCK):
+                    actions[block, t * WIDTH + {j}, k] = s[{row} * BLOCK + k]"""
+
+MERGED = 3
+"""Coordinates of an action up to which noise is read where it is used: to each belongs a check that
+it does not overlap the scratch, and the compiler gives up beyond eight."""
 
 
-def source_of(task: Task, precision: str, programs: Sequence[Callable] = ()) -> str:
+def source_of(task: Task, precision: str) -> str:
     """The source of a task's fused kernels.
 
     Args:
         task: With kernels: `step`, `running_cost` and `terminal_cost` for one state.
         precision: float64 or float32.
-        programs: Functions to stand in the same file, as they are, compiled with it: what they call
-            is `costs_of`, `real`, `BLOCK`, `WIDTH` and each other. One whose name begins with an
-            underscore is inlined into the others.
 
     Raises:
         NotFusableError: The task's kernels use what cannot be translated, or there is no such
@@ -172,13 +219,28 @@ def source_of(task: Task, precision: str, programs: Sequence[Callable] = ()) -> 
     def at(i: int) -> str:
         return f"s[{i} * BLOCK + k]"
 
+    merged = width <= MERGED
+    noise = "w * noise[block, a{0}, k] + v * noise[block, b{0}, k]"
+
     def joined(entries: Sequence[str]) -> str:
         return ", ".join(entries)
 
     filled = {
         "cost": cost,
         "start": "\n".join(f"{indent}{at(row[i])} = x[{i}]" for i in moving),
-        "limited": "\n".join(indent + line for line in _limited(task, action, at)),
+        "limited": "\n".join(f"    {line}" for line in _limited(task)),
+        "names": joined([f"u{j}" for j in range(width)]),
+        "fill": "\n".join(f"{indent}{at(i)} = mean[t, {j}]" for j, i in enumerate(action)),
+        "first_pair": int(merged),
+        "places": "\n".join(
+            f"    a{j}, b{j} = knot[t, 0] * WIDTH + {j}, knot[t, 1] * WIDTH + {j}"
+            for j in range(width)
+            if merged
+        ),
+        "asked": joined(
+            [at(i) + merged * f" + {noise.format(j)}" for j, i in enumerate(action)]
+        ),
+        "store": "\n".join(f"{indent}{at(i)} = u{j}" for j, i in enumerate(action)),
         "action": joined([at(i) for i in action]),
         "state": joined([at(row[i]) if i in row else f"x[{i}]" for i in range(states)]),
         "after": joined([f"y[{i}]" if i in row else f"x[{i}]" for i in range(states)]),
@@ -193,6 +255,8 @@ def source_of(task: Task, precision: str, programs: Sequence[Callable] = ()) -> 
         "expand": "\n".join(_EXPAND.format(j=j, row=i) for j, i in enumerate(action)),
         "keep": "\n".join(_KEEP.format(j=j, row=i) for j, i in enumerate(action)),
     }  # fmt: skip
+    name = translated.function(getattr(vector_math, f"exponential{precision[-2:]}"))
+    translated.functions.append(f"def exponential(x):\n    return {name}(x)\n")
     constants = "\n".join(f"{name} = real({v!r})" for v, name in translated.constants.items())
     opening = _OPENING.format(
         origin=task.kernels.__name__,
@@ -203,36 +267,22 @@ def source_of(task: Task, precision: str, programs: Sequence[Callable] = ()) -> 
         constants=constants,
     )
     own = [f"@inlined\n{function}" for function in translated.functions]
-    more = []
-    for program in programs:
-        text = textwrap.dedent(inspect.getsource(program))
-        more.append(f"@{'inlined' if program.__name__.startswith('_') else 'kernel'}\n{text}")
-    return "\n\n".join([opening, *own, _BLOCK.format(**filled), *more])
+    return "\n\n".join([opening, *own, _BLOCK.format(**filled)])
 
 
-def _limited(task: Task, action: range, at: Callable[[int], str]) -> list[str]:
-    """Lines that project the action of sample k onto the task's limits."""
+def _limited(task: Task) -> list[str]:
+    """Lines that project the action u0, u1 .. onto the task's limits."""
     lines = []
     for name, limit in task.limits.parts.items():
         here = task.limits.slices[name]
+        words = [f"u{j}" for j in range(here.start, here.stop)]
         if isinstance(limit, Ball):
-            squares = " + ".join(f"{at(action[j])} * {at(action[j])}" for j in _range(here))
-            radius = f"high[{here.start}]"
+            squares, radius = " + ".join(f"{u} * {u}" for u in words), f"high[{here.start}]"
             lines.append(f"scale = {radius} / math.sqrt(max({squares}, {radius} * {radius}))")
-            lines += [f"{at(action[j])} *= scale" for j in _range(here)]
+            lines += [f"{u} = {u} * scale" for u in words]
         else:
-            for j in _range(here):
-                lines.append(f"{at(action[j])} = min(max({at(action[j])}, low[{j}]), high[{j}])")
+            lines += [f"{u} = min(max({u}, low[{u[1:]}]), high[{u[1:]}])" for u in words]
     return lines
-
-
-def _range(here: slice) -> range:
-    return range(here.start, here.stop)
-
-
-def bounds_of(task: Task, precision: str) -> np.ndarray:
-    """What `costs_of` takes for limits: lowest and highest of each coordinate. (2, m)"""
-    return np.stack(task.limits.bound()).astype(precision)
 
 
 def scratch_of(task: Task, precision: str) -> np.ndarray:
@@ -241,13 +291,13 @@ def scratch_of(task: Task, precision: str) -> np.ndarray:
     return np.zeros(rows * BLOCK, precision)
 
 
-def load(task: Task, precision: str, programs: Sequence[Callable] = ()) -> ModuleType:
+def load(task: Task, precision: str) -> ModuleType:
     """The module with a task's fused kernels; generated and written if it is not there yet.
 
     Raises:
         NotFusableError: As `source_of`, or there is nowhere to write.
     """
-    text = source_of(task, precision, programs)
+    text = source_of(task, precision)
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     name = f"{task.kernels.__name__.rpartition('.')[2]}_{precision}_{key}"
     if name in sys.modules:

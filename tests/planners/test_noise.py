@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from covary.planners.noise import antithetic, noise_law
+from covary.planners.noise import Antithetic, noise_law
 
 KINDS = ("white", "coloured", "ornstein_uhlenbeck", "log_normal", "sobol", "halton")
 KNOTS, WIDTH = 8, 2
@@ -71,7 +71,7 @@ def test_even_points_integrate_better_than_random_ones(kind):
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8])
 def test_antithetic_draws_come_in_pairs(count):
-    drawn = antithetic(noise_law("white", KNOTS, WIDTH, 8))(np.random.default_rng(0), count)
+    drawn = Antithetic(noise_law("white", KNOTS, WIDTH, 8))(np.random.default_rng(0), count)
     assert drawn.shape == (count, KNOTS, WIDTH)
     half = (count + 1) // 2
     np.testing.assert_array_equal(drawn[half:], -drawn[: count // 2])

@@ -1,0 +1,235 @@
+"""Whether a whole plan can be one kernel, and the plan by it: same numbers, many times faster."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba.core.errors import NumbaError
+
+from ..sim import fused_kernels
+from ..sim.fused_source import NotFusableError
+from ..sim.limits import Ball, Limits
+from ..sim.numba_dynamics import NumbaDynamics
+from .fused_steps import BALL, CLIPPED, conclude, prepare
+from .kmppi import KMPPI
+from .memory import Memory
+from .mppi import MPPI
+from .noise import Antithetic, Pool
+from .plan import Plan
+from .spline import Spline, kernel_weights
+
+if TYPE_CHECKING:
+    from .sampling import SamplingPlanner
+
+HOOKS = (
+    *("plan", "planning", "kept", "scaled", "respread", "chosen", "population", "beside"),
+    *("weight", "tempered", "initial_memory", "room", "_draw", "_learned", "_shifted", "_within"),
+)
+"""What must be MPPI's own for its plan to be this one; `update` and `moved_on` may be KMPPI's."""
+
+FREE = {
+    *("samples", "horizon", "iterations", "knots", "spline", "kernel_width", "rate", "noise"),
+    *("noise_law", "colour", "correlation", "tail", "antithetic", "temperature", "precision"),
+    *("risk", "risk_level", "risk_aversion", "tsallis_order", "penalty", "barrier_share"),
+}
+"""Parameters that may have any value; all others must have MPPI's own. Those of risk are free, as
+there is one model; the last three do nothing unless another says so."""
+
+
+def why_not(planner: SamplingPlanner) -> str:
+    """Why a planner's plans cannot be one kernel; empty: they can, if its task's kernels can."""
+    cls, dynamics = type(planner), planner.dynamics
+    if not isinstance(dynamics, NumbaDynamics) or type(dynamics) is not NumbaDynamics:
+        return "its model is not the analytic one"
+    if dynamics.models != 1:
+        return "it has several models"
+    if not isinstance(planner, MPPI):
+        return f"{cls.__name__} is not MPPI or KMPPI"
+    updates = (getattr(cls, "update", None), getattr(cls, "moved_on", None))
+    if updates not in ((MPPI.update, MPPI.moved_on), (KMPPI.update, KMPPI.moved_on)):
+        return f"{cls.__name__} has an update of its own"
+    own = [hook for hook in HOOKS if getattr(cls, hook, None) is not getattr(MPPI, hook, None)]
+    if own:
+        return f"{cls.__name__} has its own {own[0]}"
+    for field in dataclasses.fields(planner.parameters):
+        value = getattr(planner.parameters, field.name)
+        if field.name not in FREE and value != field.default:
+            return f"{field.name}: {value}"
+    if planner.slew is not None:
+        return "its task limits rates"
+    return ""
+
+
+class FusedPlan:
+    """Plans of one planner by one kernel.
+
+    The arrays that it works on are made here; a plan allocates nothing but its result.
+
+    Args:
+        planner: For which `why_not` has nothing to say.
+
+    Raises:
+        NotFusableError: The kernels of its task cannot be translated.
+    """
+
+    def __init__(self, planner: Any) -> None:
+        self.planner, p, task = planner, planner.parameters, planner.task
+        precision = planner.dynamics.precision
+        self.improve = fused_kernels.load(task, precision).improve
+        width, orbit = len(task.action_names), len(planner.elements)
+        count = p.samples // orbit
+        paired = isinstance(planner.law, Antithetic)
+        pool = planner.law.law if paired else planner.law
+        half = (count + 1) // 2 if paired else count
+        self.pooled = isinstance(pool, Pool)
+        sets = pool.sets[:, :half] if self.pooled else np.empty((0, 0, p.knots, width))
+        sets = np.moveaxis(sets.reshape(*sets.shape[:2], p.knots * width), 1, 2)  # (S, N m, half)
+        matrices = planner.symmetry.orbit("action")[list(planner.elements)]
+        knot, weight, pairs = taps(planner.spline, precision)
+        limits = np.stack(task.limits.bound())
+
+        def real(a: Any) -> np.ndarray:
+            return np.ascontiguousarray(a, precision)
+
+        def zeros(*shape: int) -> np.ndarray:
+            return np.zeros(shape, precision)
+
+        block = fused_kernels.BLOCK
+        blocks = -(-p.samples // block)
+        costs, weights = zeros(blocks, block), zeros(blocks, block)
+        noise, mean = zeros(blocks, p.knots * width, block), zeros(p.horizon, width)
+        to_knots, to_steps = np.empty((0, p.horizon)), np.empty((p.horizon, 0))
+        actions = zeros(blocks, p.horizon * width, block)
+        if isinstance(planner, KMPPI):
+            to_knots, to_steps = (
+                np.ascontiguousarray(a) for a in (planner.inverse, planner.matrix)
+            )
+            actions = zeros(0, 0, 0)  # the noise alone is averaged
+        self._first = (
+            *(to_knots, to_steps, np.zeros((2, len(to_knots))), real(sets), real(matrices)),
+            *(real(planner.initial_std), zeros(p.knots * width, count), zeros(count), noise, mean),
+        )
+        self._sizes = (count, half, pool.words if self.pooled else 0)
+        self._parameters = planner.dynamics.parameters[0]
+        self._rollout = (mean, noise, knot, real(weight), pairs, real(limits), actions, costs)
+        self._weights = (weights, fused_kernels.scratch_of(task, precision), p.samples)
+        rows = actions if len(actions) else noise
+        self._last = (weights, rows, to_steps, limits, _parts(task.limits))
+        self._temperature, self._iterations = float(p.temperature), range(p.iterations)
+        self._pooled = np.empty((0, 0, 0))
+        self._later: dict[float, np.ndarray] = {}
+        self._figures = (p.iterations, costs.reshape(-1)[: p.samples])
+        self._shape, self._dt, self._horizon = (2 * p.horizon + 2, width), task.dt, p.horizon
+        self._state_shape = (len(task.state_names),)
+        self._alone = planner.symmetry.group.order == 1
+
+    def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory] | None:
+        """A plan as `SamplingPlanner.plan`'s; None: this one has to be made by the loop.
+
+        That is so where a symmetric state needs a side or the memory has one, where the memory is
+        too old, and where the state is no state.
+        """
+        planner = self.planner
+        if planner.proposer is not None or planner.budget.seconds < math.inf:
+            return None
+        state = np.asarray(state, float)
+        if state.shape != self._state_shape or not state.flags.c_contiguous:
+            return None
+        if not self._alone and (memory.side.any() or self._symmetric(state)):
+            return None
+        steps = -1.0
+        if memory.draws:
+            steps = (time - memory.time) / self._dt
+            whole = float(round(steps)) if math.isfinite(steps) else -1.0
+            steps = whole if abs(steps - whole) < 1e-9 else steps
+            if not 0.0 <= steps < self._horizon:
+                return None
+        later = self._later.get(steps)
+        if later is None:
+            later = self._knots_after(steps)
+        out, lowest = np.empty(self._shape), math.inf
+        seed, draws, rng = memory.seed, memory.draws, None
+        for iteration in self._iterations:
+            given = self._pooled
+            if not self.pooled:
+                rng = rng or np.random.Generator(np.random.Philox(key=[seed, draws]))
+                given = planner.law(rng, self._sizes[0])
+            prepare(
+                *(iteration, steps, seed, draws, memory.mean, memory.planned, memory.sent, later),
+                *(given, self._first, self._sizes, out),
+            )
+            lowest = self.improve(
+                state, self._parameters, *self._rollout, *self._weights, self._temperature
+            )
+            if lowest != lowest:
+                return None
+            conclude(lowest < math.inf, *self._last, out)
+            if lowest == math.inf:
+                break  # nothing to learn from: the shifted plan stands
+        planner._last = self._figures
+        horizon, now = self._horizon, float(time)
+        actions = out[horizon : 2 * horizon]
+        new = object.__new__(type(memory))  # a third of what dataclasses.replace takes
+        fields = new.__dict__
+        fields.update(memory.__dict__)
+        fields["time"], fields["draws"], fields["std"] = now, draws + 1, planner.initial_std
+        fields["mean"], fields["planned"], fields["sent"] = out[:horizon], actions, out[-2:]
+        return Plan(now, self._dt, actions, lowest), new
+
+    def _symmetric(self, state: np.ndarray) -> bool:
+        """Whether more than the identity leaves the state where it is: it may need a side."""
+        finite = bool(np.isfinite(state).all())
+        return not finite or len(self.planner.symmetry.stabiliser(state=state)) > 1
+
+    def _knots_after(self, steps: float) -> np.ndarray:
+        """From a mean's knots to its knots so many steps later; empty where it has none. (N, N)"""
+        p = self.planner.parameters
+        later = np.empty((0, 0))
+        if isinstance(self.planner, KMPPI):
+            centres = np.linspace(0.0, p.horizon - 1.0, p.knots) + max(steps, 0.0)
+            weights = kernel_weights(centres, p.horizon, p.knots, p.kernel_width)
+            later = np.ascontiguousarray(weights)
+        if steps == int(steps):
+            self._later[steps] = later
+        return later
+
+
+def _parts(limits: Limits) -> np.ndarray:
+    """How `conclude` projects each action part. (parts, 3)"""
+    kinds = {
+        name: BALL if isinstance(limit, Ball) else CLIPPED for name, limit in limits.parts.items()
+    }
+    return np.array([[kinds[name], s.start, s.stop] for name, s in limits.slices.items()])
+
+
+def taps(spline: Spline, precision: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A spline's taps in pairs, without those that are nothing in that precision.
+
+    Returns:
+        Which knots a step is made of, with what weights (H, 2 x pairs each), and how many pairs of
+        them count. (H,)
+    """
+    index, weight = spline.index, spline.weight
+    counts = np.abs(weight) > 0.1 * np.finfo(precision).eps * np.abs(weight).max()
+    width = max(1, -(-int(counts.sum(axis=1).max()) // 2)) * 2
+    knot, share = np.zeros((len(index), width), np.int64), np.zeros((len(index), width))
+    pairs = np.ones(len(index), np.int64)
+    for t, kept in enumerate(counts):
+        here = np.flatnonzero(kept)
+        knot[t, : len(here)], share[t, : len(here)] = index[t, here], weight[t, here]
+        pairs[t] = max(1, -(-len(here) // 2))
+    return knot, share, pairs
+
+
+def fused(planner: Any) -> tuple[FusedPlan | None, str]:
+    """A planner's fused plan, or None with the reason."""
+    reason = why_not(planner)
+    if reason:
+        return None, reason
+    try:
+        return FusedPlan(planner), ""
+    except (NotFusableError, NumbaError) as error:
+        return None, str(error)
