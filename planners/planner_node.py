@@ -343,6 +343,9 @@ class PlannerNode(Node):
         if self._evaluated:
             samples, horizon = max(self._evaluated)  # some try a single plan beside
             self.stats.update(samples=samples, horizon=horizon, iterations=len(self._evaluated))
+        elif figures is not None:  # a whole plan in one kernel, rollouts and all
+            horizon = self.planner.parameters.horizon
+            self.stats.update(samples=figures.samples, horizon=horizon)
         if figures is not None:
             self.iterations.append(figures.iterations)
             self.most = max(self.most, figures.iterations)

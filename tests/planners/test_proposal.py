@@ -97,7 +97,7 @@ def test_one_that_is_not_finite_leaves_the_plan_as_it_were_without():
     helped, alone = planner(proposer=Broken()), planner(samples=33)
     first, _ = helped.plan(start(), 0.0, helped.initial_memory(2))
     second, _ = alone.plan(start(), 0.0, alone.initial_memory(2))
-    np.testing.assert_array_equal(first.actions, second.actions)
+    np.testing.assert_allclose(first.actions, second.actions, atol=1e-13)  # loop, kernel
 
 
 def test_there_must_be_room_for_it():
