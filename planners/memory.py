@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,13 +48,15 @@ class Memory:
         return replace(self, side=a @ self.side @ a.T, **moved)
 
     def sent_after(self, steps: float) -> np.ndarray:
-        """What was sent before a plan that takes effect `steps` control periods later. (S, m)"""
-        count = len(self.sent)
-        known = np.concatenate([self.sent, self.planned])
-        middle = np.floor(np.arange(count) + steps + 0.5 + 1e-6).astype(int)
-        return known[np.clip(middle, 0, len(known) - 1)]
+        """What was sent before a plan that takes effect `steps` periods later, < H. (S, m)"""
+        count, begin = len(self.sent), math.floor(steps + 0.5 + 1e-6)
+        if begin >= count:
+            return self.planned[begin - count : begin]
+        return np.concatenate([self.sent[begin:], self.planned[:begin]])
 
     def multipliers_after(self, steps: float) -> np.ndarray:
         """The multipliers of a plan that begins `steps` control periods later. (H, C)"""
+        if not self.multipliers.size:
+            return self.multipliers
         later = np.arange(len(self.multipliers)) + round(steps)
         return self.multipliers[np.clip(later, 0, len(self.multipliers) - 1)]

@@ -284,7 +284,8 @@ class SamplingPlanner(ABC):
         memory = self.respread(self._shifted(memory, time))
         fixing = self.symmetry.stabiliser(state=state)
         pending = memory.sent[len(memory.sent) - self.delay :]
-        state = ahead(self.dynamics, state, pending)
+        if self.delay:
+            state = ahead(self.dynamics, state, pending)
         rng = np.random.Generator(np.random.Philox(key=[memory.seed, memory.draws]))
         proposed = list(tried)
         if self.proposer is not None:

@@ -87,7 +87,10 @@ def test_a_plan_made_at_one_go_fits_or_not():
     assert budget.holds(900) and not budget.holds(1100)
 
 
-@pytest.mark.parametrize("name", ["mppi", "cem", "icem", "cma_es"])
+NAMES = "predictive_sampling mppi kmppi smppi cem icem dial cma_es covo".split()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_planners_keep_to_it(name):
     """By a clock that the rollouts move on: 2 ms for each sample."""
     one, clock = planner(name, iterations=6, constraints="off"), Clock()

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import posted_mass
 import pytest
-from posted_mass import START, Posted, away, planner, run
+from posted_mass import SLICE, START, Posted, away, planner, run
 
+from covary.planners.canonical import Canonical
 from covary.planners.constraints import LARGEST, Barrier
+from covary.sim.limits import Ball, Limits
 
 KINDS = ["lagrangian", "barrier"]
 NAMES = "predictive_sampling mppi kmppi smppi cem icem dial cma_es covo".split()
@@ -138,6 +140,13 @@ def test_every_algorithm_is_exact_with_it(name, kind):
     assert np.isnan(counted) or counted > 5 or name == "predictive_sampling"
     _, memory = one.plan(x, 0.0, one.initial_memory(0))
     assert kind == "barrier" or memory.multipliers.max() > 0.0  # it was at work
+
+
+def test_in_canonical_frames_all_bounds_at_once_are_exact_too():
+    task = Posted()
+    task.rates = Limits({"u": Ball(8.0)}, SLICE)
+    inside = planner("cem", "none", task, delay_ms=200.0, noise=3.0, iterations=2)
+    assert away(Canonical(inside), np.array([1.5, 0.1, -2.0, 0.3, 1.0, 0.05])) < 1e-9
 
 
 @pytest.mark.parametrize("kind", KINDS)
