@@ -167,13 +167,14 @@ def tables(rows: list[dict]) -> str:
         cells = [large_cell(by.get((planner, task, ROLLOUTS))) for task in tasks]
         lines.append(f"| `{planner}` | {' | '.join(cells)} |")
     counts = sorted({row["rollouts"] for row in rows})
-    lines += ["", "Cost (and success where not all) by rollouts a plan:", ""]
-    lines.append("| planner | " + " | ".join(f"{t} {n}" for t in SWEPT for n in counts) + " |")
-    lines.append("|---" * (len(SWEPT) * len(counts) + 1) + "|")
-    for planner in sorted({row["planner"] for row in rows}):
+    swept = sorted({planner for planner, _, n in by if n != ROLLOUTS})
+    if swept:
+        lines += ["", "Cost (and success where not all) by rollouts a plan:", ""]
+        lines.append("| planner | " + " | ".join(f"{t} {n}" for t in SWEPT for n in counts) + " |")
+        lines.append("|---" * (len(SWEPT) * len(counts) + 1) + "|")
+    for planner in swept:
         cells = [small_cell(by.get((planner, task, n))) for task in SWEPT for n in counts]
-        if any(cell != "-" for cell in cells):
-            lines.append(f"| `{planner}` | {' | '.join(cells)} |")
+        lines.append(f"| `{planner}` | {' | '.join(cells)} |")
     broken = broken_bounds(rows)
     lines += ["", f"Bounds broken: {len(broken)}.", *(f"- {line}" for line in broken)]
     return "\n".join(lines)
