@@ -36,6 +36,7 @@ from covary.symmetry.part import Scalar, Vector
 SIZES = ((64, 24), (256, 32))
 SECONDS, REPLAN = 8.0, 2  # of a closed loop; control periods from plan to plan, 25 Hz
 CLOSED = 128  # samples of the closed loops
+SIGMA = {"mppi": 0.0156, "ps": 0.0078, "cem": 0.055}  # judo's mean noise, in parts of 10
 OURS = {
     "mppi": (MPPI, {"noise": 0.06, "temperature": 0.01}),
     "ps": (PredictiveSampling, {"noise": 0.06}),
@@ -43,10 +44,11 @@ OURS = {
 }
 
 
-def medians(first, second, rounds: int) -> np.ndarray:
+def medians(first, second, rounds: int, before=lambda: None) -> np.ndarray:
     """Median wall and processor times of two calls, taken in turns, ms. -> (2, 2)"""
     times = np.empty((rounds, 2, 2))
     for k in range(rounds):
+        before()
         for which in (0, 1) if k % 2 else (1, 0):
             wall, busy = time.perf_counter(), time.process_time()
             (first, second)[which]()
@@ -260,12 +262,14 @@ class Judo:
 class Ours:
     """One of our planners behind the same calls."""
 
-    def __init__(self, task: Task, name: str, samples: int, horizon: int, symmetry: str) -> None:
+    def __init__(
+        self, task: Task, name: str, samples: int, horizon: int, symmetry: str, more=None
+    ) -> None:
         kind, settings = OURS[name]
         dynamics = MujocoDynamics(task, threads=os.cpu_count() or 1)
         size = {"samples": samples, "horizon": horizon, "iterations": 1}
         size |= {"knots": 4, "spline": "zero"}  # as judo has them
-        self.planner = kind(dynamics, symmetry, **size, **settings)
+        self.planner = kind(dynamics, symmetry, **size, **(settings | (more or {})))
         self.reset()
 
     def reset(self) -> None:
@@ -300,28 +304,32 @@ def closed_loop(task: Pushing, model, who, seed: int) -> tuple[float, float]:
 
 
 def against_judo(task: Pushing, asked: argparse.Namespace) -> list[dict]:
-    """Time of a plan and cost of a step, of judo and of ours, full symmetry and none."""
+    """Times of a plan and of its rollouts, and cost of a step, of judo and of ours.
+
+    What rollouts cost hangs on how much is in contact. So a plan is timed from nothing, with noise
+    of the same size, and rollouts and costs also alone, on the same controls.
+    """
     rows, model = [], task.compiled()
+    x = task.initial_state(np.random.default_rng(0))
     for samples in asked.samples:
         for name in OURS:
             peer = Judo(task, name, samples)
-            for symmetry in (
-                ("full", "none") if len(task.symmetry.group.elements) > 1 else ("none",)
-            ):
-                ours = Ours(task, name, samples, peer.horizon, symmetry)
-                x = task.initial_state(np.random.default_rng(0))
-                calls = [partial(who.plan, x, 0.0) for who in (ours, peer)]
-                for call in calls:
-                    call()
-                mine, theirs = medians(*calls, asked.rounds)
-                wall, cpu = theirs / mine
+            modes = ("full", "none") if len(task.symmetry.group.elements) > 1 else ("none",)
+            for symmetry in modes:
                 row = {"task": task.name, "planner": name, "samples": samples}
                 row |= {"horizon": peer.horizon, "symmetry": symmetry}
-                row |= {"ours_ms": round(mine[0], 2), "judo_ms": round(theirs[0], 2)}
-                row |= {"times_judo": round(wall, 2), "times_judo_cpu": round(cpu, 2)}
+                ours = Ours(task, name, samples, peer.horizon, symmetry, {"noise": SIGMA[name]})
+                calls = [partial(who.plan, x, 0.0) for who in (ours, peer)]
+                row |= compared("plan", *calls, asked.rounds, partial(anew, ours, peer))
+                if symmetry == "none":
+                    mine, theirs = same_controls(task, ours, peer, x)
+                    row |= compared("rollouts", mine, theirs, asked.rounds)
                 if samples == CLOSED and asked.seeds:
+                    ours = Ours(task, name, samples, peer.horizon, symmetry)
                     seeds = range(asked.first, asked.first + asked.seeds)
                     for label, who in (("ours", ours), ("judo", peer)):
+                        if label == "judo" and symmetry != modes[-1]:
+                            continue  # once is enough
                         found = [closed_loop(task, model, who, seed) for seed in seeds]
                         costs, ends = np.array(found).T
                         row |= {
@@ -333,13 +341,52 @@ def against_judo(task: Pushing, asked: argparse.Namespace) -> list[dict]:
     return rows
 
 
+def anew(*planners) -> None:
+    """Have them forget."""
+    for planner in planners:
+        planner.reset()
+
+
+def compared(what: str, mine, theirs, rounds: int, before=lambda: None) -> dict:
+    """The times of two calls, and how many times faster the first is."""
+    before()
+    mine(), theirs()
+    ours, judos = medians(mine, theirs, rounds, before)
+    wall, cpu = judos / ours
+    return {
+        **{f"ours_{what}_ms": round(ours[0], 2), f"judo_{what}_ms": round(judos[0], 2)},
+        **{f"{what}_times_judo": round(wall, 2), f"{what}_times_judo_cpu": round(cpu, 2)},
+    }
+
+
+def same_controls(task: Pushing, ours: Ours, peer: Judo, x: np.ndarray) -> tuple:
+    """Rollouts and their costs by each, of what judo would try first."""
+    peer.reset()
+    peer.plan(x, 0.0)
+    controls = np.array(peer.controller.rollout_controls)
+    theirs = peer.controller
+    costs = np.empty((1, len(controls)))
+
+    def judos():
+        states, sensors, _ = theirs.rollout_backend.rollout(x, controls, None)
+        return theirs.task.reward(states, sensors, controls, {})
+
+    def mine():
+        ours.planner.dynamics.rollout(x, controls, costs)
+
+    mine()
+    assert np.allclose(-judos(), costs[0])  # the same physics and the same costs
+    return mine, judos
+
+
 def main() -> None:
     """Run what is asked for and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--judo", action="store_true", help="beside judo, which must be installed")
     parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--seeds", type=int, default=10, help="closed loops beside judo")
+    parser.add_argument("--seeds", type=int, default=5, help="closed loops beside judo")
     parser.add_argument("--first", type=int, default=0, help="the first of these seeds")
+    parser.add_argument("--task", choices=("cylinder_push", "push_t"), help="default: both")
     parser.add_argument("--samples", type=int, nargs="+", default=[64, CLOSED, 256])
     asked = parser.parse_args()
     found = {"benchmark": "mujoco_rollouts", "mujoco": mujoco.__version__, "cores": os.cpu_count()}
@@ -351,6 +398,7 @@ def main() -> None:
             other = Path(folder) / "push_t.xml"
             other.write_text(PUSH_T)
             tasks = (CylinderPush(own), PushT(str(other)))
+            tasks = [task for task in tasks if asked.task in (None, task.name)]
             found["judo"] = [row for task in tasks for row in against_judo(task, asked)]
     else:
         found["bare"] = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ def asked_of(file: str, words: dict[str, Variable]) -> Request:
         InputError: Anything about it is wrong; one line.
     """
     path = find(file)
+    if find_spec("cma") is None:  # an installation of before it was needed
+        raise InputError("tuning needs cma: pip install cma")
     own = {name: words.pop(name) for name in _OWN if name in words}
     declared = {argument.name for argument in arguments(path)}
     for name in ("planner", "planner_options", "seed"):
