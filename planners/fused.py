@@ -33,10 +33,11 @@ HOOKS = (
 FREE = {
     *("samples", "horizon", "iterations", "knots", "spline", "kernel_width", "rate", "noise"),
     *("noise_law", "colour", "correlation", "tail", "antithetic", "temperature", "precision"),
-    *("risk", "risk_level", "risk_aversion", "tsallis_order", "penalty", "barrier_share"),
+    *("risk", "risk_level", "risk_aversion", "tsallis_order", "constraints"),
+    *("penalty", "barrier_share"),
 }
 """Parameters that may have any value; all others must have MPPI's own. Those of risk are free, as
-there is one model; the last three do nothing unless another says so."""
+there is one model; the last four do nothing unless the planner is `bounded` or another says so."""
 
 
 def why_not(planner: SamplingPlanner) -> str:
@@ -58,8 +59,8 @@ def why_not(planner: SamplingPlanner) -> str:
         value = getattr(planner.parameters, field.name)
         if field.name not in FREE and value != field.default:
             return f"{field.name}: {value}"
-    if planner.slew is not None:
-        return "its task limits rates"
+    if planner.bounded:
+        return "it keeps to a delay, limits on rates, or constraints"
     return ""
 
 
@@ -121,7 +122,7 @@ class FusedPlan:
         self._temperature, self._iterations = float(p.temperature), range(p.iterations)
         self._pooled = np.empty((0, 0, 0))
         self._later: dict[float, np.ndarray] = {}
-        self._figures = (p.iterations, costs.reshape(-1)[: p.samples])
+        self._costs, self._samples = costs.reshape(-1)[: p.samples], p.samples
         self._shape, self._dt, self._horizon = (2 * p.horizon + 2, width), task.dt, p.horizon
         self._state_shape = (len(task.state_names),)
         self._alone = planner.symmetry.group.order == 1
@@ -130,10 +131,11 @@ class FusedPlan:
         """A plan as `SamplingPlanner.plan`'s; None: this one has to be made by the loop.
 
         That is so where a symmetric state needs a side or the memory has one, where the memory is
-        too old, and where the state is no state.
+        too old, where the state is no state, and where one iteration would not fit into the budget.
         """
-        planner = self.planner
-        if planner.proposer is not None or planner.budget.seconds < math.inf:
+        planner, budget = self.planner, self.planner.budget
+        timed, samples = budget.seconds < math.inf, self._samples
+        if planner.proposer is not None or (timed and not budget.holds(samples)):
             return None
         state = np.asarray(state, float)
         if state.shape != self._state_shape or not state.flags.c_contiguous:
@@ -150,9 +152,13 @@ class FusedPlan:
         later = self._later.get(steps)
         if later is None:
             later = self._knots_after(steps)
-        out, lowest = np.empty(self._shape), math.inf
+        out, lowest, done = np.empty(self._shape), math.inf, 0
+        if timed:
+            budget.begin()
         seed, draws, rng = memory.seed, memory.draws, None
         for iteration in self._iterations:
+            if timed and iteration and not budget.allows(samples, samples):
+                break
             given = self._pooled
             if not self.pooled:
                 rng = rng or np.random.Generator(np.random.Philox(key=[seed, draws]))
@@ -167,9 +173,12 @@ class FusedPlan:
             if lowest != lowest:
                 return None
             conclude(lowest < math.inf, *self._last, out)
+            done += 1
+            if timed:
+                budget.spent(samples)
             if lowest == math.inf:
                 break  # nothing to learn from: the shifted plan stands
-        planner._last = self._figures
+        planner._last = (done, self._costs)
         horizon, now = self._horizon, float(time)
         actions = out[horizon : 2 * horizon]
         new = object.__new__(type(memory))  # a third of what dataclasses.replace takes

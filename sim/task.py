@@ -79,7 +79,7 @@ class Task(ABC):
     limits: Limits
     rates: Limits | None = None
     accelerations: Limits | None = None
-    constraint_names: ClassVar[tuple[str, ...]] = ()
+    constraint_names: tuple[str, ...] = ()
     parameters: np.ndarray = np.zeros(0)
     parameter_names: ClassVar[tuple[str, ...]] = ()
     kernels: Any = None

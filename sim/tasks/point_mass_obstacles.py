@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
+from ...nodes.parameters import ParameterError
 from ...symmetry.declaration import Symmetry
 from ...symmetry.group import o2
 from ...symmetry.part import Position, Vector
@@ -43,6 +44,13 @@ class PointMassObstacles(Task):
     An obstacle is a wall in the plant: a dome of 120 mm radius, which the mass (30 mm) slides along
     without friction. The model knows no contact: there an obstacle costs, up to 30 a period at its
     centre, from 70 mm before the touch on. Free of contact, model and plant agree to rounding.
+
+    Args:
+        walls: ``priced``, as said; ``constrained``: and declared as constraints on the state, how
+            far the mass is inside the touch of each obstacle, m.
+
+    Raises:
+        ParameterError: Another word.
     """
 
     name = "point_mass_obstacles"
@@ -67,7 +75,11 @@ class PointMassObstacles(Task):
     speed_tolerance = 0.1
     """Largest speed that is a success, m/s."""
 
-    def __init__(self) -> None:
+    def __init__(self, walls: str = "priced") -> None:
+        if walls not in ("priced", "constrained"):
+            raise ParameterError(f"walls: {walls!r} is not priced or constrained", "task_options")
+        if walls == "constrained":
+            self.constraint_names = tuple(f"obstacle_{i}" for i in range(OBSTACLES))
         obstacles = {f"obstacle_{i}": Position() for i in range(OBSTACLES)}
         self.symmetry = Symmetry(
             o2(8),
@@ -176,6 +188,14 @@ def terminal_cost(x, p):
 
 
 @njit(cache=True)
+def constraint(x, out):
+    """How far inside the touch of each obstacle, m. (12,) -> out (3,)"""
+    for i in range(OBSTACLES):
+        away = math.sqrt((x[0] - x[6 + 2 * i]) ** 2 + (x[1] - x[7 + 2 * i]) ** 2)
+        out[i] = TOUCH - away
+
+
+@njit(cache=True)
 def rollout(x0, actions, p, costs, states):
     """Costs, and unless `states` is empty the states, of action sequences from x0.
 
@@ -221,3 +241,10 @@ def terminal_cost_batch(x, out):
     """Terminal cost of each row. (B, 12) -> out (B,)"""
     for b in range(x.shape[0]):
         out[b] = terminal_cost(x[b], x[b])
+
+
+@njit(cache=True)
+def constraint_batch(x, out):
+    """The constraints of each row. (B, 12) -> out (B, 3)"""
+    for b in range(x.shape[0]):
+        constraint(x[b], out[b])

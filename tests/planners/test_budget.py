@@ -5,6 +5,13 @@ import pytest
 from posted_mass import START, planner
 
 from covary.planners.budget import LEAST_SHARE, Budget
+from covary.planners.mppi import MPPI
+from covary.sim.limits import Ball, Limits
+from covary.sim.numba_dynamics import NumbaDynamics
+from covary.sim.tasks.point_mass import PointMass
+from covary.sim.tasks.point_mass_obstacles import PointMassObstacles
+
+SIZES = {"samples": 64, "horizon": 10, "knots": 4}
 
 
 class Clock:
@@ -114,3 +121,39 @@ def test_planners_keep_to_it(name):
         plan, memory = one.plan(START, 0.1 * k, memory)
     assert clock.now - before <= 0.1 and one.figures().samples < 60
     assert np.isfinite(plan.actions).all()
+
+
+def test_a_fused_plan_keeps_to_it_and_leaves_what_is_too_much_to_the_loop():
+    """By a clock that its kernel moves on: 100 ms for each iteration."""
+    one, clock = MPPI(NumbaDynamics(PointMass()), **{**SIZES, "iterations": 6}), Clock()
+    fused, improve = one.fused, one.fused.improve
+
+    def timed(*of):
+        clock.now += 0.1
+        return improve(*of)
+
+    fused.improve = timed
+    x, memory = PointMass().initial_state(np.random.default_rng(0)), one.initial_memory(0)
+    one.budget = Budget(0.35, clock)
+    for k in range(12):
+        before = clock.now
+        plan, memory = one.plan(x, 0.05 * k, memory)
+    assert one.figures().iterations == 3 and clock.now - before < 0.35
+    one.keep_within(0.05)
+    before = clock.now
+    plan, memory = one.plan(x, 0.6, memory)
+    assert clock.now == before and np.isfinite(plan.actions).all()  # the loop, with fewer samples
+    assert one.figures().samples < 64
+
+
+@pytest.mark.parametrize("bound", ["delay", "rates", "constraints"])
+def test_no_plan_that_keeps_to_more_than_limits_is_fused(bound):
+    """What a kernel does not know it must not leave out."""
+    task = PointMassObstacles("constrained" if bound == "constraints" else "priced")
+    if bound == "rates":
+        task.rates = Limits({"force": Ball(4.0)}, task.limits.slices)
+    more = {"delay_ms": 50.0} if bound == "delay" else {}
+    one = MPPI(NumbaDynamics(task), **SIZES, **more)
+    assert one.bounded and one.fused is None
+    off = MPPI(NumbaDynamics(task), **SIZES, constraints="off")
+    assert (off.fused is None) == (bound == "rates")

@@ -158,7 +158,7 @@ def test_the_equivariance_error_is_measured_when_it_is_its_turn():
 
 def test_in_real_time_a_plan_ends_when_no_further_iteration_would_fit():
     """By a clock that the rollouts move on: each iteration takes 30 ms of the 100."""
-    world = World(realtime=True, planner={**PLANNER, "iterations": 20})
+    world = World(realtime=True, planner={**PLANNER, "plugin": "cem", "iterations": 20})
     now, rollout = [0.0], world.node.planner.dynamics.rollout
 
     def timed(*of):

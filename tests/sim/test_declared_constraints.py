@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from covary.nodes.parameters import ParameterError
 from covary.nodes.plugin import PluginError
 from covary.sim.check_task import check_task
 from covary.sim.exactness import asymmetry
 from covary.sim.limits import Ball, Interval, Limits
 from covary.sim.load_task import load_task
 from covary.sim.tasks.point_mass import PointMass
+from covary.sim.tasks.point_mass_obstacles import TOUCH, PointMassObstacles
 
 
 class Fenced(PointMass):
@@ -52,6 +54,19 @@ def test_invariant_constraints_pass():
     assert asymmetry(Fenced()) == ""
     report = check_task(Fenced(), samples=16)
     assert report.ok and "constraint invariance" in {law.name for law in report.laws}
+
+
+def test_numba_kernels_tell_constraints_beside_the_cost():
+    task = PointMassObstacles("constrained")
+    x = np.stack([[task.initial_state(np.random.default_rng(k))] * 2 for k in range(3)])
+    x[:, 1, :2] = x[:, 1, 8:10] + [0.03, 0.04]  # inside the second obstacle
+    inside = TOUCH - np.hypot(*(x[..., None, i] - x[..., 6 + i :: 2] for i in (0, 1)))
+    assert task.constraint(x).shape == (3, 2, 3)
+    np.testing.assert_allclose(task.constraint(x), inside, atol=1e-12)
+    np.testing.assert_allclose(task.constraint(x[:, 1])[:, 1], TOUCH - 0.05, atol=1e-12)
+    assert asymmetry(task) == "" and PointMassObstacles().constraint(x).shape == (3, 2, 0)
+    with pytest.raises(ParameterError, match="walls: 'none' is not priced or constrained"):
+        PointMassObstacles("none")
 
 
 def test_one_that_the_group_changes_is_named():
