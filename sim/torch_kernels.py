@@ -48,7 +48,7 @@ class TorchKernels:
         self._parameters = [float(value) for value in task.parameters]
         names = ("step", "running_cost", "terminal_cost")
         self._step, self._running, self._terminal = (
-            _translated(getattr(task.kernels, name)) for name in names
+            _translated(getattr(task.kernels, name), dtype) for name in names
         )
         x = torch.as_tensor(task.initial_state(np.random.default_rng(0)), dtype=dtype)
         x = x.to(self.device).expand(2, -1)
@@ -117,14 +117,17 @@ def _extreme(bound: Callable, pairwise: Callable) -> Callable:
     return lambda *values: reduce(two, values)
 
 
-def _where(condition: Any, yes: Any, no: Any) -> Any:
-    return (
-        torch.where(condition, yes, no)
-        if isinstance(condition, Tensor)
-        else yes
-        if condition
-        else no
-    )
+def _chooser(dtype: torch.dtype) -> Callable:
+    """The choice between two ways; of two numbers in these numbers, not in torch's own."""
+
+    def where(condition: Any, yes: Any, no: Any) -> Any:
+        if not isinstance(condition, Tensor):
+            return yes if condition else no
+        if not isinstance(yes, Tensor) and not isinstance(no, Tensor):
+            yes = torch.full(condition.shape, yes, dtype=dtype, device=condition.device)
+        return torch.where(condition, yes, no)
+
+    return where
 
 
 def _largest(a: Any, b: Any) -> Any:
@@ -137,7 +140,6 @@ def _least(a: Any, b: Any) -> Any:
 
 _MATH = {name: _either(name, f) for name, f in vars(math).items() if callable(f)}
 _PUT_IN = {
-    "_where": _where,
     "_and": operator.and_,
     "_or": operator.or_,
     "_not": lambda a: ~a if isinstance(a, Tensor) else not a,
@@ -148,39 +150,37 @@ _NUMPY = {"arctan2": "atan2", "arccos": "acos", "arcsin": "asin", "arctan": "ata
 _NUMPY |= {n: n for n in ("sqrt", "sin", "cos", "tan", "exp", "log", "hypot", "floor", "tanh")}
 
 
-def _translated(kernel: Any) -> Callable:
+def _translated(kernel: Any, dtype: torch.dtype) -> Callable:
     """A kernel as a function of columns."""
-    plain = getattr(kernel, "py_func", kernel)
-    spaces: dict[int, dict[str, Any]] = {}
-    return _function(plain, spaces)
+    space = {"__builtins__": __builtins__, "_where": _chooser(dtype), **_PUT_IN}
+    return _function(getattr(kernel, "py_func", kernel), space, {})
 
 
-def _function(plain: Any, spaces: dict[int, dict[str, Any]]) -> Callable:
-    space = spaces.setdefault(id(plain.__globals__), {"__builtins__": __builtins__, **_PUT_IN})
-    if plain in (known := space.setdefault("_known", {})):
+def _function(plain: Any, space: dict[str, Any], known: dict[Any, Callable]) -> Callable:
+    """It, and in `space` all that it calls, which stands in the same file."""
+    if plain in known:
         return known[plain]
     tree = ast.parse(textwrap.dedent(inspect.getsource(plain)))
     tree = ast.fix_missing_locations(_Branchless().visit(tree))
     for name in {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}:
         value = plain.__globals__.get(name, space)
         if value is not space and name not in space:
-            space[name] = _replaced(value, spaces)
+            space[name] = _replaced(value, space, known)
     made: dict[str, Any] = {}
-    exec(
-        compile(tree, f"<{plain.__name__} on tensors>", "exec"), space, made
-    )  # our own task's text
+    code = compile(tree, f"<{plain.__name__} on tensors>", "exec")
+    exec(code, space, made)  # the text of the task's own kernel, which runs as it is anyway
     known[plain] = made[plain.__name__]
     return known[plain]
 
 
-def _replaced(value: Any, spaces: dict[int, dict[str, Any]]) -> Any:
+def _replaced(value: Any, space: dict[str, Any], known: dict[Any, Callable]) -> Any:
     """What a name of the kernel's file means on tensors."""
     if value is math:
         return SimpleNamespace(**{**vars(math), **_MATH})
     if value is np:
         return SimpleNamespace(pi=np.pi, **{n: _MATH[m] for n, m in _NUMPY.items()})
     if hasattr(value, "py_func"):
-        return _function(value.py_func, spaces)
+        return _function(value.py_func, space, known)
     name = getattr(value, "__name__", "")
     return _MATH[name] if vars(math).get(name) is value else value
 

@@ -346,6 +346,37 @@ def test_a_task_s_kernels_run_on_tensors(name):
         step.operations()
 
 
+def test_a_choice_of_two_numbers_keeps_all_their_digits():
+    from covary.sim.torch_kernels import _translated
+
+    x = [torch.tensor([-1.0, 2.0], dtype=torch.float64)]
+    for kernel, wanted in ((sloped, [0.1, 0.2]), (early, [0.3, 4.7]), (either, [1.1, 2.2])):
+        assert _translated(kernel, torch.float64)(x).tolist() == wanted
+        assert [kernel([v]) for v in x[0].tolist()] == wanted
+
+
+def sloped(x):
+    return 0.1 if x[0] < 0.0 else 0.2
+
+
+def early(x):
+    if x[0] < 0.0 and not x[0] < -5.0:
+        return 0.3
+    more = 2.7
+    more += x[0]
+    return more
+
+
+def either(x):
+    if -1.0 <= x[0] < 0.0:
+        a = 1.0
+        a = 1.1 * a
+    else:
+        a = 2.0
+        a = 1.1 * a
+    return a
+
+
 def test_kernels_that_hang_on_values_are_refused():
     with pytest.raises(ParameterError, match="push: its kernels cannot run on tensors"):
         build_dynamics(load_task("push"), "torch", 1.0)
