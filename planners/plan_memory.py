@@ -78,7 +78,7 @@ class Recalling(Canonical):
         symmetry: str = "full",
         size: int = 20_000,
         nearest: int = 1,
-        distance: float = 1.0,
+        distance: float = 3.0,
     ) -> None:
         super().__init__(planner, symmetry)
         self.size, self.nearest, self.distance = size, nearest, distance
@@ -154,7 +154,8 @@ class Recalling(Canonical):
             return []
         apart = np.einsum("sd,sd->s", memory.states, memory.states) - 2.0 * memory.states @ seen
         squared = apart + seen @ seen
-        first = np.argsort(squared, kind="stable")[: self.nearest]
+        few = np.argpartition(squared, min(self.nearest, len(squared)) - 1)[: self.nearest]
+        first = few[np.argsort(squared[few], kind="stable")]
         near = first[squared[first] <= self.distance**2]
         return [self.padded(memory.plans[i], self.planner.parameters.horizon) for i in near]
 

@@ -83,7 +83,7 @@ class PlannerNode(Node):
         """symmetry_mode memory: finished plans that are kept at most, the newest."""
         memory_nearest: int = 1
         """symmetry_mode memory: how many of them are tried in each plan."""
-        memory_distance: float = 1.0
+        memory_distance: float = 3.0
         """symmetry_mode memory: from how far, in units of the spread of the task's starts."""
         model: str = "numba"
         """What to plan with: numba (the analytic model), mujoco (rollouts in MuJoCo), torch (the

@@ -29,7 +29,7 @@ def in_mode(
     symmetry: str,
     size: int = 20_000,
     nearest: int = 1,
-    distance: float = 1.0,
+    distance: float = 3.0,
 ) -> Any:
     """A planner in a mode.
 
