@@ -6,6 +6,7 @@ too: ``plan(x, memory) = c plan'(c^-1 x, c^-1 memory)`` with a frame c(x) that g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -164,7 +165,7 @@ class Canonical:
 def is_continuous(word: str) -> bool:
     """Whether a word names no finite group but a continuous one, or means to: SO2, E2, SO3."""
     # O alone is the finite group of the cube's rotations.
-    return word != "O" and word.rstrip("0123456789") in ("SO", "O", "SE", "E")
+    return re.fullmatch(r"(SO|O|SE|E)\d+", word) is not None
 
 
 class Remembered:
