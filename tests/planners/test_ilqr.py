@@ -10,6 +10,7 @@ from covary.planners.derivatives import Derivatives
 from covary.planners.ilqr import ILQR, Descent
 from covary.planners.mppi import MPPI
 from covary.planners.mppi_ilqr import MPPIiLQR
+from covary.sim.function_dynamics import FunctionDynamics
 from covary.sim.limits import Ball, largest_actions
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
@@ -202,6 +203,18 @@ def test_mujoco_has_slopes_too():
     found = [one.linear(x, np.array([[0.1, 0.3]])) for one in (here, there)]
     for a, b in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_users_own_function_will_do():
+    def moved(x, u):
+        v = x[:, 2:4] + 0.05 * (u - 0.1 * x[:, 2:4])
+        return np.concatenate([x[:, :2] + 0.05 * v, v, x[:, 4:]], axis=1)
+
+    task, found = Pointmass(), []
+    for model in (NumbaDynamics(task), FunctionDynamics(task, moved)):
+        start = task.initial_state(np.random.default_rng(0))
+        found.append(Descent(model, task.symmetry, 0.0).improved(start, np.zeros((32, 2)), 2)[0])
+    np.testing.assert_allclose(found[0], found[1], atol=1e-7)
 
 
 @pytest.mark.parametrize(
