@@ -19,6 +19,7 @@ KEYS = {
     "recorder_throughput": {"cameras", "hz", "image", "seconds", "recorder", "alone"},
     "policy_latency": {"limit_ms", "policies", "import_torch_s"},
     "layers": {"batch", "step", "inference"},
+    "planner_rates": {"settings", "targets", "pointmass", "reacher2", "pareto"},
     "arm_rates": {"joint_rates", "mujoco_kinematics_and_jacobian", "actuate_every_tick"},
 }
 ROWS = {
@@ -34,7 +35,7 @@ ROWS = {
 }
 
 
-LONG = {"sensor_to_command", "launch_to_first_command", "policy_latency", "layers"}
+LONG = {"planner_rates", "sensor_to_command", "launch_to_first_command", "policy_latency", "layers"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,394 @@
+"""Planners' rates and costs on the reference problems, beside pytorch_mppi and a C limit, as JSON.
+
+Plans are made in turns, one thread, K = 256, H = 32: ours by `plan`, the peer's by `command`; the
+ratios are medians over the turns. Costs are those of closed loops, medians of 20 seeds (0 to 19).
+Settings were chosen once for each problem on the seeds from 1000 on; they are printed. `--choose`
+makes as many trials for ours as for the peer's KMPPI. Run it on cores that do nothing else.
+
+    python benchmarks/planner_rates.py --peers PYTHON --out rates   # with pytorch_mppi in PYTHON
+    python benchmarks/planner_rates.py --choose                     # trials, minutes
+
+`--peers new` makes an environment for the run and installs pytorch_mppi into it; without `--peers`
+there is no comparison.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from covary.benchmarks.problems.pointmass import Pointmass
+from covary.benchmarks.problems.reacher2 import Reacher2
+from covary.nodes import plugin
+from covary.planners.kmppi import KMPPI
+from covary.planners.sampling import SamplingPlanner
+from covary.sim.numba_dynamics import NumbaDynamics
+
+HERE = Path(__file__).resolve().parent
+PROBLEMS = {"pointmass": (Pointmass, 100), "reacher2": (Reacher2, 150)}
+SHIPPED = {  # the peer's settings as the problems are stated; KMPPI with as many knots as ours
+    "pointmass": {"sigma": 1.0, "lambda": 0.1, "width": 1.0, "points": 4},
+    "reacher2": {"sigma": 2.0, "lambda": 0.1, "width": 1.0, "points": 4},
+}
+SIZE = {"samples": 256, "horizon": 32, "noise_law": "sobol", "antithetic": True}
+SPEED = {  # one update a plan
+    "pointmass": {"knots": 4, "kernel_width": 1.5, "noise": 0.75, "temperature": 0.2},
+    "reacher2": {"knots": 4, "kernel_width": 1.25, "noise": 0.4, "temperature": 0.1},
+}
+QUALITY = {
+    "pointmass": {
+        **{"knots": 4, "kernel_width": 3.0, "noise": 0.5, "temperature": 0.2},
+        **{"iterations": 2},
+    },
+    "reacher2": {
+        **{"knots": 5, "kernel_width": 2.0, "noise": 0.16, "temperature": 0.05},
+        **{"iterations": 4},
+    },
+}
+TUNED = {  # the peer's KMPPI after as many trials
+    "pointmass": {"sigma": 1.0, "lambda": 0.03, "width": 2.0, "points": 4},
+    "reacher2": {"sigma": 2.0, "lambda": 0.03, "width": 2.0, "points": 4},
+}
+TARGETS = {  # what was asked for: times MPPI's rate in each precision, cost and distance at most
+    "pointmass": {"float32": 400, "float64": 200, "speed": (27.5, 2e-3), "quality": (25.6, 5e-4)},
+    "reacher2": {"float32": 275, "float64": 110, "speed": (55.3, 1e-3), "quality": (52.8, 5e-4)},
+}
+TRIALS = 100
+
+
+class Peer:
+    """pytorch_mppi in a process of its own."""
+
+    def __init__(self, python: str) -> None:
+        command = [python, str(HERE / "problems" / "pytorch_peer.py")]
+        alone = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, env=alone, **pipes)
+
+    def ask(self, **question):
+        """What it answers."""
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+@contextmanager
+def peer(python: str):
+    """The peer, in a Python that has it, or in one made for it."""
+    with tempfile.TemporaryDirectory() as folder:
+        if python == "new":
+            venv.create(folder, with_pip=True)
+            python = str(Path(folder) / "bin" / "python")
+            wanted = ["pytorch_mppi==0.9.1", "torch==2.13.0"]
+            subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
+        one = Peer(python)
+        yield one
+        one.process.stdin.close()
+        one.process.wait(10)
+
+
+def ours(problem: str, settings: dict, precision: str = "float64", kind=KMPPI, **more):
+    """A planner of ours."""
+    model = NumbaDynamics(PROBLEMS[problem][0]())
+    return kind(model, "none", precision=precision, **{**SIZE, **settings, **more})
+
+
+def rate(planner, seconds: float) -> float:
+    """Median time of warm-started plans from the start, us; the machine's clock is read rarely."""
+    task, times = planner.task, []
+    state, memory = task.initial_state(np.random.default_rng(0)), planner.initial_memory(0)
+    plan, dt, tick, until = planner.plan, task.dt, 0, time.perf_counter() + seconds
+    while time.perf_counter() < until or len(times) < 3:
+        began = time.perf_counter()
+        for _ in range(20):
+            _, memory = plan(state, tick * dt, memory)
+            tick += 1
+        times.append((time.perf_counter() - began) / 20)
+    return statistics.median(times) * 1e6
+
+
+def episode(planner, seed: int) -> tuple[float, float]:
+    """Cost and final distance of a closed loop."""
+    task = planner.task
+    model, steps = NumbaDynamics(task), PROBLEMS[task.name][1]
+    x, memory, cost = task.initial_state(np.random.default_rng(seed)), None, 0.0
+    memory = planner.initial_memory(seed)
+    for tick in range(steps):
+        plan, memory = planner.plan(x, tick * task.dt, memory)
+        x = model.next_state(x, plan.actions[0])
+        cost += float(task.running_cost(x, plan.actions[0]))
+    return cost, float(task.distance(x))
+
+
+def closed_loop(planner, seeds) -> dict[str, float]:
+    """Medians over seeds."""
+    found = np.array([episode(planner, seed) for seed in seeds])
+    cost, distance = np.median(found, axis=0)
+    return {"cost": round(float(cost), 3), "distance": float(f"{distance:.2g}")}
+
+
+def peers_loop(one: Peer, problem: str, kind: str, settings: dict, seeds) -> dict[str, float]:
+    """The same of the peer."""
+    asked = {"problem": problem, "kind": kind, "precision": "float32", "settings": settings}
+    told = one.ask(ask="episodes", seeds=list(seeds), **asked)
+    distance = statistics.median(told["distances"])
+    return {
+        "cost": round(statistics.median(told["costs"]), 3),
+        "distance": float(f"{distance:.2g}"),
+    }
+
+
+def in_turns(one: Peer, problem: str, rounds: int) -> dict:
+    """Rates, ours and the peer's in turns, and the ratios of each turn's, medians."""
+    mine = {
+        f"{name}_{precision}": ours(problem, settings[problem], precision)
+        for name, settings in (("speed", SPEED), ("quality", QUALITY))
+        for precision in ("float32", "float64")
+    }
+    theirs = {
+        f"{name}_{precision}": (kind, precision, settings[problem])
+        for name, kind, settings in (
+            ("mppi", "mppi", SHIPPED),
+            ("kmppi", "kmppi", SHIPPED),
+            ("kmppi_tuned", "kmppi", TUNED),
+        )
+        for precision in ("float32", "float64")
+    }
+    times: dict[str, list[float]] = {name: [] for name in (*mine, *theirs)}
+    for turn in range(rounds + 1):
+        for name, planner in mine.items():
+            times[name].append(rate(planner, 0.05))
+        for name, (kind, precision, settings) in theirs.items():
+            asked = {"problem": problem, "kind": kind, "precision": precision}
+            told = one.ask(ask="rate", settings=settings, plans=20, **asked)
+            times[name].append(told["us"])
+        if not turn:  # the first compiles
+            times = {name: [] for name in times}
+    ratios = {
+        f"{a}/{b}": round(float(np.median(np.divide(times[b], times[a]))), 1)
+        for a in mine
+        for b in theirs
+        if a.rsplit("_", 1)[1] == b.rsplit("_", 1)[1]
+    }
+    rates = {name: round(1e6 / statistics.median(t), 1) for name, t in times.items()}
+    return {"plans_per_s": rates, "ratios": ratios}
+
+
+def c_limit(problem: str, rounds: int) -> dict:
+    """Rollouts, costs and weights of a plan: ours as called from Python, and C's in a loop, us."""
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        return {}
+    found = {}
+    for precision, real in (("float32", "float"), ("float64", "double")):
+        planner = ours(problem, SPEED[problem], precision)
+        plan, memory = planner.plan(
+            planner.task.initial_state(np.random.default_rng(0)), 0.0, planner.initial_memory(0)
+        )
+        fused, state = planner.fused, planner.task.initial_state(np.random.default_rng(0))
+        mean, noise, knot, weight, pairs, _, _, costs = fused._rollout
+        with tempfile.TemporaryDirectory() as folder:
+            library = str(Path(folder) / "rollouts.so")
+            flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp-simd", "-shared", "-fPIC"]
+            source = str(HERE / "problems" / "rollouts.c")
+            subprocess.run(
+                [compiler, *flags, f"-DREAL={real}", source, "-o", library, "-lm"], check=True
+            )
+            function = getattr(ctypes.CDLL(library), problem)
+        number = ctypes.c_float if real == "float" else ctypes.c_double
+        function.restype = number
+        out, share = np.zeros_like(costs), np.zeros_like(costs)
+        pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in (mean, noise, knot, weight, pairs)]
+        results = [a.ctypes.data_as(ctypes.c_void_p) for a in (out, share)]
+        whole = [ctypes.c_long(n) for n in (len(mean), len(noise))]
+        lowest = 0.0
+        times: tuple[list[float], list[float]] = ([], [])
+        for _ in range(rounds * 20):
+            began = time.perf_counter()
+            for _ in range(50):
+                lowest = fused.improve(
+                    *(state, fused._parameters, *fused._rollout, *fused._weights),
+                    fused._temperature,
+                )
+            middle = time.perf_counter()
+            told = function(
+                *pointers,
+                ctypes.c_long(weight.shape[1]),
+                *results,
+                *whole,
+                number(fused._temperature),
+                ctypes.c_long(50),
+            )
+            times[0].append((middle - began) / 50)
+            times[1].append((time.perf_counter() - middle) / 50)
+        assert abs(told - lowest) < 1e-4 * abs(lowest), (told, lowest)
+        us = [statistics.median(t) * 1e6 for t in times]
+        found[precision] = {
+            "ours_us": round(us[0], 2),
+            "c_us": round(us[1], 2),
+            "ours_over_c": round(us[0] / us[1], 2),
+        }
+    return found
+
+
+def pareto(problem: str, sizes, seeds) -> list[dict]:
+    """Plans a second and cost of every algorithm at several K, those of one configuration each."""
+    rows = []
+    noise = {"noise": SPEED[problem]["noise"] / 1.5, "knots": 8}
+    for name in plugin.offered("planners"):
+        cls = plugin.load(name, "planners")
+        if not issubclass(cls, SamplingPlanner):
+            continue
+        for samples in sizes:
+            try:
+                if name == "kmppi":
+                    planner = ours(problem, SPEED[problem], samples=samples)
+                else:
+                    model = NumbaDynamics(PROBLEMS[problem][0]())
+                    planner = cls(model, "none", samples=samples, horizon=32, **noise)
+                us = rate(planner, 0.1)
+                figures = closed_loop(planner, seeds)
+            except ValueError as error:
+                rows.append({"planner": name, "samples": samples, "refused": str(error)})
+                continue
+            rows.append({"planner": name, "samples": samples, "plans_per_s": 1e6 / us, **figures})
+            rows[-1]["fused"] = planner.fused is not None
+    return rows
+
+
+def picture(rows: dict[str, list[dict]], path: Path) -> None:
+    """Cost against plans a second, a panel for each problem, a colour for each algorithm."""
+    from covary.commands.pictures.canvas import COLOURS, GRID, INK, Canvas
+
+    width, height, left, top = 560, 420, 70, 60
+    canvas = Canvas((width + left) * len(rows) + 160, height + top + 60)
+    names = sorted({row["planner"] for panel in rows.values() for row in panel})
+    colours = {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
+    for panel, (problem, all_rows) in enumerate(rows.items()):
+        x0 = left + panel * (width + left)
+        known = [row for row in all_rows if "cost" in row]
+        speed = np.log10([row["plans_per_s"] for row in known])
+        best = min(row["cost"] for row in known)
+        high = np.quantile([row["cost"] for row in known], 0.85) * 1.05
+        low, fast = np.floor(speed.min() * 2) / 2, np.ceil(speed.max() * 2) / 2
+        canvas.text(x0, 14, f"{problem}: closed-loop cost against plans/s (log)", INK, 14)
+        for power in np.arange(np.ceil(low), fast + 0.1):
+            x = x0 + width * (power - low) / (fast - low)
+            canvas.draw.line([(x, top), (x, top + height)], GRID)
+            canvas.text(x - 12, top + height + 6, f"1e{power:.0f}", INK, 11)
+        for cost in np.linspace(best, high, 6):
+            y = top + height * (1.0 - (cost - best) / (high - best))
+            canvas.draw.line([(x0, y), (x0 + width, y)], GRID)
+            canvas.text(x0 - 48, y - 6, f"{cost:.1f}", INK, 11)
+        for name in names:
+            places = []
+            for row in known:
+                if row["planner"] == name:
+                    up = min((row["cost"] - best) / (high - best), 1.0)
+                    right = (np.log10(row["plans_per_s"]) - low) / (fast - low)
+                    places.append((x0 + width * right, top + height * (1.0 - up)))
+            if len(places) > 1:
+                canvas.draw.line(places, colours[name], 2)
+            if places:
+                canvas.text(places[0][0] + 6, places[0][1] - 6, name, colours[name], 11)
+            for x, y in places:
+                canvas.draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=colours[name])
+    canvas.save(path)
+
+
+def choose(one: Peer, seeds) -> None:
+    """As many trials for each; print the best, by what misses its target most."""
+    rng = np.random.default_rng(0)
+    for problem, targets in TARGETS.items():
+        for name in ("speed", "quality", "peer"):
+            cost, distance = targets["quality" if name == "peer" else name]
+            scale, trials = SHIPPED[problem]["sigma"], []
+            largest = float(PROBLEMS[problem][0]().limits.bound()[1][0])
+            for _ in range(TRIALS):
+                width = float(rng.choice([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0]))
+                sigma = float(rng.choice([0.4, 0.5, 0.75, 1.0, 1.25, 1.5])) * scale
+                cool = float(rng.choice([0.03, 0.05, 0.1, 0.2, 0.3]))
+                rounds = int(rng.choice([2, 3, 4])) if name == "quality" else 1
+                knots = int(rng.choice([4, 4, 5]))
+                if name == "peer":
+                    settings = {"sigma": sigma, "lambda": cool, "width": width}
+                    settings["points"] = knots
+                    found = peers_loop(one, problem, "kmppi", settings, seeds[:3])
+                else:
+                    settings = {"knots": knots, "kernel_width": width, "noise": sigma / largest}
+                    settings |= {"temperature": cool, "iterations": rounds}
+                    found = closed_loop(ours(problem, settings), seeds)
+                worst = max(found["cost"] / cost, (found["distance"] / distance) ** 0.1)
+                trials.append((worst, settings, found))
+            trials.sort(key=lambda trial: trial[0])
+            for _, settings, found in trials[:4]:
+                print(problem, name, settings, found, flush=True)
+
+
+def measure(arguments) -> dict:
+    """Everything, as a dictionary."""
+    quick = arguments.quick
+    seeds, rounds = range(2 if quick else 20), 1 if quick else 15
+    figures = {"benchmark": "planner_rates", "load": round(os.getloadavg()[0], 1)}
+    figures |= {"settings": {"speed": SPEED, "quality": QUALITY, "kmppi_tuned": TUNED, **SIZE}}
+    figures |= {"peer_settings": SHIPPED, "targets": TARGETS}
+    for problem in PROBLEMS:
+        mine = {
+            "speed_float32": ours(problem, SPEED[problem], "float32"),
+            "speed_float64": ours(problem, SPEED[problem]),
+            "quality_float32": ours(problem, QUALITY[problem], "float32"),
+            "quality_float64": ours(problem, QUALITY[problem]),
+        }
+        loops = {name: closed_loop(planner, seeds) for name, planner in mine.items()}
+        figures[problem] = {"closed_loop": loops, "c_limit": c_limit(problem, rounds)}
+    if arguments.peers:
+        with peer(arguments.peers) as one:
+            figures["versions"] = one.ask(ask="versions")
+            for problem, row in figures.items():
+                if problem in PROBLEMS:
+                    row |= in_turns(one, problem, rounds)
+                    few = seeds[:2] if quick else seeds
+                    kinds = (("mppi", SHIPPED), ("kmppi", SHIPPED), ("kmppi_tuned", TUNED))
+                    for name, settings in kinds:
+                        kind, own = name.split("_")[0], settings[problem]
+                        row["closed_loop"][name] = peers_loop(one, problem, kind, own, few)
+    sizes, few = ((64,), seeds[:1]) if quick else ((64, 256, 1024), seeds[:5])
+    figures["pareto"] = {problem: pareto(problem, sizes, few) for problem in PROBLEMS}
+    return figures
+
+
+def main() -> None:
+    """Measure and print; or choose settings."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", help="a Python that has pytorch_mppi; new: make one")
+    parser.add_argument("--choose", action="store_true", help="trials of settings, on other seeds")
+    parser.add_argument("--quick", action="store_true", help="does it run?")
+    parser.add_argument("--out", help="a folder for planner_rates.json and .png")
+    arguments = parser.parse_args()
+    if arguments.choose:
+        with peer(arguments.peers or "new") as one:
+            choose(one, range(1000, 1010))
+        return
+    figures = measure(arguments)
+    text = json.dumps(figures, indent=1)
+    if arguments.out:
+        folder = Path(arguments.out)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "planner_rates.json").write_text(text + "\n", encoding="utf-8")
+        picture(figures["pareto"], folder / "planner_rates.png")
+    print(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
