@@ -197,6 +197,7 @@ class PlannerNode(Node):
         self.memory: Any
         self.memory, (self.episode, self.state_time) = restored(p.memory_file, self.planner)
         self.planned = False  # from the newest state
+        self.unsaved = False  # the memory since the last episode's end
         self.plan_ms: deque[float] = deque(maxlen=NEWEST)
         self.iterations: deque[int] = deque(maxlen=NEWEST)
         self.most = 0  # of them, since somebody set something
@@ -219,7 +220,7 @@ class PlannerNode(Node):
             # Time that goes back is another life of the plant, whatever its number.
             self.episode = message.episode
             self.memory = self.next_memory()
-            self.save_memory()
+            self.unsaved = bool(self.parameters.memory_file)
             self.write_stats()
         elif time == self.state_time and not self.realtime:
             # Somebody has not heard one of us. To plan again would move the memory on.
@@ -253,6 +254,9 @@ class PlannerNode(Node):
         error = self.diagnostics.error(self.planner, message.value, time, memory)
         self._bound()
         self.diagnostics.tell(plan, figures, taken_ms, error)
+        if self.unsaved:  # not before the plan, which somebody waits for
+            self.save_memory()
+            self.unsaved = False
 
     def next_memory(self) -> Any:
         """The memory that an episode begins with."""

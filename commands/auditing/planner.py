@@ -28,7 +28,7 @@ class Audit:
     """What an audit found.
 
     Attributes:
-        residuals: By component: model, running cost, terminal cost, limits, rates, planner.
+        residuals: By component: model, costs, constraints, limits, planner.
         decided: Comparisons of plans, left out of `planner`, in which the model's own rollouts of
             the same samples cost otherwise on the two sides: a contact that rounding makes or
             breaks, or a model that is not symmetric.
@@ -95,9 +95,13 @@ def audit(planner: Any, symmetry: Symmetry, states: int, seed: int, progress: An
             found[name.replace("_", " ")] = audited(symmetry, _cost(task, name), x, u, [name])
         except NotImplementedError as error:
             refused[name.replace("_", " ")] = " ".join(str(error).split())
+    if task.constraint_names:
+        found["constraints"] = audited(
+            symmetry, lambda x, u: task.constraint(x), x, u, task.constraint_names
+        )
     wide = rng.uniform(2.0 * low, 2.0 * high, (64, len(low)))
     many = np.repeat(x[:1], 64, axis=0)
-    for name in ("limits", "rates"):
+    for name in ("limits", "rates", "accelerations"):
         limits = getattr(task, name, None)
         if limits is not None:
             found[name] = audited(
