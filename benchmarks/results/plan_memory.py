@@ -31,7 +31,7 @@ from covary.symmetry.frame import Frame
 from covary.symmetry.motion import MIRROR, Motion, turned, under
 
 SAMPLES, MORE_SAMPLES = (16, 32, 64), (24, 48, 96, 128, 192, 256)
-STORED = (1, 3, 10, 30, 100)
+STORED = (100, 1, 10, 30, 3)
 WAYS = ("raw", "augmented", "average", "symmetric")
 SECONDS, TURNS = 10.0, 16
 TASK = Push()
@@ -224,7 +224,7 @@ def tables(found):
     lines += ["", "| samples | stored | way | cost less none's, paired | no memory needs |"]
     lines += ["|---|---|---|---|---|"]
     for samples in SAMPLES:
-        for stored in STORED:
+        for stored in sorted(STORED):
             for way in WAYS:
                 one, none = found.get(f"{way}/{stored}/{samples}"), found.get(f"none/0/{samples}")
                 if one and none:
@@ -269,7 +269,7 @@ def main() -> None:
     found = json.loads(file.read_text()) if file.exists() else {}
     plant = Held() if asked.plant == "model" else Physics()
     cells = [("none", 0, k) for k in (*asked.samples, *MORE_SAMPLES)]
-    cells += [(w, n, k) for n in asked.stored[::-1] for k in asked.samples for w in asked.ways]
+    cells += [(w, n, k) for n in asked.stored for k in asked.samples for w in asked.ways]
     missing = [
         c
         for c in cells
