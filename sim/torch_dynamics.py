@@ -27,7 +27,7 @@ class TorchModel(Protocol):
     """
 
     def next_state(self, x: Tensor, u: Tensor) -> Tensor:
-        """The states one control period later. (K, n), (K, m) -> (K, n)"""
+        """The states one control period later; x and u stay. (K, n), (K, m) -> (K, n)"""
         ...
 
     def running_cost(self, x: Tensor, u: Tensor) -> Tensor:
@@ -88,8 +88,10 @@ class TorchDynamics:
         self._check_costs()
 
     def tensor(self, values: np.ndarray | Tensor) -> Tensor:
-        """Values on its device, in its numbers."""
-        return torch.as_tensor(values, dtype=self.dtype, device=self.device)
+        """Values on its device, in its numbers; of an array a copy."""
+        if isinstance(values, Tensor):
+            return values.to(self.device, self.dtype)
+        return torch.tensor(values, dtype=self.dtype, device=self.device)
 
     @torch.no_grad()
     def next_state(self, x: Any, u: Any) -> Any:
