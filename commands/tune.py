@@ -146,7 +146,7 @@ def _write_tuned(asked: Any, best: Any) -> None:
     content = {**asked.given, "planner": asked.planner, "planner_options": options}
     head = (
         f"# covary launch {asked.file} @{asked.out / TUNED}\n"
-        f"# The best of covary tune: trial {best.number}, mean cost of an episode {best.cost:.6g}.\n"
+        f"# covary tune: trial {best.number} is the best, mean cost {best.cost:.6g} an episode.\n"
     )
     partial = asked.out / f".{TUNED}.partial"
     partial.write_text(head + dump(content), encoding="utf-8")
