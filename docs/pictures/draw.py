@@ -38,6 +38,10 @@ PLANAR = {
         {"samples": 256, "horizon": 30, "iterations": 2, "noise": 0.2, "temperature": 0.3},
         0.6,
     ),
+    "drone": (
+        {"samples": 256, "horizon": 18, "iterations": 2, "noise": 0.03, "temperature": 0.5},
+        0.5,
+    ),
     "push": ({"samples": 512, "horizon": 40, "iterations": 2, "temperature": 0.03}, 2.0),
 }
 """The tasks that MPPI plans: its parameters, and the time of the picture, s."""
