@@ -65,12 +65,13 @@ class Ball:
             raise ValueError(f"a ball needs a positive radius, got {self.radius}")
 
     def project(self, u: np.ndarray) -> np.ndarray:
-        """The nearest point of the ball. (..., d)"""
+        """The nearest point of the ball; what was projected before stays to the bit. (..., d)"""
         # Coordinate by coordinate: loops over a last axis of two or three are slow in NumPy.
         squared = u[..., 0] * u[..., 0]
         for j in range(1, u.shape[-1]):
             squared = squared + u[..., j] * u[..., j]
         scale = self.radius / np.sqrt(np.maximum(squared, self.radius * self.radius))
+        scale = np.where(scale > 1.0 - 4e-15, 1.0, scale)  # on the sphere, but for rounding
         out = np.empty_like(u, dtype=float)
         for j in range(u.shape[-1]):
             np.multiply(u[..., j], scale, out=out[..., j])
