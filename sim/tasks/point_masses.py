@@ -187,7 +187,7 @@ SCENE = """<!-- Balls in space, each on three force-driven slides; their cost ke
   </default>
   <worldbody>
     <camera name="top" pos="0 0 2.4" xyaxes="1 0 0 0 1 0" fovy="45"/>
-    <geom name="floor" type="plane" size="1.2 1.2 0.1" pos="0 0 -0.8" rgba="0.86 0.85 0.82 1"/>
+    <geom name="floor" type="plane" size="2 2 0.1" pos="0 0 -0.8" rgba="0.86 0.85 0.82 1"/>
     {bodies}
   </worldbody>
   <actuator>

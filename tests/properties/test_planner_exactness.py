@@ -40,14 +40,15 @@ WORLDS = {cls: NumbaDynamics(cls()) for cls in TASKS}
 
 
 EVERYWHERE = ("PointMass", "Reacher", "Push")
-"""The tasks on which every algorithm is tried by default; on the others MPPI alone."""
+"""The tasks on which every algorithm is tried by default; on the others CEM alone, which compiles
+no kernel of its own."""
 COSTLY = ("CoVO", "TubeMPPI", "MPPIiLQR")
 """They take many times as long as MPPI, or are MPPI where nothing disturbs them: by default they
 are tried in generic states only."""
 
 
 def mark(task, planner):
-    usual = task.__name__ in EVERYWHERE or planner.__name__ == "MPPI"
+    usual = task.__name__ in EVERYWHERE or planner.__name__ == "CEM"
     return () if usual else pytest.mark.slow
 
 

@@ -102,11 +102,6 @@ def test_the_pole_cannot_be_lifted_at_once_and_random_forces_do_not():
     assert sum(episodes(TASK, Uniform(TASK), range(40))) == 0
 
 
-def test_it_is_swung_up_and_balanced():
-    planner = MPPI(NumbaDynamics(TASK), temperature=0.1, **PLANS)
-    assert all(episodes(TASK, planner, range(3)))
-
-
 @pytest.mark.slow
 def test_what_the_launch_file_says_solves_it():
     """The figures of docs/tasks.md: 20 of 20."""

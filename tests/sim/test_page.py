@@ -12,7 +12,7 @@ from covary.sim.viewing.page import Page, Slider
 from covary.sim.viewing.plan_paths import CHEAP, Paths, PlanPaths
 from covary.sim.viewing.scene import Scene
 
-TASKS = ("push", "reacher", "point_mass", "cart_pole", "point_masses", "drone")
+TASKS = ("push", "reacher", "point_mass", "point_masses", "drone")
 SHAPES = """
 <mujoco>
   <asset><mesh name="wedge" vertex="0 0 0  .1 0 0  0 .1 0  0 0 .1"/></asset>

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from in_plant import episodes
 
+from covary.planners.cem import CEM
 from covary.planners.mppi import MPPI
 from covary.planners.symmetry_mode import in_mode
 from covary.planners.uniform import Uniform
@@ -115,15 +116,14 @@ def test_floors():
 
 MODES = [("orbit", "full"), ("canonical", "full"), ("canonical", "O2"), ("canonical", "E2"),
          ("memory", "full")]  # fmt: skip
+CASES = [pytest.param(*m, p, marks=pytest.mark.slow) for m in MODES for p in (MPPI, CEM)][1:]
 
 
-@pytest.mark.parametrize(
-    ("mode", "symmetry"), [MODES[0], *(pytest.param(*m, marks=pytest.mark.slow) for m in MODES[1:])]
-)
-def test_the_obstacle_dead_ahead(mode, symmetry):
+@pytest.mark.parametrize(("mode", "symmetry", "kind"), [("orbit", "full", MPPI), *CASES])
+def test_the_obstacle_dead_ahead(mode, symmetry, kind):
     """Every symmetric mode gets round it for 30 of 30 seeds, on both sides, in the MuJoCo plant."""
     assert len(TASK.symmetry.stabiliser(state=DEAD_AHEAD)) == 2
-    sides, passed = {}, []
+    sides, passed, arrived = {}, [], []
 
     def watch(x):
         passed.append(np.linalg.norm(x[:2]))
@@ -131,10 +131,10 @@ def test_the_obstacle_dead_ahead(mode, symmetry):
             sides[len(arrived)] = np.sign(x[1])
 
     def built(word):
-        settings = {"samples": 64, "horizon": 25, "noise": 0.2, "temperature": 0.3}
-        return MPPI(WORLD, word, **settings)
+        more = {"temperature": 0.3} if kind is MPPI else {}
+        return kind(WORLD, word, samples=64, horizon=25, noise=0.2, **more)
 
-    planner, arrived = in_mode(built, TASK, mode, symmetry), []
+    planner = in_mode(built, TASK, mode, symmetry)
     for success in episodes(TASK, planner, range(30), watch, start=DEAD_AHEAD):
         arrived.append(success)
     assert all(arrived) and min(passed) > TOUCH
