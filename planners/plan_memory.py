@@ -17,7 +17,7 @@ from ..symmetry.declaration import Symmetry
 from .canonical import Canonical, Remembered
 from .plan import Plan
 
-STARTS = 256
+STARTS = 128
 """States of the task's start distribution that say how far states are apart."""
 
 

@@ -294,14 +294,15 @@ def test_states_on_mirrors(name):
         planner = made(MPPI, NAMED[name], word)
         s, chosen = elements(planner, some=False)
         own = task.symmetry
-        for mirror in (g for g in own.group.elements if own.group.sign[g] < 0):
+        mirrors = [g for g in own.group.elements if own.group.sign[g] < 0]
+        for mirror in mirrors[::3]:  # of both kinds
             x = on_a_mirror(task, mirror, rng)
             assert mirror in own.stabiliser(state=x)
             cold = planner.initial_memory(3)
             warm = planner.plan(x, 0.0, cold)[1]
             ways = [lambda a: a, lambda a, s=own, m=mirror: s.act(m, action=a)]
-            assert law_at(planner, x, cold, s, chosen[:6], ways) < EXACT
-            assert law_at(planner, x, warm, s, chosen[:6], ways[:1]) < EXACT
+            assert law_at(planner, x, cold, s, chosen[:4], ways) < EXACT
+            assert law_at(planner, x, warm, s, chosen[:4], ways[:1]) < EXACT
 
 
 @pytest.mark.parametrize("name", ["Push", "PointMass"])
