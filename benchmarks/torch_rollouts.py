@@ -1,4 +1,4 @@
-"""Rollouts on tensors, 4,096 x 64, of a latent MLP (2 x 256) and of a task's kernels, as JSON.
+"""Rollouts on tensors, 4,096 x 64, of a latent MLP (2 x 256) and of the drone, as JSON.
 
 Bare and in planning steps; on the CPU with one thread, and on CUDA where there is one, eagerly and
 as one graph. Beside the MLP's times: which share of the device's own rate for such matrices
@@ -12,7 +12,6 @@ import time
 import numpy as np
 import torch
 
-from covary.nodes import plugin
 from covary.planners.torch_mppi import TorchMPPI
 from covary.sim.load_task import load_task
 from covary.sim.tasks.push import Push
@@ -129,8 +128,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    task = "drone" if "drone" in plugin.names("sim.tasks") else "cart_pole"
-    size = (task, asked.samples, asked.horizon)
+    size = ("drone", asked.samples, asked.horizon)
     found = {"benchmark": "torch_rollouts", "torch": torch.__version__}
     found["cpu"] = measured(*size, "cpu", asked.rounds)
     found["cuda"] = "not measured on a GPU yet"

@@ -328,7 +328,7 @@ def test_what_is_not_on_tensors_is_refused(given, said):
         planner_of(**given)
 
 
-@pytest.mark.parametrize("name", ["point_mass", "reacher", "cart_pole"])
+@pytest.mark.parametrize("name", ["point_mass", "reacher", "cart_pole", "drone"])
 def test_a_task_s_kernels_run_on_tensors(name):
     task = load_task(name)
     exact, model = NumbaDynamics(task), build_dynamics(task, "torch", 1.0)
