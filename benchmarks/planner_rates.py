@@ -197,7 +197,7 @@ def c_limit(problem: str, rounds: int) -> dict:
             planner.task.initial_state(np.random.default_rng(0)), 0.0, planner.initial_memory(0)
         )
         fused, state = planner.fused, planner.task.initial_state(np.random.default_rng(0))
-        mean, noise, knot, weight, pairs, _, _, costs = fused._rollout
+        _, mean, noise, knot, weight, pairs, _, _, costs = fused._rollout[:9]
         with tempfile.TemporaryDirectory() as folder:
             library = str(Path(folder) / "rollouts.so")
             flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp-simd", "-shared", "-fPIC"]
@@ -217,17 +217,14 @@ def c_limit(problem: str, rounds: int) -> dict:
         for _ in range(rounds * 20):
             began = time.perf_counter()
             for _ in range(50):
-                lowest = fused.improve(
-                    *(state, fused._parameters, *fused._rollout, *fused._weights),
-                    fused._temperature,
-                )
+                lowest = fused.improve(state, *fused._rollout)
             middle = time.perf_counter()
             told = function(
                 *pointers,
                 ctypes.c_long(weight.shape[1]),
                 *results,
                 *whole,
-                number(fused._temperature),
+                number(planner.parameters.temperature),
                 ctypes.c_long(50),
             )
             times[0].append((middle - began) / 50)

@@ -19,7 +19,7 @@ from .memory import Memory
 from .mppi import MPPI
 from .noise import Antithetic, Pool
 from .plan import Plan
-from .spline import Spline, kernel_weights
+from .spline import Spline
 
 if TYPE_CHECKING:
     from .sampling import SamplingPlanner
@@ -79,7 +79,8 @@ class FusedPlan:
     def __init__(self, planner: Any) -> None:
         self.planner, p, task = planner, planner.parameters, planner.task
         precision = planner.dynamics.precision
-        self.improve = fused_kernels.load(task, precision).improve
+        block = fused_kernels.LARGE if p.samples % fused_kernels.LARGE == 0 else fused_kernels.BLOCK
+        self.improve = fused_kernels.load(task, precision, block).improve
         width, orbit = len(task.action_names), len(planner.elements)
         count = p.samples // orbit
         paired = isinstance(planner.law, Antithetic)
@@ -98,32 +99,33 @@ class FusedPlan:
         def zeros(*shape: int) -> np.ndarray:
             return np.zeros(shape, precision)
 
-        block = fused_kernels.BLOCK
         blocks = -(-p.samples // block)
         costs, weights = zeros(blocks, block), zeros(blocks, block)
         noise, mean = zeros(blocks, p.knots * width, block), zeros(p.horizon, width)
-        to_knots, to_steps = np.empty((0, p.horizon)), np.empty((p.horizon, 0))
+        to_steps = np.empty((p.horizon, 0))
         actions = zeros(blocks, p.horizon * width, block)
         if isinstance(planner, KMPPI):
-            to_knots, to_steps = (
-                np.ascontiguousarray(a) for a in (planner.inverse, planner.matrix)
-            )
+            to_steps = np.ascontiguousarray(planner.matrix)
             actions = zeros(0, 0, 0)  # the noise alone is averaged
         self._first = (
-            *(to_knots, to_steps, np.zeros((2, len(to_knots))), real(sets), real(matrices)),
-            *(real(planner.initial_std), zeros(p.knots * width, count), zeros(count), noise, mean),
+            *(real(sets), real(matrices), real(planner.initial_std)),
+            *(zeros(p.knots * width, count), zeros(count), noise, mean),
         )
         self._sizes = (count, half, pool.words if self.pooled else 0)
-        self._parameters = planner.dynamics.parameters[0]
-        self._rollout = (mean, noise, knot, real(weight), pairs, real(limits), actions, costs)
-        self._weights = (weights, fused_kernels.scratch_of(task, precision), p.samples)
+        self._rollout = (
+            *(planner.dynamics.parameters[0], mean, noise, knot, real(weight), pairs),
+            *(real(limits), actions, costs, weights),
+            *(fused_kernels.scratch_of(task, precision, block), p.samples, float(p.temperature)),
+        )
         rows = actions if len(actions) else noise
         self._last = (weights, rows, to_steps, limits, _parts(task.limits))
-        self._temperature, self._iterations = float(p.temperature), range(p.iterations)
         self._pooled = np.empty((0, 0, 0))
-        self._later: dict[float, np.ndarray] = {}
-        self._costs, self._samples = costs.reshape(-1)[: p.samples], p.samples
-        self._shape, self._dt, self._horizon = (2 * p.horizon + 2, width), task.dt, p.horizon
+        self._moving: dict[float, np.ndarray] = {}
+        self._costs, self._horizon = costs.reshape(-1)[: p.samples], p.horizon
+        self._quick = (
+            *(planner, p.samples, (2 * p.horizon + 2, width), task.dt, p.horizon),
+            *(range(p.iterations), self.improve, self._rollout),
+        )
         self._state_shape = (len(task.state_names),)
         self._alone = planner.symmetry.group.order == 1
 
@@ -133,30 +135,31 @@ class FusedPlan:
         That is so where a symmetric state needs a side or the memory has one, where the memory is
         too old, where the state is no state, and where one iteration would not fit into the budget.
         """
-        planner, budget = self.planner, self.planner.budget
-        timed, samples = budget.seconds < math.inf, self._samples
+        planner, samples, shape, dt, horizon, iterations, improve, rollout = self._quick
+        budget = planner.budget
+        timed = budget.seconds < math.inf
         if planner.proposer is not None or (timed and not budget.holds(samples)):
             return None
-        state = np.asarray(state, float)
-        if state.shape != self._state_shape or not state.flags.c_contiguous:
+        state = np.ascontiguousarray(state, float)
+        if state.shape != self._state_shape:
             return None
         if not self._alone and (memory.side.any() or self._symmetric(state)):
             return None
         steps = -1.0
         if memory.draws:
-            steps = (time - memory.time) / self._dt
-            whole = float(round(steps)) if math.isfinite(steps) else -1.0
-            steps = whole if abs(steps - whole) < 1e-9 else steps
-            if not 0.0 <= steps < self._horizon:
+            steps = (time - memory.time) / dt
+            if not 0.0 <= steps < horizon:
                 return None
-        later = self._later.get(steps)
-        if later is None:
-            later = self._knots_after(steps)
-        out, lowest, done = np.empty(self._shape), math.inf, 0
+            whole = float(round(steps))
+            steps = whole if -1e-9 < steps - whole < 1e-9 else steps
+        moving = self._moving.get(steps)
+        if moving is None:
+            moving = self._moving_by(steps)
+        out, lowest, done = np.empty(shape), math.inf, 0
         if timed:
             budget.begin()
         seed, draws, rng = memory.seed, memory.draws, None
-        for iteration in self._iterations:
+        for iteration in iterations:
             if timed and iteration and not budget.allows(samples, samples):
                 break
             given = self._pooled
@@ -164,12 +167,10 @@ class FusedPlan:
                 rng = rng or np.random.Generator(np.random.Philox(key=[seed, draws]))
                 given = planner.law(rng, self._sizes[0])
             prepare(
-                *(iteration, steps, seed, draws, memory.mean, memory.planned, memory.sent, later),
+                *(iteration, steps, seed, draws, memory.mean, memory.planned, memory.sent, moving),
                 *(given, self._first, self._sizes, out),
             )
-            lowest = self.improve(
-                state, self._parameters, *self._rollout, *self._weights, self._temperature
-            )
+            lowest = improve(state, *rollout)
             if lowest != lowest:
                 return None
             conclude(lowest < math.inf, *self._last, out)
@@ -179,31 +180,29 @@ class FusedPlan:
             if lowest == math.inf:
                 break  # nothing to learn from: the shifted plan stands
         planner._last = (done, self._costs)
-        horizon, now = self._horizon, float(time)
+        now = float(time)
         actions = out[horizon : 2 * horizon]
         new = object.__new__(type(memory))  # a third of what dataclasses.replace takes
         fields = new.__dict__
         fields.update(memory.__dict__)
         fields["time"], fields["draws"], fields["std"] = now, draws + 1, planner.initial_std
         fields["mean"], fields["planned"], fields["sent"] = out[:horizon], actions, out[-2:]
-        return Plan(now, self._dt, actions, lowest), new
+        plan = object.__new__(Plan)
+        plan.__dict__.update(time=now, dt=dt, actions=actions, cost=lowest)
+        return plan, new
 
     def _symmetric(self, state: np.ndarray) -> bool:
         """Whether more than the identity leaves the state where it is: it may need a side."""
         finite = bool(np.isfinite(state).all())
         return not finite or len(self.planner.symmetry.stabiliser(state=state)) > 1
 
-    def _knots_after(self, steps: float) -> np.ndarray:
-        """From a mean's knots to its knots so many steps later; empty where it has none. (N, N)"""
-        p = self.planner.parameters
-        later = np.empty((0, 0))
-        if isinstance(self.planner, KMPPI):
-            centres = np.linspace(0.0, p.horizon - 1.0, p.knots) + max(steps, 0.0)
-            weights = kernel_weights(centres, p.horizon, p.knots, p.kernel_width)
-            later = np.ascontiguousarray(weights)
+    def _moving_by(self, steps: float) -> np.ndarray:
+        """What the planner's `moved_on` does to a mean, which is linear. (H, H)"""
+        same = np.eye(self._horizon)
+        moving = same if steps < 0.0 else self.planner.moved_on(same, steps)
         if steps == int(steps):
-            self._later[steps] = later
-        return later
+            self._moving[steps] = np.ascontiguousarray(moving)
+        return np.ascontiguousarray(moving)
 
 
 def _parts(limits: Limits) -> np.ndarray:

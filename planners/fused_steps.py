@@ -12,6 +12,7 @@ CLIPPED, BALL = 0, 1
 """How an action part is projected onto its limits."""
 
 _OPTIONS = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
+_SUMMED = {"error_model": "numpy", "fastmath": {"contract", "nsz", "reassoc"}}
 
 
 @njit(cache=True, **_OPTIONS)
@@ -71,10 +72,12 @@ def close(z, moved, count, orbit, std, noise):
 @njit(cache=True, **_OPTIONS)
 def pooled(pool, half, count, seed, draws, first, std, orbit, z, moved, noise):
     """Noise from a set of the pool, with signs; draws beyond `half` are the opposites."""
-    width = std.shape[1]
+    width, signs = std.shape[1], np.uint64(0)
     chosen = pool[int(word(seed, draws, first) % np.uint64(pool.shape[0]))]
     for row in range(chosen.shape[0]):
-        negative = (word(seed, draws, first + 1 + row // 64) >> np.uint64(row % 64)) & np.uint64(1)
+        if row % 64 == 0:
+            signs = word(seed, draws, first + 1 + row // 64)
+        negative = (signs >> np.uint64(row % 64)) & np.uint64(1)
         if orbit.shape[0] == 1:
             factor = std[row // width, row % width]
             factor = -factor if negative else factor
@@ -104,8 +107,8 @@ def drawn(draws, std, orbit, z, moved, noise):
         close(z, moved, count, orbit, std, noise)
 
 
-@njit(cache=True, **_OPTIONS)
-def warm(before, planned, sent, steps, later, to_knots, to_steps, theta, out):
+@njit(cache=True, **_SUMMED)
+def warm(before, planned, sent, steps, moving, out):
     """The warm start: the mean `steps` control periods later, as the planner's `moved_on`.
 
     Args:
@@ -113,39 +116,16 @@ def warm(before, planned, sent, steps, later, to_knots, to_steps, theta, out):
         planned: What was planned from it. (H, m)
         sent: What was sent before that. (2, m)
         steps: Control periods since then; negative: there was no plan.
-        later: From knots to knots so many steps later. (N, N)
-        to_knots: From a mean that is a curve to its knots; empty: it is none. (N, H)
-        to_steps: From knots to a curve. (H, N)
-        theta: Scratch. (2, N)
+        moving: What `moved_on` does to a mean so many steps later. (H, H)
         out: Its first rows are the mean, its last two what was sent before. (2 H + 2, m)
     """
     horizon, width = before.shape
-    knots = to_knots.shape[0]
-    whole = int(np.floor(max(steps, 0.0) + 1e-6))
-    part = max(steps - whole, 0.0)
-    for j in range(width):
-        if steps < 0.0:
-            for t in range(horizon):
-                out[t, j] = before[t, j]
-        elif knots == 0:
-            for t in range(horizon):
-                now, then = min(t + whole, horizon - 1), min(t + whole + 1, horizon - 1)
-                out[t, j] = before[now, j]
-                if part >= 1e-6:
-                    out[t, j] = (1.0 - part) * before[now, j] + part * before[then, j]
-        else:
-            for n in range(knots):
-                theta[0, n] = 0.0
-                for t in range(horizon):
-                    theta[0, n] += to_knots[n, t] * before[t, j]
-            for n in range(knots):
-                theta[1, n] = 0.0
-                for k in range(knots):
-                    theta[1, n] += later[n, k] * theta[0, k]
-            for t in range(horizon):
-                out[t, j] = 0.0
-                for n in range(knots):
-                    out[t, j] += to_steps[t, n] * theta[1, n]
+    for t in range(horizon):
+        for j in range(width):
+            total = 0.0
+            for past in range(horizon):
+                total += moving[t, past] * before[past, j]
+            out[t, j] = total
     for i in range(2):
         at = min(int(np.floor(i + max(steps, 0.0) + 0.5 + 1e-6)), 1 + horizon)
         for j in range(width):
@@ -153,7 +133,7 @@ def warm(before, planned, sent, steps, later, to_knots, to_steps, theta, out):
 
 
 @njit(cache=True, **_OPTIONS)
-def prepare(iteration, steps, seed, draws, before, planned, sent, later, given, fixed, sizes, out):
+def prepare(iteration, steps, seed, draws, before, planned, sent, moving, given, fixed, sizes, out):
     """Warm start and noise of an iteration; see `warm` and `FusedPlan`.
 
     Args:
@@ -164,16 +144,16 @@ def prepare(iteration, steps, seed, draws, before, planned, sent, later, given, 
         before: As of `warm`.
         planned: As of `warm`.
         sent: As of `warm`.
-        later: As of `warm`.
+        moving: As of `warm`.
         given: The draws of this iteration; empty: they come from the pool. (count, N, m)
         fixed: Arrays of `FusedPlan`.
         sizes: Draws, those of them that the pool has, words of a choice from it.
         out: As of `warm`.
     """
-    to_knots, to_steps, theta, pool, orbit, std, z, moved, noise, mean = fixed
+    pool, orbit, std, z, moved, noise, mean = fixed
     count, half, words = sizes
     if iteration == 0:
-        warm(before, planned, sent, steps, later, to_knots, to_steps, theta, out)
+        warm(before, planned, sent, steps, moving, out)
     if given.shape[0] > 0:
         drawn(given, std, orbit, z, moved, noise)
     else:
@@ -183,7 +163,7 @@ def prepare(iteration, steps, seed, draws, before, planned, sent, later, given, 
             mean[t, j] = out[t, j]
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
+@njit(cache=True, **_SUMMED)
 def weighted(weights, rows, j):
     """The weighted sum of coordinate j of all samples. (C, B), (C, J, B)"""
     total = 0.0

@@ -32,6 +32,9 @@ from .task import Task
 BLOCK = 64
 """Samples of a block: a whole number of vectors, and few enough to stay in the fastest cache."""
 
+LARGE = 256
+"""Of a block where as many samples fill it: fewer loops begin and end."""
+
 PRECISIONS = ("float64", "float32")
 
 _OPENING = '''"""Generated from {origin} for {precision}: edit that, not this."""
@@ -194,12 +197,13 @@ MERGED = 3
 it does not overlap the scratch, and the compiler gives up beyond eight."""
 
 
-def source_of(task: Task, precision: str) -> str:
+def source_of(task: Task, precision: str, block: int = BLOCK) -> str:
     """The source of a task's fused kernels.
 
     Args:
         task: With kernels: `step`, `running_cost` and `terminal_cost` for one state.
         precision: float64 or float32.
+        block: Samples of a block.
 
     Raises:
         NotFusableError: The task's kernels use what cannot be translated, or there is no such
@@ -261,7 +265,7 @@ def source_of(task: Task, precision: str) -> str:
     opening = _OPENING.format(
         origin=task.kernels.__name__,
         precision=precision,
-        block=BLOCK,
+        block=block,
         states=states,
         width=width,
         constants=constants,
@@ -285,19 +289,19 @@ def _limited(task: Task) -> list[str]:
     return lines
 
 
-def scratch_of(task: Task, precision: str) -> np.ndarray:
+def scratch_of(task: Task, precision: str, block: int = BLOCK) -> np.ndarray:
     """The scratch of a block, s."""
     rows = len(task.state_names) + 1 + len(task.action_names)
-    return np.zeros(rows * BLOCK, precision)
+    return np.zeros(rows * block, precision)
 
 
-def load(task: Task, precision: str) -> ModuleType:
+def load(task: Task, precision: str, block: int = BLOCK) -> ModuleType:
     """The module with a task's fused kernels; generated and written if it is not there yet.
 
     Raises:
         NotFusableError: As `source_of`, or there is nowhere to write.
     """
-    text = source_of(task, precision)
+    text = source_of(task, precision, block)
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     name = f"{task.kernels.__name__.rpartition('.')[2]}_{precision}_{key}"
     if name in sys.modules:
