@@ -162,7 +162,7 @@ def constraints_of(
         share: Of barrier.
 
     Raises:
-        ValueError: Numbers out of their ranges.
+        ValueError: Numbers out of their ranges, or constraints where the model tells no state.
     """
     if not (np.isfinite(penalty) and penalty > 0.0):
         raise ValueError(f"penalty: {penalty} must be a positive number")
@@ -170,6 +170,8 @@ def constraints_of(
         raise ValueError(f"barrier_share: {share} must be above 0 and at most 1")
     if kind == "off" or not getattr(dynamics.task, "constraint_names", ()):
         return None
+    if getattr(dynamics, "latent", False):
+        raise ValueError("constraints: a latent model tells no state; say constraints: off")
     if kind == "barrier":
         return Barrier(share, dynamics, penalty, most, horizon)
     return Lagrangian(dynamics, penalty, most, horizon)

@@ -71,6 +71,7 @@ class TorchDynamics:
         self._running = getattr(model, "running_cost", None)
         self._terminal = getattr(model, "terminal_cost", None)
         self._encode = getattr(model, "encode", None)
+        self.latent = self._encode is not None
         if (self._running is None) != (self._terminal is None):
             raise ValueError(f"model: {name}: it has one of running_cost and terminal_cost")
         self.on_device = self._running is not None

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import posted_mass
 import pytest
-from posted_mass import SLICE, START, Posted, away, planner, run
+from posted_mass import SLICE, START, Posted, PostedDynamics, away, planner, run
 
 from covary.planners.canonical import Canonical
 from covary.planners.constraints import LARGEST, Barrier
+from covary.planners.mppi import MPPI
 from covary.sim.limits import Ball, Limits
 
 KINDS = ["lagrangian", "barrier"]
@@ -172,6 +173,14 @@ def test_a_post_dead_ahead_is_passed_on_both_sides_over_seeds():
         near = np.argmin(np.abs(states[:, 0] - 1.0))
         sides.add(bool(states[near, 1] > 0.0))
     assert sides == {True, False}
+
+
+def test_a_latent_model_tells_no_state_to_constrain():
+    latent = PostedDynamics()
+    latent.latent = True
+    with pytest.raises(ValueError, match="constraints: a latent model tells no state"):
+        MPPI(latent)
+    assert MPPI(latent, constraints="off").constraints is None
 
 
 @pytest.mark.parametrize(

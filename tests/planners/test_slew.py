@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from posted_mass import SLICE, START, Posted, away, planner, run
 
+from covary.planners.mppi import MPPI
 from covary.planners.slew import Slew
+from covary.sim.guard import PlantGuard
 from covary.sim.limits import Ball, Box, Interval, Limits
+from covary.sim.numba_dynamics import NumbaDynamics
+from covary.sim.tasks.point_mass import PointMass
 
 KINDS = {"ball": Ball, "interval": lambda size: Interval(-size, size)}
 
@@ -82,6 +86,25 @@ def test_the_first_action_follows_what_is_applied_now():
     np.testing.assert_array_equal(memory.planned, plan.actions)
     _, later = one.plan(START, 0.3, memory)
     np.testing.assert_array_equal(later.sent, plan.actions[:2])  # two periods passed
+
+
+def test_the_guard_before_the_actuators_has_nothing_to_slow_down():
+    task = PointMass()
+    task.rates = Limits({"force": Ball(6.0)}, task.limits.slices)
+    period = round(task.dt / task.physics_dt)
+    limited = {}
+    for knows in (True, False):
+        blind = PointMass()
+        model = NumbaDynamics(task if knows else blind)
+        one = MPPI(model, samples=64, horizon=10, knots=4, noise=1.0)
+        guard = PlantGuard(task, 2 * period, task.rates)
+        x, memory = task.initial_state(np.random.default_rng(0)), one.initial_memory(0)
+        for k in range(20):
+            plan, memory = one.plan(x, k * task.dt, memory)
+            assert guard.offer(plan.actions[0], k * period, k * period)
+            x = one.dynamics.next_state(x, guard.action(k * period)[0])
+        limited[knows] = guard.limited
+    assert limited[True] == 0 and limited[False] > 5
 
 
 @pytest.mark.parametrize("name", ["mppi", "icem", "cma_es"])
