@@ -93,6 +93,8 @@ def row(name: str) -> dict[str, object]:
         stats = json.loads((run / "planner.json").read_text())
         sim = json.loads((run / "sim.json").read_text())
         summary = json.loads((run / "summary.json").read_text())
+    if not plans:
+        return {"way": name, "plans": stats["plans"], "told": 0, "summary": summary}
     latency = [plan["latency_ms"] for plan in plans]
     return {
         "way": name,
