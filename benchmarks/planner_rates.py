@@ -52,8 +52,8 @@ QUALITY = {
         **{"iterations": 2},
     },
     "reacher2": {
-        **{"knots": 5, "kernel_width": 2.0, "noise": 0.16, "temperature": 0.05},
-        **{"iterations": 4},
+        **{"knots": 4, "kernel_width": 1.5, "noise": 0.2, "temperature": 0.05},
+        **{"iterations": 3},
     },
 }
 TUNED = {  # the peer's KMPPI after as many trials
