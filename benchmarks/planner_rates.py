@@ -202,9 +202,8 @@ def c_limit(problem: str, rounds: int) -> dict:
             library = str(Path(folder) / "rollouts.so")
             flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp-simd", "-shared", "-fPIC"]
             source = str(HERE / "problems" / "rollouts.c")
-            subprocess.run(
-                [compiler, *flags, f"-DREAL={real}", source, "-o", library, "-lm"], check=True
-            )
+            flags += [f"-DREAL={real}", f"-DB={noise.shape[2]}"]
+            subprocess.run([compiler, *flags, source, "-o", library, "-lm"], check=True)
             function = getattr(ctypes.CDLL(library), problem)
         number = ctypes.c_float if real == "float" else ctypes.c_double
         function.restype = number

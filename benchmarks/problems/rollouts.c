@@ -3,12 +3,10 @@
  * Rollouts of mean + spline(noise) within a box, their costs, and the weights exp(-cost / lambda);
  * samples innermost in blocks of B. One source for both precisions: REAL is float or double.
  *
- *     gcc -O3 -march=native -ffast-math -fopenmp-simd -shared -fPIC -DREAL=float rollouts.c -lm
+ *     gcc -O3 -march=native -ffast-math -fopenmp-simd -shared -fPIC -DREAL=float -DB=64 rollouts.c -lm
  */
 #include <math.h>
 #include <string.h>
-
-#define B 64
 
 static inline REAL clipped(REAL u, REAL most) { return u < -most ? -most : (u > most ? most : u); }
 
