@@ -84,7 +84,10 @@ def mapped(planner, x, group):
 
 
 @pytest.mark.parametrize("kind", [MPPI, KMPPI])
-@pytest.mark.parametrize(("precision", "bound"), [("float64", 1e-11), ("float32", 2e-3)])
+@pytest.mark.parametrize(
+    ("precision", "bound"),
+    [("float64", 1e-11), pytest.param("float32", 2e-3, marks=pytest.mark.slow)],
+)
 def test_they_are_exact_under_every_element(kind, precision, bound):
     """Many samples count, actions saturate; without the orbit the same planner is far off."""
     more = {"noise": 3.0, "temperature": 2.0, "precision": precision, "samples": 160}
@@ -98,6 +101,7 @@ def test_they_are_exact_under_every_element(kind, precision, bound):
     assert mapped(both(kind, PointMass, "none", **more)[0], x, group[:3]) > 0.05
 
 
+@pytest.mark.slow
 def test_float32_plans_are_near_and_within_the_limits():
     one, other = both(MPPI, PointMass, noise=3.0, precision="float32")
     exact = MPPI(WORLDS[PointMass], "none", **(SIZE | {"noise": 3.0}))

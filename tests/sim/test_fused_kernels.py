@@ -76,7 +76,9 @@ SLOW = [pytest.mark.slow]
 
 
 @pytest.mark.parametrize("precision", ["float64", pytest.param("float32", marks=SLOW)])
-@pytest.mark.parametrize("task", [PointMass(), Push(), Reacher(), Reacher2()])
+@pytest.mark.parametrize(
+    "task", [PointMass(), Push(), Reacher(), pytest.param(Reacher2(), marks=SLOW)]
+)
 def test_costs_are_those_of_the_tasks_own_kernel(task, precision):
     rng = np.random.default_rng(0)
     spread = task.parameters * rng.uniform(0.9, 1.1, (2, len(task.parameters)))
