@@ -359,7 +359,7 @@ def measure(arguments) -> dict:
                     for name, settings in kinds:
                         kind, own = name.split("_")[0], settings[problem]
                         row["closed_loop"][name] = peers_loop(one, problem, kind, own, few)
-    sizes, few = ((64,), seeds[:1]) if quick else ((64, 256, 1024), seeds[:5])
+    sizes, few = ((64,), seeds[:1]) if quick else ((64, 256, 1024), seeds[:3])
     figures["pareto"] = {problem: pareto(problem, sizes, few) for problem in PROBLEMS}
     return figures
 
