@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from in_process import covary_here, environment
 
 from covary.nodes.bags.reader import Bag
@@ -24,6 +25,9 @@ def _including(name):
 
 
 FILES = _including("planning")
+WHOLE = ("point_mass", "push", "reach")
+"""Of these everything is looked at by default; the others are run once, and the rest is slow."""
+MOST = [pytest.param(f, marks=() if f in WHOLE else pytest.mark.slow) for f in FILES]
 TABLETOP = _including("tabletop")
 SMALL = ("samples:=64", "horizon:=20", "iterations:=1")
 """Arguments with which every launch file plans in a millisecond or two."""

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import topics_table
-from launches import FILES, SMALL, TABLETOP, covary_here, renders
+from launches import FILES, SMALL, TABLETOP, WHOLE, covary_here, renders
 
 from covary.nodes import messages, plugin
 from covary.nodes.bus.local_bus import LocalBus, LocalGraph
@@ -30,10 +30,14 @@ def noting(method, found):
 OTHER, TRUTH = "side", "/ground_truth"
 STATED = ("/camera/top/image_raw", "/camera/top/camera_info")
 """What the recorder listens to even if nobody in the launch publishes it."""
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in TABLETOP if name != "block_pick"]
+QUICK = (*WHOLE, "drone", "block_pick")
+SEEN = [
+    pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in (*FILES, *TABLETOP)
+]
 
 
-@pytest.fixture(scope="module", params=[*FILES, "block_pick", *SLOW])
+@pytest.fixture(scope="module", params=SEEN)
 def seen(request, tmp_path_factory):
     """One episode of a launch file in lockstep: all that was opened and all that was sent."""
     opened, sent = defaultdict(set), []

@@ -4,7 +4,7 @@ import itertools
 import json
 
 import pytest
-from launches import FILES, covary_here, launch
+from launches import FILES, MOST, covary_here, launch
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from rosbags.highlevel import AnyReader
@@ -28,12 +28,7 @@ KEYS = {
 }
 
 
-WHOLE = ("point_mass", "push", "reach")
-"""The launch files of which everything is looked at by default; the others run once."""
-RUNS = [pytest.param(f, marks=() if f in WHOLE else pytest.mark.slow) for f in FILES]
-
-
-@pytest.fixture(scope="module", params=RUNS)
+@pytest.fixture(scope="module", params=MOST)
 def lockstep(request, tmp_path_factory):
     """Each launch file's run in lockstep."""
     place = tmp_path_factory.mktemp("lockstep")

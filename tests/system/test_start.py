@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from launches import FILES, SMALL, launch
+from launches import MOST, SMALL, launch
 
 import covary
 
@@ -48,7 +48,7 @@ def watched(place, *words, **more):
     return len(lines) - len(compiled), compiled
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", MOST)
 def test_a_second_launch_compiles_nothing(tmp_path, name):
     words = (name, *SMALL, "episodes:=1", "--lockstep")
     launch(tmp_path, *words, here=True)  # whatever was missing is on disk now
