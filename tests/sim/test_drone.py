@@ -9,6 +9,7 @@ from covary.planners.uniform import Uniform
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.plant import Plant
+from covary.sim.task_messages import tf_message
 from covary.sim.tasks.drone import GRAVITY, HOVER, RATE, Drone
 from covary.sim.viewing.scene import Scene
 from covary.symmetry.declaration import Symmetry
@@ -111,6 +112,14 @@ def test_the_models_numbers_are_the_plants_and_the_mark_is_at_the_goal():
     for name, there in (("goal", x[13:16]), ("drone", x[0:3])):
         assert np.array_equal(drawn[name], there)
         assert np.array_equal(plant.data.body(name).xpos, there)
+
+
+def test_its_frames_on_tf_have_a_height():
+    x = starts([3])[0]
+    found = {t.child_frame_id: t.transform for t in tf_message(TASK, 0.0, x).transforms}
+    for name, there in (("drone", x[0:3]), ("goal", x[13:16])):
+        at = found[name].translation
+        assert [at.x, at.y, at.z] == there.tolist()
 
 
 def test_the_safe_action_hovers_and_free_fall_keeps_angular_momentum():
