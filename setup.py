@@ -31,7 +31,7 @@ class BuildWithoutSetup(build_py):
 
 setup(
     name="covary",
-    version="0.4.0",
+    version="0.5.0",
     description="Simulation, planners and policies as processes that share one declared symmetry",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
