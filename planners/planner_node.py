@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..nodes import messages, plugin
+from ..nodes.bus.local_bus import LocalBus
 from ..nodes.node import Node, NoParameters
 from ..nodes.parameter_services import ParameterServices
 from ..nodes.parameters import ParameterError, explained
@@ -188,6 +189,9 @@ class PlannerNode(Node):
             warm = self.planner.initial_memory(0)
             first, _ = self.planner.plan(start, 0.0, warm)
             plan_message(self.task, first.time, first.dt, first.actions)
+            # Where somebody waits for its plans, nothing may be left to compile.
+            if not isinstance(self.bus, LocalBus) and hasattr(self.planner, "warm_up"):
+                self.planner.warm_up(start)
         except (Exception, SystemExit) as error:  # an outsider's may fail in any way
             raise plugin.PluginError(
                 f"planner {p.planner['plugin']}: its first plan failed ({in_a_line(error)})"

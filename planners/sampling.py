@@ -245,6 +245,10 @@ class SamplingPlanner(ABC):
 
         return fused(self)[0]
 
+    def warm_up(self, state: np.ndarray) -> None:
+        """Have the loop's kernels compiled too: a plan that is fused may need it at any moment."""
+        driven(self.dynamics, self.planning(state, 0.0, self.initial_memory(0)))
+
     def plan_batch(
         self, states: np.ndarray, times: Sequence[float], memories: Sequence[Memory]
     ) -> tuple[list[Plan], list[Memory]]:

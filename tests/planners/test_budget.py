@@ -156,3 +156,12 @@ def test_no_plan_that_keeps_to_more_than_limits_is_fused(bound):
     assert one.bounded and one.fused is None
     off = MPPI(NumbaDynamics(task), **SIZES, constraints="off")
     assert (off.fused is None) == (bound == "rates")
+
+
+def test_warming_up_leaves_the_loop_nothing_to_compile():
+    one = MPPI(NumbaDynamics(PointMass()), **SIZES)
+    x = PointMass().initial_state(np.random.default_rng(0))
+    one.plan(x, 0.0, one.initial_memory(0))
+    assert one.fused and one.dynamics._fused is None
+    one.warm_up(x)
+    assert one.dynamics._fused is not None
