@@ -140,7 +140,7 @@ class FusedPlan:
         timed = budget.seconds < math.inf
         if planner.proposer is not None or (timed and not budget.holds(samples)):
             return None
-        state = np.ascontiguousarray(state, float)
+        state = np.array(state, float)  # one that may be written: else it is compiled for anew
         if state.shape != self._state_shape:
             return None
         if not self._alone and (memory.side.any() or self._symmetric(state)):

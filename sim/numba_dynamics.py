@@ -95,7 +95,8 @@ class NumbaDynamics:
         states: np.ndarray | None = None,
     ) -> None:
         """Roll out action sequences; see `Dynamics`. (n,), (K, H, m), (M, K), (M, K, H, n)"""
-        start = np.ascontiguousarray(x0, dtype=np.float64)
+        # A copy: an array that may not be written, as messages hold, would be compiled for anew.
+        start = np.array(x0, dtype=np.float64)
         rows = np.ascontiguousarray(actions, dtype=np.float64)
         if states is not None:
             self.task.kernels.rollout(start, rows, self.parameters, costs, states)
