@@ -14,6 +14,7 @@ import numpy as np
 
 from ..nodes.parameters import ParameterError
 from ..symmetry.declaration import Symmetry
+from ..symmetry.motion import MIRROR, mirrors, under
 from .canonical import Canonical, Remembered
 from .plan import Plan
 
@@ -89,6 +90,10 @@ class Recalling(Canonical):
         self._check_room()
         self._angles = self.task.symmetry.affine("state")[2]
         self._scale: np.ndarray | None = None
+        self.images, self.undo = self.symmetry, self.symmetry.group.inverse
+        if self.continuous:
+            mirror = [MIRROR] * mirrors(self.continuous)
+            self.images, self.undo = under(self.symmetry, mirror), np.arange(1 + len(mirror))
         self.first: PlanMemory | None = None
         """Whose plans every fresh memory has; None: nobody's."""
 
@@ -139,25 +144,39 @@ class Recalling(Canonical):
         """
         x = self.checked(state)
         frame = self.frames.of(x, Remembered(memory.inner, self.symmetry))
-        acting, there, back = frame
-        seen = self.seen(acting.act(back, state=x))
-        plan, inner = self.plan_in(
-            frame, x, time, memory.inner, tried=self.recalled(memory, seen), **more
+        acting, _, back = frame
+        canonical = acting.act(back, state=x)
+        tried = self.recalled(memory, canonical)
+        plan, inner = self.plan_in(frame, x, time, memory.inner, tried=tried, **more)
+        made = (
+            self.seen(canonical),
+            self.padded(acting.act(back, action=plan.actions), memory.plans.shape[1]),
         )
-        made = (seen, self.padded(acting.act(back, action=plan.actions), memory.plans.shape[1]))
         unfinished = (*memory.unfinished, made)[-self.size :]
         return plan, replace(memory, inner=inner, unfinished=unfinished)
 
-    def recalled(self, memory: PlanMemory, seen: np.ndarray) -> list[np.ndarray]:
-        """The plans of the nearest states that are near enough, nearest first. Each (H, m)"""
+    def recalled(self, memory: PlanMemory, canonical: np.ndarray) -> list[np.ndarray]:
+        """The plans of the nearest states that are near enough, nearest first. Each (H, m)
+
+        Two states on two sides of a wall of the canonical cell may be near each other although
+        their canonical states are not. So images of the canonical state are looked up too (of a
+        continuous group those under the mirror), and a plan is brought back from the image's side.
+        """
         if not len(memory.states):
             return []
-        apart = np.einsum("sd,sd->s", memory.states, memory.states) - 2.0 * memory.states @ seen
-        squared = apart + seen @ seen
-        few = np.argpartition(squared, min(self.nearest, len(squared)) - 1)[: self.nearest]
-        first = few[np.argsort(squared[few], kind="stable")]
-        near = first[squared[first] <= self.distance**2]
-        return [self.padded(memory.plans[i], self.planner.parameters.horizon) for i in near]
+        s = self.images
+        seen = np.stack([self.seen(s.act(g, state=canonical)) for g in s.group.elements])  # (G, d)
+        squared = np.einsum("sd,sd->s", memory.states, memory.states)[:, None]
+        squared = squared - 2.0 * memory.states @ seen.T + np.einsum("gd,gd->g", seen, seen)
+        image = np.argmax(squared <= squared.min(axis=1, keepdims=True) + 1e-9, axis=1)  # (S,)
+        least = squared[np.arange(len(squared)), image]
+        few = np.argpartition(least, min(self.nearest, len(least)) - 1)[: self.nearest]
+        first = few[np.argsort(least[few], kind="stable")]
+        horizon = self.planner.parameters.horizon
+        return [
+            self.padded(s.act(self.undo[image[i]], action=memory.plans[i]), horizon)
+            for i in first[least[first] <= self.distance**2]
+        ]
 
     def padded(self, plan: np.ndarray, horizon: int) -> np.ndarray:
         """A plan over another horizon H: nothing is done after its end. (H', m) -> (H, m)"""

@@ -50,20 +50,20 @@ class Shifted:
 
 
 class Looking(Recalling):
-    """A memory with a tree for look-ups, since an augmented one is large."""
+    """A memory in the world's axes, with a tree for look-ups, since an augmented one is large."""
 
     tree = None
 
-    def recalled(self, memory, seen):
+    def recalled(self, memory, canonical):
         """The nearest plan, if it is near enough. Each (H, m)"""
-        apart, row = self.tree.query(seen)
+        apart, row = self.tree.query(self.seen(canonical))
         return [memory.plans[row]] if apart <= self.distance else []
 
 
 class Average(Recalling):
     """One plan for all states."""
 
-    def recalled(self, memory, seen):
+    def recalled(self, memory, canonical):
         """The mean of all plans."""
         return [self.mean]
 
@@ -176,7 +176,7 @@ def filled(planner, episodes, copies=None):
 
 def prepared(way, samples, episodes):
     """A planner with a memory of that way."""
-    kind = Average if way == "average" else Looking
+    kind = {"average": Average, "symmetric": Recalling}.get(way, Looking)
     word = "none" if way in ("raw", "augmented") else "E2"
     planner = kind(few(samples), word, size=10_000_000, distance=3.0)
     copies = None
@@ -188,7 +188,7 @@ def prepared(way, samples, episodes):
     memory = filled(planner, episodes, copies)
     if way == "average":
         planner.mean = memory.plans.mean(axis=0)
-    else:
+    elif way != "symmetric":
         planner.tree = cKDTree(memory.states)
     return planner, memory
 
