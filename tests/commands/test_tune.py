@@ -61,9 +61,12 @@ def test_a_killed_one_goes_on_to_the_same_end(tmp_path, monkeypatch):
         if trial.number == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
+    # What runs in the background of a shell ignores Ctrl-C, and so would this.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with monkeypatch.context() as patch:
         patch.setattr(TuneProgress, "made", interrupted)
         done = covary_here(tmp_path, *words)
+    signal.signal(signal.SIGINT, before)
     assert done.returncode == 130 and "the same command again goes on" in done.stdout
     before = trials_of(tmp_path / "t")
     assert json.loads((tmp_path / "t" / "summary.json").read_text())["trials"] == 4 == len(before)

@@ -9,6 +9,8 @@ from posted_mass import START, PostedDynamics, planner
 from covary.planners.mppi import MPPI
 
 NAMES = "predictive_sampling mppi kmppi smppi cem icem dial cma_es covo tube_mppi mppi_ilqr".split()
+COMPILED = ("covo", "tube_mppi", "mppi_ilqr")
+"""Of which more has to be compiled."""
 ALONE = {"tube_mppi", "mppi_ilqr"}
 """Those with a plan of their own, which know no constraints."""
 
@@ -39,7 +41,10 @@ def equal(one, other):
         np.testing.assert_array_equal(getattr(one, f.name), getattr(other, f.name))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n in COMPILED else []) for n in NAMES],
+)
 def test_the_same_bit_for_bit(name):
     more = {"constraints": "off"} if name in ALONE else {"delay_ms": 100.0}
     one, many = planner(name, **more), planner(name, **more)

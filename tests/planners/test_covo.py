@@ -1,6 +1,7 @@
 """CoVO finds the curvature of the cost, stretches its samples along valleys, and is exact."""
 
 import numpy as np
+import pytest
 
 from covary.benchmarks.problems.pointmass import Pointmass
 from covary.planners.covo import CoVO
@@ -62,6 +63,7 @@ def test_the_covariance_follows_the_valley():
         assert values[1] > 2.0 * values[0]
 
 
+@pytest.mark.slow
 def test_what_is_left_above_the_optimum_is_a_fraction_of_mppis():
     model = NumbaDynamics(Pointmass())
     more = {"samples": 128, "horizon": 32, "noise": 0.5, "iterations": 2}

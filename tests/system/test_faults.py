@@ -97,6 +97,7 @@ def test_faults_of_the_planner(trial):
     assert log.count("the planner's is not finite") <= 1 + log.count("plans again")
 
 
+@SLOW  # test_faults_of_the_planner freezes it for less long
 def test_a_planner_that_is_frozen_for_ten_seconds(trial):
     here = trial(*REALTIME, planner=PATIENT)
     here.reach(1.0)
