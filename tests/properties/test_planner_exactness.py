@@ -171,7 +171,9 @@ def fixed_state(task, mirror, rng):
 
 
 @every_pair
-@pytest.mark.parametrize("kind", ["zero", "linear", "cubic"])
+@pytest.mark.parametrize(
+    "kind", [*(pytest.param(k, marks=pytest.mark.slow) for k in ("zero", "linear")), "cubic"]
+)
 def test_states_on_every_mirror_line(task_class, planner_class, kind):
     """There the plan is exact up to an element that fixes the state, and has a side."""
     task = task_class()

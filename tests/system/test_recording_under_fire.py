@@ -137,7 +137,8 @@ def fire(tmp_path):
     wait_for(lambda: not processes_in(tmp_path), 10)
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=SLOW)])
+@SLOW  # by default nodes/bags/test_killed_writer.py looks at what a kill leaves
+@pytest.mark.parametrize("kills", [1, 20])
 def test_a_killed_recorder_lacks_less_than_a_chunk(fire, tmp_path, kills):
     launcher, folders = fire
     seed = random.SystemRandom().randrange(2**32)

@@ -169,6 +169,7 @@ class Intruder:
             self.bus.close()
 
 
+@pytest.mark.slow
 @recipe.NEEDS_OPENSSL
 def test_the_recipe_lets_in_who_is_on_the_list_and_nobody_else(tmp_path, running):
     port = free_port()
