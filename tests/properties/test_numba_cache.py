@@ -317,7 +317,8 @@ def latest(first):
     return dict(first)
 
 
-@pytest.mark.parametrize("deep", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow  # by default tests/sim/test_fused_kernels.py edits one
+@pytest.mark.parametrize("deep", [True, False])
 def test_an_edit_of_a_task_changes_the_next_run(folder, latest, deep):
     edited = {
         name: edit(folder / "covary" / "sim" / "tasks" / f"{name}.py", deep) for name in latest

@@ -123,6 +123,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@SLOW
 def test_a_full_disk_stops_the_recording_and_not_the_robot(small_disk):
     here = Trial(small_disk / "trial", *REALTIME)
     try:

@@ -33,9 +33,8 @@ def digest(folder, number):
     return hashlib.sha256(bag.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize(
-    "name", ["block_push", *(pytest.param(n, marks=pytest.mark.slow) for n in ("gym", "push"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["block_push", "gym", "push"])
 def test_noise_is_told_by_seed_and_number_and_none_changes_nothing(tmp_path, name):
     noisy = made(tmp_path / "a", name, (0, 1), "action_noise:=0.1")
     made(tmp_path / "b", name, (1,), "action_noise:=0.1")  # another worker, nothing before it

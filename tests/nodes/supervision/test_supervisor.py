@@ -177,6 +177,7 @@ def test_a_node_that_ends_before_it_works_ends_the_launch(place):
     assert outcome.failures == ["/quitter: ended before it was active (exit code 0)"]
 
 
+@pytest.mark.slow
 def test_who_watches_over_the_others_is_watched_without_a_clock(place, monkeypatch):
     (place / "frozen.py").write_text(
         "import time\nimport outsider\n"
