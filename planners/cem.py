@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .memory import Memory
+from .loop.memory import Memory
+from .loop.weights import elite
 from .sampling import SamplingPlanner
-from .weights import elite
 
 
 class CEM(SamplingPlanner):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..symmetry.declaration import Symmetry
-from .memory import Memory
+from .loop.memory import Memory
 from .sampling import SamplingPlanner
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..symmetry.declaration import Symmetry
-from .memory import Memory
+from .loop.memory import Memory
 from .mppi import MPPI
 
 

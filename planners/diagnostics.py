@@ -10,7 +10,7 @@ import numpy as np
 
 from ..nodes import messages
 from ..nodes.node import Node
-from .figures import Figures, equivariance_error
+from .loop.figures import Figures, equivariance_error
 from .plan import Plan
 
 PLANS = "plans"

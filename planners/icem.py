@@ -12,8 +12,8 @@ import numpy as np
 
 from ..symmetry.declaration import Symmetry
 from .cem import CEM
-from .memory import Memory
-from .weights import elite
+from .loop.memory import Memory
+from .loop.weights import elite
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,12 +15,12 @@ import numpy as np
 from ..sim.dynamics import Dynamics
 from ..sim.limits import largest_actions, symmetry_clash
 from ..symmetry.declaration import Symmetry
-from .budget import Budget
-from .derivatives import Derivatives
-from .feedback import Feedback, backward
+from .bounds.budget import Budget
+from .bounds.slew import Slew
+from .loop.warm_start import moved_on
 from .plan import Plan, Planner
-from .slew import Slew
-from .warm_start import moved_on
+from .trajectory.derivatives import Derivatives
+from .trajectory.feedback import Feedback, backward
 
 SHARES = 0.5 ** np.arange(8)
 """Of a step, tried at once; the best is taken."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .memory import Memory
+from .loop.memory import Memory
+from .loop.spline import kernel_weights
 from .mppi import MPPI
-from .spline import kernel_weights
 
 
 class KMPPI(MPPI):

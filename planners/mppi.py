@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from .memory import Memory
+from .loop.memory import Memory
+from .loop.weights import elite, exponential, temperature_for, tsallis
 from .sampling import SamplingPlanner
-from .weights import elite, exponential, temperature_for, tsallis
 
 
 class MPPI(SamplingPlanner):

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .delay import ahead
+from .bounds.delay import ahead
 from .ilqr import Descent
-from .memory import Memory
+from .loop.memory import Memory
 from .mppi import MPPI
 from .plan import Plan
 

@@ -20,12 +20,12 @@ from ..sim.planner_plugin import ModelSpread, in_a_line, planner_of, rebuilt
 from ..sim.task import Task
 from ..sim.task_messages import plan_message
 from .diagnostics import Diagnostics
-from .figures import Figures
-from .memory_file import MemoryFileError, Moment, restored, save_memory
+from .loop.figures import Figures
+from .loop.memory_file import MemoryFileError, Moment, restored, save_memory
+from .loop.proposal import Proposer, build_proposer
 from .plan import Planner
-from .plan_memory import Recalling
-from .proposal import Proposer, build_proposer
-from .symmetry_mode import Mode, in_mode, word_inside
+from .symmetric.plan_memory import Recalling
+from .symmetric.symmetry_mode import Mode, in_mode, word_inside
 
 NEWEST = 20_000
 """Planning times that the percentiles are taken over; a run of days keeps no more."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .memory import Memory
+from .loop.memory import Memory
 from .sampling import SamplingPlanner
 
 

@@ -21,26 +21,26 @@ import numpy as np
 from ..sim.dynamics import Dynamics, in_precision
 from ..sim.limits import largest_actions, symmetry_clash
 from ..symmetry.declaration import Symmetry
-from .batch import Planning, driven, together
-from .budget import Budget
-from .constraints import StateConstraints, constraints_of
-from .delay import ahead, delayed_periods
-from .figures import Figures, figures_of
-from .memory import Memory
-from .noise import Antithetic, noise_law
+from .bounds.budget import Budget
+from .bounds.constraints import StateConstraints, constraints_of
+from .bounds.delay import ahead, delayed_periods
+from .bounds.slew import Slew
+from .loop.batch import Planning, driven, together
+from .loop.figures import Figures, figures_of
+from .loop.memory import Memory
+from .loop.noise import Antithetic, noise_law
+from .loop.parameters import SamplingParameters
+from .loop.proposal import Proposer, proposal
+from .loop.risk import risk_measure
+from .loop.samples import Samples, check_size
+from .loop.spline import spline
+from .loop.warm_start import moved_on
+from .loop.weights import elite
 from .plan import Plan, check_state
-from .proposal import Proposer, proposal
-from .risk import risk_measure
-from .samples import Samples, check_size
-from .sampling_parameters import SamplingParameters
-from .side import draw_side, on_side
-from .slew import Slew
-from .spline import spline
-from .warm_start import moved_on
-from .weights import elite
+from .symmetric.side import draw_side, on_side
 
 if TYPE_CHECKING:
-    from .fused import FusedPlan
+    from .fused.fused_plan import FusedPlan
 
 
 class SamplingPlanner(ABC):
@@ -241,7 +241,7 @@ class SamplingPlanner(ABC):
     @cached_property
     def fused(self) -> FusedPlan | None:
         """Makes whole plans as one kernel, the same to rounding; None: that cannot be had here."""
-        from .fused import fused  # it knows the algorithms, which know this file
+        from .fused.fused_plan import fused  # it knows the algorithms, which know this file
 
         return fused(self)[0]
 

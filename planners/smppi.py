@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .memory import Memory
+from .loop.memory import Memory
 from .mppi import MPPI
 
 

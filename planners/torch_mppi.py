@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..sim.limits import Ball, Limits
-from .memory import Memory
+from .loop.memory import Memory
 from .mppi import MPPI
 from .plan import Plan
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..symmetry.declaration import Symmetry
-from .derivatives import Derivatives
-from .feedback import tracking
-from .memory import Memory
+from .loop.memory import Memory
 from .mppi import MPPI
 from .plan import Plan
+from .trajectory.derivatives import Derivatives
+from .trajectory.feedback import tracking
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,7 +24,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from covary.planners.mppi import MPPI
-from covary.planners.plan_memory import PlanMemory, Recalling
+from covary.planners.symmetric.plan_memory import PlanMemory, Recalling
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.tasks.push import Push
 from covary.symmetry.frame import Frame

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from covary.planners.mppi import MPPI
-from covary.planners.symmetry_mode import in_mode
+from covary.planners.symmetric.symmetry_mode import in_mode
 from covary.sim.load_task import load_task
 from covary.sim.numba_dynamics import NumbaDynamics
 

@@ -6,8 +6,8 @@ from hand_policies import hand_policy, homing_gain
 
 from covary.control.policy_proposer import PolicyProposer
 from covary.nodes.parameters import ParameterError
+from covary.planners.loop.proposal import build_proposer, proposal
 from covary.planners.mppi import MPPI
-from covary.planners.proposal import build_proposer, proposal
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.tasks.point_mass import PointMass
 

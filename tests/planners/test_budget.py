@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from posted_mass import START, planner
 
-from covary.planners.budget import LEAST_SHARE, Budget
+from covary.planners.bounds.budget import LEAST_SHARE, Budget
 from covary.planners.mppi import MPPI
 from covary.sim.limits import Ball, Limits
 from covary.sim.numba_dynamics import NumbaDynamics

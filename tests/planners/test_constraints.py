@@ -7,9 +7,9 @@ import posted_mass
 import pytest
 from posted_mass import SLICE, START, Posted, PostedDynamics, away, planner, run
 
-from covary.planners.canonical import Canonical
-from covary.planners.constraints import LARGEST, Barrier
+from covary.planners.bounds.constraints import LARGEST, Barrier
 from covary.planners.mppi import MPPI
+from covary.planners.symmetric.canonical import Canonical
 from covary.sim.limits import Ball, Limits
 
 KINDS = ["lagrangian", "barrier"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from posted_mass import START, away, planner, run
 
-from covary.planners.delay import delayed_periods
+from covary.planners.bounds.delay import delayed_periods
 
 
 def test_whole_periods_that_have_begun():

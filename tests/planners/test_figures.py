@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from posted_mass import START, planner
 
-from covary.planners.figures import equivariance_error
+from covary.planners.loop.figures import equivariance_error
 
 KNOWN = {"predictive_sampling": 1.0, "cem": 13.0}
 

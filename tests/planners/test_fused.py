@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from covary.planners.cem import CEM
-from covary.planners.fused import taps, why_not
-from covary.planners.fused_steps import word
+from covary.planners.fused.fused_plan import taps, why_not
+from covary.planners.fused.fused_steps import word
 from covary.planners.kmppi import KMPPI
+from covary.planners.loop.spline import spline
+from covary.planners.loop.weights import effective
 from covary.planners.mppi import MPPI
 from covary.planners.smppi import SMPPI
-from covary.planners.spline import spline
-from covary.planners.weights import effective
 from covary.sim.dynamics import in_precision
 from covary.sim.fused_kernels import BLOCK
 from covary.sim.mujoco_dynamics import MujocoDynamics

@@ -5,11 +5,11 @@ import pytest
 
 from covary.benchmarks.problems.pointmass import Pointmass
 from covary.benchmarks.problems.reacher2 import Reacher2
-from covary.planners.budget import Budget
-from covary.planners.derivatives import Derivatives
+from covary.planners.bounds.budget import Budget
 from covary.planners.ilqr import ILQR, Descent
 from covary.planners.mppi import MPPI
 from covary.planners.mppi_ilqr import MPPIiLQR
+from covary.planners.trajectory.derivatives import Derivatives
 from covary.sim.function_dynamics import FunctionDynamics
 from covary.sim.limits import Ball, largest_actions
 from covary.sim.mujoco_dynamics import MujocoDynamics

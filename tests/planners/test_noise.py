@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from covary.planners.noise import Antithetic, noise_law
+from covary.planners.loop.noise import Antithetic, noise_law
 
 KINDS = ("white", "coloured", "ornstein_uhlenbeck", "log_normal", "sobol", "halton")
 KNOTS, WIDTH = 8, 2

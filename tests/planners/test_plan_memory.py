@@ -8,8 +8,7 @@ import pytest
 
 from covary.nodes import plugin
 from covary.nodes.parameters import ParameterError
-from covary.planners.canonical import Canonical
-from covary.planners.memory_file import (
+from covary.planners.loop.memory_file import (
     MemoryFileError,
     Moment,
     load_memory,
@@ -17,8 +16,9 @@ from covary.planners.memory_file import (
     task_hash,
 )
 from covary.planners.mppi import MPPI
-from covary.planners.plan_memory import PlanMemory, Recalling
 from covary.planners.sampling import SamplingPlanner
+from covary.planners.symmetric.canonical import Canonical
+from covary.planners.symmetric.plan_memory import PlanMemory, Recalling
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.tasks.push import Push
 from covary.sim.tasks.reacher import Reacher

@@ -7,9 +7,9 @@ import pytest
 
 from covary.nodes.parameters import ParameterError
 from covary.planners.cem import CEM
+from covary.planners.loop.proposal import proposal
 from covary.planners.mppi import MPPI
 from covary.planners.planner_node import PlannerNode
-from covary.planners.proposal import proposal
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.tasks.point_mass import PointMass
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from covary.planners.loop.risk import risk_measure
 from covary.planners.mppi import MPPI
-from covary.planners.risk import risk_measure
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.planner_plugin import ModelSpread
 from covary.sim.tasks.point_mass import PointMass

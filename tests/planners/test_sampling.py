@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from covary.planners.cem import CEM
+from covary.planners.loop.spline import kernel_weights, spline
 from covary.planners.mppi import MPPI
 from covary.planners.plan import Plan
-from covary.planners.spline import kernel_weights, spline
 from covary.sim.limits import Ball, Box, Interval, Limits
 from covary.symmetry.declaration import Symmetry
 from covary.symmetry.group import group

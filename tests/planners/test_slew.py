@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from posted_mass import SLICE, START, Posted, away, planner, run
 
+from covary.planners.bounds.slew import Slew
 from covary.planners.mppi import MPPI
-from covary.planners.slew import Slew
 from covary.sim.guard import PlantGuard
 from covary.sim.limits import Ball, Box, Interval, Limits
 from covary.sim.numba_dynamics import NumbaDynamics

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from covary.planners.weights import effective, elite, exponential, temperature_for, tsallis
+from covary.planners.loop.weights import effective, elite, exponential, temperature_for, tsallis
 
 COSTS = np.random.default_rng(0).gamma(2.0, 10.0, 200)
 

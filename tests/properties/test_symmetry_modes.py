@@ -11,13 +11,13 @@ import pytest
 import covary.planners
 import covary.sim.tasks
 from covary.nodes.parameters import ParameterError
-from covary.planners.canonical import Canonical, Remembered, arrays_of
+from covary.planners.loop.weights import effective
 from covary.planners.mppi import MPPI
 from covary.planners.plan import Plan
-from covary.planners.plan_memory import Recalling
 from covary.planners.sampling import SamplingPlanner
-from covary.planners.symmetry_mode import in_mode
-from covary.planners.weights import effective
+from covary.planners.symmetric.canonical import Canonical, Remembered, arrays_of
+from covary.planners.symmetric.plan_memory import Recalling
+from covary.planners.symmetric.symmetry_mode import in_mode
 from covary.sim.limits import Ball, Box, Limits
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.task import Task

@@ -6,7 +6,7 @@ from in_plant import episodes
 
 from covary.planners.cem import CEM
 from covary.planners.mppi import MPPI
-from covary.planners.symmetry_mode import in_mode
+from covary.planners.symmetric.symmetry_mode import in_mode
 from covary.planners.uniform import Uniform
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics

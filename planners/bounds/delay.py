@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ..sim.dynamics import Dynamics
+from ...sim.dynamics import Dynamics
 
 
 def delayed_periods(delay: float, dt: float) -> int:

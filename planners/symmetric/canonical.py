@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from ..nodes.parameters import ParameterError
-from ..sim.exactness import asymmetry
-from ..sim.limits import symmetry_clash
-from ..symmetry.declaration import Symmetry, SymmetryError
-from ..symmetry.frame import ContinuousFrame, FiniteFrame, Frame
-from ..symmetry.group import GroupError
-from ..symmetry.motion import check_continuous, drawn, under
-from ..symmetry.part import Vector, Vector3
-from .plan import Plan, check_state
+from ...nodes.parameters import ParameterError
+from ...sim.exactness import asymmetry
+from ...sim.limits import symmetry_clash
+from ...symmetry.declaration import Symmetry, SymmetryError
+from ...symmetry.frame import ContinuousFrame, FiniteFrame, Frame
+from ...symmetry.group import GroupError
+from ...symmetry.motion import check_continuous, drawn, under
+from ...symmetry.part import Vector, Vector3
+from ..plan import Plan, check_state
 
 _TRIED = 24
 """Elements of a continuous group that limits, costs and model are tried under."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from ..nodes.parameters import ParameterError
-from ..sim.planner_plugin import check_symmetry
-from ..sim.task import Task
+from ...nodes.parameters import ParameterError
+from ...sim.planner_plugin import check_symmetry
+from ...sim.task import Task
 from .canonical import Canonical, is_continuous
 from .plan_memory import Recalling
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..sim.dynamics import Dynamics
-from ..symmetry.declaration import Symmetry
+from ...sim.dynamics import Dynamics
+from ...symmetry.declaration import Symmetry
 
 SMALL, WIDE = 1e-4, 1e-2
 """Steps of first and of second differences: of the state in its own units, of the action as a

@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..nodes import plugin
-from ..nodes.parameters import ParameterError, from_dict
-from ..sim.dynamics import Dynamics
-from ..sim.planner_plugin import in_a_line
-from ..sim.task import Task
+from ...nodes import plugin
+from ...nodes.parameters import ParameterError, from_dict
+from ...sim.dynamics import Dynamics
+from ...sim.planner_plugin import in_a_line
+from ...sim.task import Task
 
 
 class Proposer(Protocol):

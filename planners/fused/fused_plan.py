@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba.core.errors import NumbaError
 
-from ..sim import fused_kernels
-from ..sim.fused_source import NotFusableError
-from ..sim.limits import Ball, Limits
-from ..sim.numba_dynamics import NumbaDynamics
+from ...sim import fused_kernels
+from ...sim.fused_source import NotFusableError
+from ...sim.limits import Ball, Limits
+from ...sim.numba_dynamics import NumbaDynamics
+from ..kmppi import KMPPI
+from ..loop.memory import Memory
+from ..loop.noise import Antithetic, Pool
+from ..loop.spline import Spline
+from ..mppi import MPPI
+from ..plan import Plan
 from .fused_steps import BALL, CLIPPED, conclude, prepare
-from .kmppi import KMPPI
-from .memory import Memory
-from .mppi import MPPI
-from .noise import Antithetic, Pool
-from .plan import Plan
-from .spline import Spline
 
 if TYPE_CHECKING:
-    from .sampling import SamplingPlanner
+    from ..sampling import SamplingPlanner
 
 HOOKS = (
     *("plan", "planning", "kept", "scaled", "respread", "chosen", "population", "beside"),

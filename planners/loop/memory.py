@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..symmetry.declaration import Symmetry
+from ...symmetry.declaration import Symmetry
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..sim.dynamics import Dynamics
-from .budget import Budget
-from .plan import Plan
+from ...sim.dynamics import Dynamics
+from ..bounds.budget import Budget
+from ..plan import Plan
 
 if TYPE_CHECKING:
-    from .sampling import SamplingPlanner
+    from ..sampling import SamplingPlanner
 
 Rollout = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]
 """What `Dynamics.rollout` is given: start, actions, costs and states."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..sim.task import Task
+from ...sim.task import Task
 
 _ABOUT = "about"
 

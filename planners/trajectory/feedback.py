@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from ..sim.limits import Ball, Limits
+from ...sim.limits import Ball, Limits
 from .derivatives import Expansion
 
 AT_LIMIT = 1e-6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..sim.limits import Limits
+from ...sim.limits import Limits
 from .noise import Law
 from .spline import Spline
 

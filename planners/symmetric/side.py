@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..symmetry.declaration import Symmetry
+from ...symmetry.declaration import Symmetry
 
 
 def draw_side(

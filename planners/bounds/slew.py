@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..sim.limits import Ball, Limit
-from ..sim.task import Task
+from ...sim.limits import Ball, Limit
+from ...sim.task import Task
 
 
 class Slew:

@@ -13,8 +13,8 @@ from collections.abc import Generator
 
 import numpy as np
 
-from ..sim.dynamics import Dynamics
-from .batch import Rollout
+from ...sim.dynamics import Dynamics
+from ..loop.batch import Rollout
 
 Settling = Generator[Rollout, None, tuple[np.ndarray, np.ndarray]]
 """Asks for rollouts; returns a plan (H, m) and multipliers (H, C)."""

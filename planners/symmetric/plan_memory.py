@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..nodes.parameters import ParameterError
-from ..symmetry.declaration import Symmetry
-from ..symmetry.motion import MIRROR, mirrors, under
+from ...nodes.parameters import ParameterError
+from ...symmetry.declaration import Symmetry
+from ...symmetry.motion import MIRROR, mirrors, under
+from ..plan import Plan
 from .canonical import Canonical, Remembered
-from .plan import Plan
 
 STARTS = 128
 """States of the task's start distribution that say how far states are apart."""

@@ -1,0 +1,1 @@
+"""What plans keep to beside the limits: constraints, rates, delays, and a time budget."""

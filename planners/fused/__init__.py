@@ -1,0 +1,1 @@
+"""Whole plans as one compiled kernel."""

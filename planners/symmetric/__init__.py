@@ -1,0 +1,1 @@
+"""How a planner uses the symmetry beyond orbits: canonical frames, kept plans, sides."""

@@ -1,0 +1,1 @@
+"""Derivatives along a trajectory, and feedback that follows from them."""
