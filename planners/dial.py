@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .loop.memory import Memory
-from .mppi import MPPI
+from .mppi import MPPI, WeightParameters
 
 
 class DIAL(MPPI):
@@ -21,24 +21,25 @@ class DIAL(MPPI):
     """
 
     @dataclass(frozen=True)
-    class Parameters(MPPI.Parameters):
+    class Parameters(WeightParameters):
         """Parameters of DIAL."""
 
         iterations: int = 4
         """Rounds of sampling and updating in each plan."""
         spline: str = "cubic"
         """How knots are joined: zero, linear, cubic, b_spline or kernel."""
-        temperature: float = 0.06
-        """In standard deviations of the samples' costs."""
+        relative_temperature: float = 0.1
+        """The paper's temperature: in standard deviations of the samples' costs."""
         iteration_annealing: float = 0.5
         """b1: the noise falls by exp(-1 / b1) over all iterations."""
-        horizon_annealing: float = 1.0
-        """b2: it is exp(-1 / b2) of the last knot's at the first."""
+        horizon_annealing: float = 2.0
+        """b2: it is exp(-1 / b2) of the last knot's at the first; the authors' program has 0.9 from
+        knot to knot, which is 2 with five of them."""
 
     def __init__(self, dynamics, symmetry="full", **parameters) -> None:
         super().__init__(dynamics, symmetry, **parameters)
         p = self.parameters
-        for name in ("iteration_annealing", "horizon_annealing"):
+        for name in ("relative_temperature", "iteration_annealing", "horizon_annealing"):
             if not getattr(p, name) > 0:
                 raise ValueError(f"{name}: {getattr(p, name)} must be positive")
         before = (p.knots - 1 - np.arange(p.knots)) / p.knots
@@ -46,11 +47,11 @@ class DIAL(MPPI):
         self.fall = float(np.exp(-1.0 / (p.iteration_annealing * p.iterations)))
 
     def tempered(self, costs: np.ndarray) -> float:
-        """The temperature, in standard deviations of these costs."""
-        deviation = float(costs[np.isfinite(costs)].std())
-        if self.parameters.effective_samples or deviation == 0.0:
+        """The temperature, in units of these costs."""
+        if self.parameters.effective_samples:
             return super().tempered(costs)
-        return self.parameters.temperature * deviation
+        deviation = float(costs[np.isfinite(costs)].std())
+        return self.parameters.relative_temperature * deviation or 1.0  # all alike: whatever it is
 
     def update(
         self, memory: Memory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray

@@ -13,35 +13,45 @@ from typing import Literal
 import numpy as np
 
 from .loop.memory import Memory
+from .loop.parameters import SamplingParameters
 from .loop.weights import elite, exponential, temperature_for, tsallis
 from .sampling import SamplingPlanner
+
+
+@dataclass(frozen=True)
+class WeightParameters(SamplingParameters):
+    """Parameters of weighing samples by their cost, but for the temperature."""
+
+    effective_samples: float = 0.0
+    """Choose the temperature anew each time, so that the weights have this effective sample size;
+    0: it stays."""
+    weights: Literal["exponential", "tsallis"] = "exponential"
+    """tsallis: weights that end, at temperature / (tsallis_order - 1) above the lowest cost."""
+    tsallis_order: float = 1.5
+    """r of Tsallis's divergence, above 1: at 2 weights fall linearly, towards 1 they are
+    exponentials."""
+    best_fraction: float = 1.0
+    """Share of the samples, the best, that have a weight at all: elite MPPI below 1."""
 
 
 class MPPI(SamplingPlanner):
     """Path integral control: ``mean = sum_k w_k a_k``, ``w_k ~ exp(-cost_k / temperature)``."""
 
     @dataclass(frozen=True)
-    class Parameters(SamplingPlanner.Parameters):
+    class Parameters(WeightParameters):
         """Parameters of MPPI."""
 
         temperature: float = 0.1
         """Lambda of the paper, in units of cost: small follows the best sample, large averages."""
-        effective_samples: float = 0.0
-        """Choose the temperature anew each time, so that the weights have this effective sample
-        size; 0: it stays."""
-        weights: Literal["exponential", "tsallis"] = "exponential"
-        """tsallis: weights that end, at temperature / (tsallis_order - 1) above the lowest cost."""
-        tsallis_order: float = 1.5
-        """r of Tsallis's divergence, above 1: at 2 weights fall linearly, towards 1 they are
-        exponentials."""
-        best_fraction: float = 1.0
-        """Share of the samples, the best, that have a weight at all: elite MPPI below 1."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if not self.temperature > 0:
+                raise ValueError(f"temperature: {self.temperature} must be positive")
 
     def __init__(self, dynamics, symmetry="full", **parameters) -> None:
         super().__init__(dynamics, symmetry, **parameters)
         p = self.parameters
-        if not p.temperature > 0:
-            raise ValueError(f"temperature: {p.temperature} must be positive")
         if p.effective_samples and not 1 <= p.effective_samples <= p.samples:
             said = f"{p.effective_samples} must be from 1 to samples ({p.samples}), or 0"
             raise ValueError(f"effective_samples: {said}")

@@ -84,6 +84,7 @@ _OURS: Mapping[str, _Own] = {
     "correlation": _Own(0.0, 0.95, idle=("noise_law", ("ornstein_uhlenbeck",))),
     "tail": _Own(0.1, 1.5, idle=("noise_law", ("log_normal",))),
     "temperature": _Own(0.03, 30.0, times=True, idle=("effective_samples", (0.0,))),
+    "relative_temperature": _Own(0.1, 10.0, times=True, idle=("effective_samples", (0.0,))),
     "effective_samples": _Own(0.2, 5.0, times=True),
     "tsallis_order": _Own(1.1, 3.0, idle=("weights", ("tsallis",))),
     "elite_fraction": _Own(0.01, 0.5),

@@ -91,6 +91,19 @@ class Antithetic:
         return np.concatenate([half, -half[: count // 2]])
 
 
+class Mixture:
+    """The same law, but that a share of the draws is smaller; rounded to whole draws."""
+
+    def __init__(self, law: Law, share: float, size: float) -> None:
+        self.law, self.share, self.size = law, share, size
+
+    def __call__(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """As `Law`, but for the variance of those."""
+        draws = self.law(rng, count)
+        draws[: round(self.share * count)] *= self.size
+        return draws
+
+
 class Pool:
     """Sets of draws made beforehand; a plan takes one of them, with signs of its own.
 

@@ -24,7 +24,7 @@ class SamplingParameters:
     kernel_width: float = 2.0
     """Of the kernels of spline: kernel, in control periods."""
     rate: bool = False
-    """Noise on the actions' rate: it adds up along the horizon, to `noise` at its end."""
+    """Noise on the actions' rate: it adds up along the horizon, to `noise` on the mean."""
     noise: float = 0.4
     """Standard deviation of the noise, as a fraction of the largest action."""
     noise_law: str = "white"

@@ -34,10 +34,11 @@ class Spline:
     def integrated(self, knots: int) -> Spline:
         """The sum of all steps so far.
 
-        Its size is such that independent knots of variance 1 add up to 1 at the last step.
+        Its size is such that independent knots of variance 1 add up to 1 on the mean over the steps
+        (mean square): as much noise as without.
         """
         weight = np.cumsum(self.matrix(knots), axis=0)
-        weight /= np.sqrt(np.sum(weight[-1] ** 2))
+        weight /= np.sqrt(np.mean(np.sum(weight**2, axis=1)))
         return Spline(np.tile(np.arange(knots), (len(weight), 1)), weight)
 
     def steps(self, knots: int) -> np.ndarray:

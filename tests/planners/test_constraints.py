@@ -130,8 +130,8 @@ def test_multipliers_move_on_with_the_plan():
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_algorithm_is_exact_with_it(name, kind):
     """Saturating actions, warm starts, and weights that many samples share."""
-    warm = {"mppi": 30.0, "kmppi": 30.0, "smppi": 30.0, "covo": 30.0, "dial": 0.5}
-    more = {"temperature": warm[name]} if name in warm else {}
+    warm = dict.fromkeys(("mppi", "kmppi", "smppi", "covo"), {"temperature": 30.0})
+    more = {**warm, "dial": {"relative_temperature": 0.5}}.get(name, {})
     one = planner(name, constraints=kind, noise=3.0, iterations=2, **more)
     x = np.array([1.5, 0.1, -2.0, 0.3, 1.0, 0.05])
     assert away(one, x) < 1e-9

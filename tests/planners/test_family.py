@@ -109,6 +109,29 @@ def test_predictive_sampling_is_never_worse_than_the_plan_before():
     assert np.all(np.diff(costs) <= 1e-12) and costs[-1] < costs[0]
 
 
+def test_fine_noise_brings_predictive_sampling_to_rest():
+    """With large noise alone hardly any sample rests better than the plan before."""
+    left = {}
+    for share in (0.0, 0.2):
+        one, found = planner("predictive_sampling", fine_share=share), []
+        for seed in range(3):
+            x, memory = np.array([0.05, 0.0, 0.0, 0.0]), one.initial_memory(seed)
+            for k in range(40):
+                plan, memory = one.plan(x, 0.1 * k, memory)
+                x = one.dynamics.next_state(x, plan.actions[0])
+                found += [np.linalg.norm(x)] * (k >= 20)
+        left[share] = np.median(found)
+    assert left[0.2] < 0.5 * left[0.0]
+
+
+def test_fine_noise_is_a_share_of_the_orbits_and_leaves_pairs_pairs():
+    one = planner("predictive_sampling", antithetic=True, samples=161)  # 20 draws of 8, and one
+    noise = one.law(np.random.default_rng(0), 20)
+    np.testing.assert_array_equal(noise[:10], -noise[10:])
+    size = np.sqrt(np.mean(noise**2, axis=(1, 2)))
+    assert size[[0, 1, 10, 11]].max() < 0.5 * np.delete(size, [0, 1, 10, 11]).min()
+
+
 def test_kmppi_plans_are_curves_of_its_kernels_also_when_the_limits_cut():
     one, other = planner("kmppi", noise=3.0), planner("mppi", noise=3.0)
     residuals = []
@@ -130,6 +153,25 @@ def test_smppi_is_smoother_than_mppi():
         [jerk(run(planner(n), seed=k)[2]) for k in range(3)] for n in ("mppi", "smppi")
     )
     assert np.median(smooth) < 0.3 * np.median(rough)
+
+
+def test_smppi_charges_the_step_from_what_was_sent_before_too():
+    one = planner("smppi", temperature=2.0, roughness=5.0)
+    memory = one.initial_memory(0)
+    memory.sent[-1] = [3.0, 0.0]
+    held = np.zeros((1, 15, 2))
+    np.testing.assert_allclose(one.beside(memory, held), [2.0 * 5.0])
+    np.testing.assert_allclose(one.beside(memory, held + memory.sent[-1]), [0.0])
+
+
+def test_smppi_does_not_mind_the_unit_of_cost():
+    plans = []
+    for factor in (1.0, 1e3):
+        one = planner("smppi", temperature=0.1 * factor)
+        cost = one.dynamics.cost
+        one.dynamics.cost = lambda p, v, u, f=factor, c=cost: f * c(p, v, u)
+        plans.append(one.plan(np.array([1.0, 0.3, 0.0, 0.0]), 0.0, one.initial_memory(0))[0])
+    np.testing.assert_allclose(plans[0].actions, plans[1].actions, atol=1e-9)
 
 
 def test_icem_draws_coloured_noise_keeps_elites_and_draws_less_each_time():
@@ -209,6 +251,9 @@ def test_elite_and_tsallis_mppi_leave_the_worst_out():
         ("icem", {"momentum": 1.0}, "momentum"),
         ("icem", {"samples": 8}, "and 1 that are kept; use at least 9"),
         ("dial", {"horizon_annealing": 0.0}, "horizon_annealing"),
+        ("dial", {"relative_temperature": 0.0}, "relative_temperature"),
+        ("predictive_sampling", {"fine": 0.0}, "fine: 0.0"),
+        ("predictive_sampling", {"fine_share": 1.0}, "fine_share"),
         ("cma_es", {"parent_fraction": 0.0}, "parent_fraction"),
         ("covo", {"inertia": 0.0}, "inertia"),
         ("covo", {"flattest": 2.0}, "flattest"),
