@@ -3,28 +3,18 @@
 The innermost loop goes over the samples of a block, whose states lie coordinate by coordinate, so
 the compiler turns it into vector instructions. A block has a fixed size; how many samples, steps
 and models there are is told at run time: one kernel for a task and a precision, whatever the size.
-What is generated is written into a file of its own, named by the hash of all that stands in it,
-beside the task's file. There Numba's cache keeps what it compiles: an edit of the task gives
-another file, and is never answered with old code.
+What is generated is kept in a file of its own (`kernel_files`): an edit of the task gives another.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import importlib.machinery
-import importlib.util
-import os
-import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
-from . import vector_math
+from . import kernel_files, vector_math
 from .fused_source import NotFusableError, Translation
 from .limits import Ball
 from .task import Task
@@ -46,6 +36,7 @@ from numba import njit
 
 real = np.{precision}
 BLOCK, STATES, WIDTH = {block}, {states}, {width}
+ROWS = np.array({rows})  # of a coordinate in the scratch; -1: it keeps what it has
 inlined = njit(error_model="numpy", fastmath={{"contract", "nsz"}}, forceinline=True)
 summed = njit(error_model="numpy", fastmath={{"contract", "nsz", "reassoc"}}, forceinline=True)
 ordered = njit(error_model="numpy", fastmath={{"nnan", "nsz", "reassoc"}}, forceinline=True)
@@ -80,6 +71,13 @@ def advance(x, p, s):
 
 
 @inlined
+def keep(x0, s, states):
+    for k in range(states.shape[0]):
+        for i in range(STATES):
+            states[k, i] = s[ROWS[i] * BLOCK + k] if ROWS[i] >= 0 else x0[i]
+
+
+@inlined
 def finish(x, p, s):
     for k in range(BLOCK):
         s[{cost} * BLOCK + k] += terminal_cost_(({state},), p)
@@ -102,8 +100,11 @@ def lowest_of(a):
 
 
 @kernel
-def rollout(x0, actions, parameters, costs, s):
-    """Costs of action sequences. (n,), (K, H, m), (M, P) -> costs (M, K)"""
+def rollout(x0, actions, parameters, costs, states, s):
+    """Costs, and unless `states` is empty the states, of action sequences.
+
+    (n,), (K, H, m), (M, P) -> costs (M, K), states (M, K, H, n) or of shape (0, 0, 0, 0)
+    """
     x = ({origin_state},)
     count, horizon = actions.shape[0], actions.shape[1]
     for model in range(parameters.shape[0]):
@@ -116,6 +117,8 @@ def rollout(x0, actions, parameters, costs, s):
                 for k in range(rows.shape[0]):
 {gather}
                 advance(x, p, s)
+                if states.shape[0] > 0:
+                    keep(x0, s, states[model, block * BLOCK : (block + 1) * BLOCK, t])
             finish(x, p, s)
             for k in range(rows.shape[0]):
                 out[k] = s[{cost} * BLOCK + k]
@@ -212,12 +215,12 @@ def source_of(task: Task, precision: str, block: int = BLOCK) -> str:
     if precision not in PRECISIONS:
         raise NotFusableError(f"{precision!r} is none; take {' or '.join(PRECISIONS)}")
     states, width = len(task.state_names), len(task.action_names)
-    translated = Translation(task.kernels, states, precision)
+    parts = len(task.parameters)
+    translated = Translation(task.kernels, states, width, parts, precision)
     moving = [i for i in range(states) if i not in translated.kept]
     row = {i: k for k, i in enumerate(moving)}
     cost = len(moving)
     action = range(cost + 1, cost + 1 + width)
-    parts = len(task.parameters)
     indent = " " * 8
 
     def at(i: int) -> str:
@@ -268,6 +271,7 @@ def source_of(task: Task, precision: str, block: int = BLOCK) -> str:
         block=block,
         states=states,
         width=width,
+        rows=[row.get(i, -1) for i in range(states)],
         constants=constants,
     )
     own = [f"@inlined\n{function}" for function in translated.functions]
@@ -302,40 +306,9 @@ def load(task: Task, precision: str, block: int = BLOCK) -> ModuleType:
         NotFusableError: As `source_of`, or there is nowhere to write.
     """
     text = source_of(task, precision, block)
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    name = f"{task.kernels.__name__.rpartition('.')[2]}_{precision}_{key}"
-    if name in sys.modules:
-        return sys.modules[name]
-    for folder in _folders(task.kernels):
-        with contextlib.suppress(OSError):
-            return _imported(name, _written(folder / f"{name}.kernels", text))
-    raise NotFusableError("there is no folder to keep generated kernels in")
-
-
-def _folders(kernels: Any) -> list[Path]:
-    """Where generated files may stand: beside the task's own, or in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "covary"
-    return [Path(kernels.__file__).resolve().parent / "__pycache__", cache / "kernels"]
-
-
-def _written(path: Path, text: str) -> Path:
-    """The file with that text. It is never written anew: Numba's cache goes by its time."""
-    with contextlib.suppress(FileNotFoundError):
-        if path.read_text(encoding="utf-8") == text:
-            return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, half = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(half, path)  # whole or not at all, whoever else writes it
-    return path
-
-
-def _imported(name: str, path: Path) -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader(name, str(path))
-    spec = importlib.util.spec_from_loader(name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    loader.exec_module(module)
-    return module
+    sizes = (block, len(task.state_names), len(task.action_names), len(task.parameters))
+    shape = hashlib.sha256(f"{sizes} {_limited(task)}".encode()).hexdigest()[:8]
+    try:
+        return kernel_files.load(task.kernels, f"{precision}_{shape}", text)
+    except OSError as error:
+        raise NotFusableError(str(error)) from error

@@ -1,4 +1,4 @@
-"""The analytic model of a task: the Numba kernels that stand in the task's own file."""
+"""The analytic model of a task: its scalar Numba kernels, rolled out many samples side by side."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numba.core.errors import NumbaError
 
 from . import fused_kernels
 from .fused_source import NotFusableError
+from .kernel_loops import loops
 from .task import Task
 
 _NO_STATES = np.empty((0, 0, 0, 0))
@@ -17,11 +18,11 @@ _NO_STATES = np.empty((0, 0, 0, 0))
 class NumbaDynamics:
     """A `Dynamics` over the kernels of a task.
 
-    ``task.kernels`` is a module with ``rollout(x0, actions, p, costs, states)`` and
-    ``step_batch(x, u, p, out)``; p holds the physical parameters of each model sample. Costs alone
-    are rolled out by a kernel that is generated from the module's `step`, `running_cost` and
-    `terminal_cost`, many samples side by side (`fused_kernels`), if these can be translated; its
-    results are those of the module's `rollout` to rounding.
+    ``task.kernels`` is a module with jitted ``step(x, u, p, out)``, ``running_cost(x, u, p)`` and
+    ``terminal_cost(x, p)`` for one state; p holds the physical parameters of a model sample. They
+    are rolled out by a kernel that is generated from these three (`fused_kernels`), if they can be
+    translated. If not, by a loop round them (`kernel_loops`), or by the module's own ``rollout(x0,
+    actions, p, costs, states)`` if it has one; the results are the same to rounding.
 
     Args:
         task: The task; it must have kernels.
@@ -30,8 +31,8 @@ class NumbaDynamics:
             float64.
 
     Attributes:
-        not_fused: Why costs are rolled out by the task's own kernel, once they were; empty: they
-            are not.
+        not_fused: Why samples are rolled out one after the other, once they were; empty: they are
+            not.
 
     Raises:
         ValueError: The task has no kernels, or parameters of another width; another precision than
@@ -56,6 +57,7 @@ class NumbaDynamics:
         self.models = len(self.parameters)
         self.precision, self.not_fused = precision, ""
         self._fused: Callable | None = None  # generated when it is first needed
+        self._exact: NumbaDynamics | None = None  # tells states, if this one is in float32
         self._scratch = np.empty(0)
         if precision != "float64":
             try:
@@ -84,7 +86,7 @@ class NumbaDynamics:
             np.broadcast_to(u, (*batch, u.shape[-1])).reshape(-1, u.shape[-1])
         )
         out = np.empty_like(rows_x)
-        self.task.kernels.step_batch(rows_x, rows_u, self.parameters[0], out)
+        loops(self.task.kernels).step_batch(rows_x, rows_u, self.parameters[0], out)
         return out.reshape(*batch, x.shape[-1])
 
     def rollout(
@@ -98,24 +100,29 @@ class NumbaDynamics:
         # A copy: an array that may not be written, as messages hold, would be compiled for anew.
         start = np.array(x0, dtype=np.float64)
         rows = np.ascontiguousarray(actions, dtype=np.float64)
-        if states is not None:
-            self.task.kernels.rollout(start, rows, self.parameters, costs, states)
-        elif self._fused is not None:
-            self._fused(start, rows, self.parameters, costs, self._scratch)
+        if states is not None and self.precision != "float64":
+            self._exact = self._exact or self.at("float64")
+            self._exact.rollout(start, rows, costs, states)
+            return
+        kept = _NO_STATES if states is None else states
+        if self._fused is not None:
+            self._fused(start, rows, self.parameters, costs, kept, self._scratch)
         else:
-            self._first_rollout(start, rows, costs)
+            self._first_rollout(start, rows, costs, kept)
 
-    def _first_rollout(self, start: np.ndarray, rows: np.ndarray, costs: np.ndarray) -> None:
+    def _first_rollout(
+        self, start: np.ndarray, rows: np.ndarray, costs: np.ndarray, states: np.ndarray
+    ) -> None:
         """Generate and compile the fused kernel, or learn that it cannot be had."""
         if not self.not_fused:
             try:
                 fused = fused_kernels.load(self.task, self.precision).rollout
                 self._scratch = fused_kernels.scratch_of(self.task, self.precision)
-                fused(start, rows, self.parameters, costs, self._scratch)
+                fused(start, rows, self.parameters, costs, states, self._scratch)
                 self._fused = fused
                 return
             except (NotFusableError, NumbaError) as error:
                 self.not_fused = str(error)
                 if self.precision != "float64":
                     raise ValueError(f"precision: {self.precision} cannot be had") from error
-        self.task.kernels.rollout(start, rows, self.parameters, costs, _NO_STATES)
+        loops(self.task.kernels).rollout(start, rows, self.parameters, costs, states)

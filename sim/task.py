@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import gymnasium
 
     from .dials import Dials
+    from .kernel_loops import Loops
     from .plant import Plant
 
 
@@ -96,14 +97,14 @@ class Task(ABC):
             for a in (x, u)
         )
         out = np.empty(len(rows_x))
-        self._needed_kernels("running_cost").running_cost_batch(rows_x, rows_u, out)
+        self._loops("running_cost").running_cost_batch(rows_x, rows_u, self._physics, out)
         return out.reshape(shape)
 
     def terminal_cost(self, x: np.ndarray) -> np.ndarray:
         """Cost of ending in x; by default the kernels' one. (..., n) -> (...)"""
         rows = np.ascontiguousarray(x, float).reshape(-1, x.shape[-1])
         out = np.empty(len(rows))
-        self._needed_kernels("terminal_cost").terminal_cost_batch(rows, out)
+        self._loops("terminal_cost").terminal_cost_batch(rows, self._physics, out)
         return out.reshape(x.shape[:-1])
 
     def constraint(self, x: np.ndarray) -> np.ndarray:
@@ -116,15 +117,21 @@ class Task(ABC):
         rows = np.ascontiguousarray(x, float).reshape(-1, x.shape[-1])
         out = np.empty((len(rows), len(self.constraint_names)))
         if self.constraint_names:
-            self._needed_kernels("constraint").constraint_batch(rows, out)
+            self._loops("constraint").constraint_batch(rows, out)
         return out.reshape(*x.shape[:-1], len(self.constraint_names))
 
-    def _needed_kernels(self, method: str) -> Any:
+    def _loops(self, method: str) -> Loops:
         if self.kernels is None:
             raise NotImplementedError(
                 f"{type(self).__name__} needs kernels, or a {method} of its own"
             )
-        return self.kernels
+        from .kernel_loops import loops  # here, because Numba is for tasks that have kernels
+
+        return loops(self.kernels)
+
+    @property
+    def _physics(self) -> np.ndarray:
+        return np.array(self.parameters, float)  # a copy: kernels take arrays that can be written
 
     @abstractmethod
     def success(self, x: np.ndarray) -> np.ndarray:

@@ -226,21 +226,15 @@ def coefficients(p):
 
 
 @njit(cache=True)
-def move(x, u, a, b, c, d, out):
-    """One control period; `out` may be x. (9 N,), (3 N,) -> out (9 N,)"""
+def step(x, u, p, out):
+    """One control period of the model; `out` may be x. (9 N,), (3 N,), (2,) -> out (9 N,)"""
+    a, b, c, d = coefficients(p)
     n = x.shape[0] // 3
     for i in range(n):
         v, f = x[n + i], u[i]
         out[i] = x[i] + c * v + d * f
         out[n + i] = a * v + b * f
         out[2 * n + i] = x[2 * n + i]
-
-
-@njit(cache=True)
-def step(x, u, p, out):
-    """One control period of the model; `out` may be x. (9 N,), (3 N,), (2,) -> out (9 N,)"""
-    a, b, c, d = coefficients(p)
-    move(x, u, a, b, c, d, out)
 
 
 @njit(cache=True)
@@ -272,53 +266,3 @@ def running_cost(x, u, p):
 def terminal_cost(x, p):
     """Cost of ending in x. (9 N,), (2,) -> float"""
     return W_END * distances(x)
-
-
-@njit(cache=True)
-def rollout(x0, actions, p, costs, states):
-    """Costs, and unless `states` is empty the states, of action sequences from x0.
-
-    Args:
-        x0: Where all start. (9 N,)
-        actions: (K, H, 3 N)
-        p: Parameters of each model. (M, 2)
-        costs: Filled. (M, K)
-        states: Filled with x_1 .. x_H, or of shape (0, 0, 0, 0). (M, K, H, 9 N)
-    """
-    keep = states.shape[0] > 0
-    x = np.empty_like(x0)
-    for m in range(p.shape[0]):
-        a, b, c, d = coefficients(p[m])
-        for k in range(actions.shape[0]):
-            for i in range(x0.shape[0]):
-                x[i] = x0[i]
-            cost = 0.0
-            for t in range(actions.shape[1]):
-                u = actions[k, t]
-                move(x, u, a, b, c, d, x)
-                cost += running_cost(x, u, p[m])
-                if keep:
-                    for i in range(x0.shape[0]):
-                        states[m, k, t, i] = x[i]
-            costs[m, k] = cost + terminal_cost(x, p[m])
-
-
-@njit(cache=True)
-def step_batch(x, u, p, out):
-    """One control period for each row. (B, 9 N), (B, 3 N), (2,) -> out (B, 9 N)"""
-    for b in range(x.shape[0]):
-        step(x[b], u[b], p, out[b])
-
-
-@njit(cache=True)
-def running_cost_batch(x, u, out):
-    """Running cost of each row. (B, 9 N), (B, 3 N) -> out (B,)"""
-    for b in range(x.shape[0]):
-        out[b] = running_cost(x[b], u[b], x[b])
-
-
-@njit(cache=True)
-def terminal_cost_batch(x, out):
-    """Terminal cost of each row. (B, 9 N) -> out (B,)"""
-    for b in range(x.shape[0]):
-        out[b] = terminal_cost(x[b], x[b])

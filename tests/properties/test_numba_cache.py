@@ -1,7 +1,8 @@
 """Numba's disk cache never runs old code, and a second process compiles nothing.
 
 The cache watches only the file of the kernel that is called from outside. So a cached kernel must
-find all it calls and all constants it reads in its own file.
+find all it calls and all constants it reads in its own file, or in a generated one (tests/sim/
+test_kernel_loops.py).
 """
 
 import ast
@@ -130,7 +131,7 @@ def test_the_law_sees_the_tasks_kernels(ours):
         for name, (tree, _) in ours.items()
         for kernel in cached_kernels(tree)
     }
-    assert {"covary.sim.tasks.push.rollout", "covary.sim.tasks.push.gap"} <= named
+    assert {"covary.sim.tasks.push.step", "covary.sim.tasks.push.gap"} <= named
 
 
 OTHER = (
@@ -182,6 +183,7 @@ PROGRAM = """
 import importlib, inspect, json, pkgutil, sys
 import numpy as np
 import covary.sim.tasks
+from covary.sim.kernel_loops import loops
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.task import Task
 
@@ -198,11 +200,14 @@ for module in pkgutil.iter_modules(covary.sim.tasks.__path__):
         x = task.initial_state(np.random.default_rng(0))
         u = task.limits.project(np.ones((3, 4, len(task.action_names))))
         costs, states = np.empty((1, 3)), np.empty((1, 3, 4, len(x)))
-        dynamics.rollout(x, u, costs, states)
+        made = loops(task.kernels)
+        made.rollout(x, u, dynamics.parameters, costs, states)
+        called = [made.rollout]
         if sys.argv[1] == "all":
             dynamics.next_state(x, u[0, 0])
             task.running_cost(x, u[0, 0]), task.terminal_cost(x)
-        kernels = [k for k in vars(task.kernels).values() if hasattr(k, "stats")]
+            called += [made.step_batch, made.running_cost_batch, made.terminal_cost_batch]
+        kernels = called + [k for k in vars(task.kernels).values() if hasattr(k, "stats")]
         told[task.name] = {
             "costs": costs[0].tolist(),
             "hits": sum(sum(k.stats.cache_hits.values()) for k in kernels),
@@ -288,14 +293,12 @@ def called(tree, name):
 def edit(path, deep):
     """Add 0.001 to what one kernel of the task's cost returns; say which.
 
-    The kernel is one that the rollout and the running cost both call: the nearest to the rollout
-    (the cost) or the farthest from it (a helper that the cost calls).
+    The kernel is the running cost, or the farthest from it of those that it calls.
     """
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
-    rollout, cost = called(tree, "rollout"), called(tree, "running_cost")
-    both = [name for name in rollout if name in cost]
-    chosen = (max if deep else min)(both, key=lambda name: rollout[name])
+    cost = called(tree, "running_cost")
+    chosen = (max if deep else min)(cost, key=lambda name: cost[name])
     kernel = next(k for k in cached_kernels(tree) if k.name == chosen)
     lines = text.splitlines(keepends=True)
     for node in [n for n in ast.walk(kernel) if isinstance(n, ast.Return)][::-1]:

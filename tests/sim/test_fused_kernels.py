@@ -1,4 +1,4 @@
-"""Fused kernels do what the task's own do, whatever stands in them, and never run old code."""
+"""Fused kernels do what the loops do, whatever stands in a task, and never run old code."""
 
 import importlib.util
 import os
@@ -12,6 +12,7 @@ import pytest
 from covary.benchmarks.problems.reacher2 import Reacher2
 from covary.sim import fused_kernels
 from covary.sim.fused_source import NotFusableError
+from covary.sim.kernel_loops import loops
 from covary.sim.limits import Interval, Limits
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.tasks.point_mass import PointMass
@@ -24,24 +25,11 @@ import numpy as np
 from numba import njit
 """
 
-ROLLOUT = """
-@njit(cache=True)
-def rollout(x0, actions, p, costs, states):
-    x = np.empty(x0.shape[0])
-    for m in range(p.shape[0]):
-        for k in range(actions.shape[0]):
-            x[:], cost = x0, 0.0
-            for t in range(actions.shape[1]):
-                step(x, actions[k, t], p[m], x)
-                cost += running_cost(x, actions[k, t], p[m])
-            costs[m, k] = cost + terminal_cost(x, p[m])
-"""
-
 
 def outsider(folder, name, body, states, width, parameters=()):
     """A task of somebody's file, as far as rollouts ask for it."""
     path = folder / f"{name}.py"
-    path.write_text(f'"""Somebody\'s."""\n{OPENING}{body}{ROLLOUT}')
+    path.write_text(f'"""Somebody\'s."""\n{OPENING}{body}')
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -54,12 +42,20 @@ def outsider(folder, name, body, states, width, parameters=()):
 
 
 def both(task, x, actions, precision="float64", parameters=None):
-    """Costs by the fused kernel and by the task's own. (M, K) each"""
+    """Costs by the fused kernel and by the loop round the task's own. (M, K) each"""
     model = NumbaDynamics(task, parameters, precision)
     fused, own = (np.full((model.models, len(actions)), np.nan) for _ in range(2))
     model.rollout(x, actions, fused)
     assert model.not_fused == "", model.not_fused
-    task.kernels.rollout(x, actions, model.parameters, own, np.empty((0, 0, 0, 0)))
+    states = np.empty((0, 0, 0, 0))
+    if precision == "float64":
+        states = np.full((model.models, *actions.shape[:2], len(x)), np.nan)
+        kept, costs = states.copy(), fused.copy()
+        model.rollout(x, actions, costs, kept)
+        np.testing.assert_array_equal(costs, fused)
+    loops(task.kernels).rollout(x, actions, model.parameters, own, states)
+    if precision == "float64":
+        np.testing.assert_allclose(kept, states, rtol=1e-12, atol=1e-12)
     return fused, own
 
 
@@ -79,7 +75,7 @@ SLOW = [pytest.mark.slow]
 @pytest.mark.parametrize(
     "task", [PointMass(), Push(), Reacher(), pytest.param(Reacher2(), marks=SLOW)]
 )
-def test_costs_are_those_of_the_tasks_own_kernel(task, precision):
+def test_costs_and_states_are_those_of_the_loop(task, precision):
     rng = np.random.default_rng(0)
     spread = task.parameters * rng.uniform(0.9, 1.1, (2, len(task.parameters)))
     for _ in range(3):
@@ -132,6 +128,59 @@ def test_an_outsiders_loops_branches_and_whole_numbers(tmp_path):
         fused, own = both(task, x, actions)
         assert np.abs(fused - own).max() <= 1e-12 * np.abs(own).max()
     assert list((tmp_path / "__pycache__").glob("loops_float64_*.kernels"))
+
+
+WIDTHS = """
+@njit(cache=True)
+def squares(v):
+    total = 0.0
+    for i in range(v.size):
+        total += v[i] * v[i]
+    return total
+
+@njit(cache=True)
+def step(x, u, p, out):
+    n, rate = x.shape[0] // 2, p[len(p) - 1]
+    last = n - 1
+    for i in range(n):
+        out[i] = x[i] + rate * x[n + i]
+    for i in range(n, len(x)):
+        out[i] = x[i] + rate * (u[i - n] if i < n + len(u) else x[last])
+
+@njit(cache=True)
+def running_cost(x, u, p):
+    half = x.shape[0] // 2
+    if half > 3:
+        half = 2
+    return squares(x[0:9]) + 2 * squares(x[9:]) / len(x) + squares(u) + half
+
+@njit(cache=True)
+def terminal_cost(x, p):
+    n = len(x)
+    return n * x[n - 1] ** 2
+"""
+
+
+@pytest.mark.parametrize("precision", fused_kernels.PRECISIONS)
+def test_how_many_coordinates_there_are_is_known(tmp_path, precision):
+    """Also in what is called, for each width it is called with; and long loops are unrolled."""
+    source = fused_kernels.source_of(
+        outsider(tmp_path, "widths", WIDTHS, 18, 3, [0.5, 0.1]), precision
+    )
+    assert source.count("def squares_") == 2 and "x[9:]" in source  # widths 9 and 3
+    assert "real(18.0)" in source and "len(" not in source
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", fused_kernels.PRECISIONS)
+def test_loops_over_coordinates_are_the_same_fused(tmp_path, precision):
+    """Also those of a step that reads a state which it has begun to write."""
+    task = outsider(tmp_path, f"widths_{precision}", WIDTHS, 18, 3, [0.5, 0.1])
+    rng = np.random.default_rng(1)
+    x, actions = rng.normal(size=18), rng.uniform(-1, 1, (65, 5, 3))
+    fused, own = both(task, x, actions, precision)
+    bound = 1e-12 if precision == "float64" else 2e-5
+    assert np.abs(fused - own).max() <= bound * np.abs(own).max()
 
 
 FUNCTIONS = """
@@ -187,7 +236,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_translated_is_said_and_the_tasks_own_kernel_runs(tmp_path, what):
+def test_what_cannot_be_translated_is_said(tmp_path, what):
     line, said = REFUSED[what]
     body = FUNCTIONS.replace("out[0] = u[0]", f"{line}\n    out[0] = u[0]")
     body = f"\n@njit(cache=True)\ndef helper(out):\n    out[0] = 1.0\n{body}"
@@ -201,10 +250,11 @@ def test_what_cannot_be_translated_is_said_and_the_tasks_own_kernel_runs(tmp_pat
 def test_a_task_that_cannot_be_fused_is_rolled_out_all_the_same(tmp_path):
     body = FUNCTIONS.replace("out[0] = u[0]", "out[0] = np.sum(u)")
     task = outsider(tmp_path, "unfused", body, 1, 1, [1.0, 0.0, 0.0])
-    model, costs = NumbaDynamics(task), np.empty((1, 2))
-    for _ in range(2):
-        model.rollout(np.zeros(1), np.array([[[0.5]], [[0.25]]]), costs)
+    model, costs, states = NumbaDynamics(task), np.empty((1, 2)), np.empty((1, 2, 1, 1))
+    for kept in (None, states):
+        model.rollout(np.zeros(1), np.array([[[0.5]], [[0.25]]]), costs, kept)
         np.testing.assert_allclose(costs[0], np.sin([0.5, 0.25]))
+    np.testing.assert_array_equal(states.ravel(), [0.5, 0.25])
     assert model.not_fused == "step calls np.sum"
 
 
@@ -226,14 +276,15 @@ task = outsider(Path("."), "kept", body, 1, 1, [1.0, 0.0, 0.0])
 module = fused_kernels.load(task, "float64")
 costs = np.empty((1, 1))
 s = fused_kernels.scratch_of(task, "float64")
-module.rollout(np.zeros(1), np.array([[[0.5]]]), task.parameters[None], costs, s)
+no_states = np.empty((0, 0, 0, 0))
+module.rollout(np.zeros(1), np.array([[[0.5]]]), task.parameters[None], costs, no_states, s)
 stats = module.rollout.stats
 print(json.dumps([costs[0, 0], sum(stats.cache_hits.values()), sum(stats.cache_misses.values())]))
 """
 
 
 def test_a_second_process_compiles_nothing_and_an_edit_is_seen(tmp_path):
-    """Also an edit of what stands beside step and cost, a constant."""
+    """Also an edit of what stands beside step and cost, a constant. Nothing old stays."""
     import json
 
     here = os.path.dirname(__file__)
@@ -252,4 +303,9 @@ def test_a_second_process_compiles_nothing_and_an_edit_is_seen(tmp_path):
     body = "\nGAIN = 1.0\n" + FUNCTIONS.replace("math.sin(x[0])", "GAIN * x[0]")
     assert run(body) == [0.5, 0, 1]
     assert run(body) == [0.5, 1, 0]
+    (old,) = (tmp_path / "__pycache__").glob("*.kernels")
+    kept = len(list((tmp_path / "__pycache__").rglob("*.nb[ic]")))
     assert run(body.replace("GAIN = 1.0", "GAIN = 3.0")) == [1.5, 0, 1]
+    (new,) = (tmp_path / "__pycache__").glob("*.kernels")
+    assert new != old and not list(tmp_path.rglob(f"{old.stem}*"))
+    assert len(list((tmp_path / "__pycache__").rglob("*.nb[ic]"))) == kept

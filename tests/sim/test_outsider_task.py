@@ -40,7 +40,7 @@ from numba import njit
 H, SUBSTEPS = 0.01, 5
 
 
-@njit(cache=True)
+@njit
 def step(x, u, p, out):
     px, py, vx, vy = x[0], x[1], x[2], x[3]
     for _ in range(SUBSTEPS):
@@ -49,34 +49,14 @@ def step(x, u, p, out):
     out[0], out[1], out[2], out[3], out[4], out[5] = px, py, vx, vy, x[4], x[5]
 
 
-@njit(cache=True)
+@njit
 def running_cost(x, u, p):
     return math.hypot(x[0] - x[4], x[1] - x[5]) + 0.1 * (x[2] * x[2] + x[3] * x[3])
 
 
-@njit(cache=True)
+@njit
 def terminal_cost(x, p):
     return 4.0 * math.hypot(x[0] - x[4], x[1] - x[5])
-
-
-@njit(cache=True)
-def step_batch(x, u, p, out):
-    for b in range(x.shape[0]):
-        step(x[b], u[b], p, out[b])
-
-
-@njit(cache=True)
-def rollout(x0, actions, p, costs, states):
-    keep = states.shape[0] > 0
-    for m in range(p.shape[0]):
-        for k in range(actions.shape[0]):
-            x, cost = x0.copy(), 0.0
-            for t in range(actions.shape[1]):
-                step(x, actions[k, t], p[m], x)
-                cost += running_cost(x, actions[k, t], p[m])
-                if keep:
-                    states[m, k, t] = x
-            costs[m, k] = cost + terminal_cost(x, p[m])
 '''
 
 TASK = '''"""A sled without friction is driven to a goal."""
@@ -132,7 +112,9 @@ class Sled(Task):
 
 
 class FastSled(Sled):
-    """The same with an analytic model."""
+    """The same with an analytic model, which knows the costs too."""
+
+    running_cost, terminal_cost = Task.running_cost, Task.terminal_cost
 
     parameter_names = ("mass, kg",)
 
