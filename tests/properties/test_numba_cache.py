@@ -196,20 +196,17 @@ for module in pkgutil.iter_modules(covary.sim.tasks.__path__):
         task = cls()
         if task.kernels is None:
             continue
-        dynamics = NumbaDynamics(task)
-        x = task.initial_state(np.random.default_rng(0))
-        u = task.limits.project(np.ones((3, 4, len(task.action_names))))
-        costs, states = np.empty((1, 3)), np.empty((1, 3, 4, len(x)))
-        made = loops(task.kernels)
-        made.rollout(x, u, dynamics.parameters, costs, states)
-        called = [made.rollout]
+        rng, made = np.random.default_rng(0), loops(task.kernels)
+        x = np.stack([task.initial_state(rng) for _ in range(3)])
+        u = task.limits.project(np.ones((3, len(task.action_names))))
+        costs, called = task.running_cost(x, u), [made.running_cost_batch]
         if sys.argv[1] == "all":
-            dynamics.next_state(x, u[0, 0])
-            task.running_cost(x, u[0, 0]), task.terminal_cost(x)
-            called += [made.step_batch, made.running_cost_batch, made.terminal_cost_batch]
+            NumbaDynamics(task).next_state(x, u)
+            task.terminal_cost(x)
+            called += [made.step_batch, made.terminal_cost_batch]
         kernels = called + [k for k in vars(task.kernels).values() if hasattr(k, "stats")]
         told[task.name] = {
-            "costs": costs[0].tolist(),
+            "costs": costs.tolist(),
             "hits": sum(sum(k.stats.cache_hits.values()) for k in kernels),
             "misses": sum(sum(k.stats.cache_misses.values()) for k in kernels),
         }
@@ -327,7 +324,7 @@ def test_an_edit_of_a_task_changes_the_next_run(folder, latest, deep):
         name: edit(folder / "covary" / "sim" / "tasks" / f"{name}.py", deep) for name in latest
     }
     before = dict(latest)
-    latest.update(run(folder, "rollout"))
+    latest.update(run(folder, "running_cost"))
     for name, kernel in edited.items():
         costs = zip(latest[name]["costs"], before[name]["costs"], strict=True)
         apart = min(abs(now - then) for now, then in costs)
