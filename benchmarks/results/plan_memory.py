@@ -56,7 +56,7 @@ class Looking(Recalling):
 
     def recalled(self, memory, canonical):
         """The nearest plan, if it is near enough. Each (H, m)"""
-        apart, row = self.tree.query(self.seen(canonical))
+        apart, row = self.tree.query(self.alignment.features(canonical))
         return [memory.plans[row]] if apart <= self.distance else []
 
 
@@ -168,7 +168,7 @@ def filled(planner, episodes, copies=None):
             canonical, plan = acting.act(back, state=x), acting.act(back, action=u)
             for g in (0,) if copies is None else copies.group.elements:
                 s = TASK.symmetry if copies is None else copies
-                states.append(planner.seen(s.act(g, state=canonical)))
+                states.append(s.act(g, state=canonical))
                 plans.append(s.act(g, action=plan))
     fresh = planner.initial_memory(0)
     return PlanMemory(fresh.inner, np.array(states), np.array(plans))
@@ -178,10 +178,11 @@ def prepared(way, samples, episodes):
     """A planner with a memory of that way."""
     kind = {"average": Average, "symmetric": Recalling}.get(way, Looking)
     word = "none" if way in ("raw", "augmented") else "E2"
-    planner = kind(few(samples), word, size=10_000_000, distance=3.0)
+    planner = kind(few(samples), word, size=10_000_000)
     copies = None
     if way in ("raw", "augmented"):
         planner.frames = Shifted()
+        planner.alignment = Recalling(few(samples), "E2").alignment  # all ways measure alike
     if way == "augmented":
         turns = [Motion(turned(2 * np.pi * k / TURNS), np.zeros(3)) for k in range(TURNS)]
         copies = under(TASK.symmetry, [*turns[1:], *(t.after(MIRROR) for t in turns)])
@@ -189,7 +190,7 @@ def prepared(way, samples, episodes):
     if way == "average":
         planner.mean = memory.plans.mean(axis=0)
     elif way != "symmetric":
-        planner.tree = cKDTree(memory.states)
+        planner.tree = cKDTree(planner.alignment.features(memory.canonical))
     return planner, memory
 
 
@@ -203,7 +204,7 @@ def cell(way, samples, stored, episodes, plant):
         if way == "none":
             memory = planner.initial_memory(seed)
         else:
-            memory = PlanMemory(planner.planner.initial_memory(seed), kept.states, kept.plans)
+            memory = PlanMemory(planner.planner.initial_memory(seed), kept.canonical, kept.plans)
         rows.append(episode(planner, memory, plant, seed)[:3])
     cost, first, success = np.array(rows).T
     return {"cost": cost.tolist(), "first": first.tolist(), "success": success.tolist()}

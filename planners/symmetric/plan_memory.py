@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ...nodes.parameters import ParameterError
+from ...symmetry.alignment import Alignment
 from ...symmetry.declaration import Symmetry
-from ...symmetry.motion import MIRROR, mirrors, under
+from ...symmetry.frame import TIE
 from ..plan import Plan
 from .canonical import Canonical, Remembered
 
 STARTS = 128
 """States of the task's start distribution that say how far states are apart."""
+GOAL = 0.5
+"""How much the goal counts in that: most plans end before they are there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +34,13 @@ class PlanMemory:
 
     Attributes:
         inner: The planner's own memory.
-        states: What the plans were made in: canonical states, angles by cosine and sine, in units
-            of the spread of the task's starts. (S, d)
+        canonical: Canonical states that the plans were made in. (S, n)
         plans: (S, H, m)
         unfinished: State and plan of each period of the present episode, which nobody looks up yet.
     """
 
     inner: Any
-    states: np.ndarray
+    canonical: np.ndarray
     plans: np.ndarray
     unfinished: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
@@ -52,7 +55,7 @@ class PlanMemory:
         states, plans = (np.stack(rows) for rows in zip(*self.unfinished, strict=True))
         return replace(
             self,
-            states=np.concatenate([self.states, states])[-most:],
+            canonical=np.concatenate([self.canonical, states])[-most:],
             plans=np.concatenate([self.plans, plans])[-most:],
             unfinished=(),
         )
@@ -88,12 +91,7 @@ class Recalling(Canonical):
             text = f"symmetry_mode: {name} tries no plans of others; sampling planners such as mppi"
             raise ParameterError(f"{text} do", "symmetry_mode")
         self._check_room()
-        self._angles = self.task.symmetry.affine("state")[2]
-        self._scale: np.ndarray | None = None
-        self.images, self.undo = self.symmetry, self.symmetry.group.inverse
-        if self.continuous:
-            mirror = [MIRROR] * mirrors(self.continuous)
-            self.images, self.undo = under(self.symmetry, mirror), np.arange(1 + len(mirror))
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
         self.first: PlanMemory | None = None
         """Whose plans every fresh memory has; None: nobody's."""
 
@@ -126,9 +124,8 @@ class Recalling(Canonical):
         inner = self.planner.initial_memory(seed)
         if self.first is not None:
             return replace(self.first, inner=inner)
-        width = len(self._angles) + int(self._angles.sum())
         shape = (0, self.planner.parameters.horizon, self.task.symmetry.width("action"))
-        return PlanMemory(inner, np.empty((0, width)), np.empty(shape))
+        return PlanMemory(inner, np.empty((0, self.task.symmetry.width("state"))), np.empty(shape))
 
     def next_memory(self, memory: PlanMemory, seed: int) -> PlanMemory:
         """The memory for the next episode: what was finished stays."""
@@ -149,7 +146,7 @@ class Recalling(Canonical):
         tried = self.recalled(memory, canonical)
         plan, inner = self.plan_in(frame, x, time, memory.inner, tried=tried, **more)
         made = (
-            self.seen(canonical),
+            canonical,
             self.padded(acting.act(back, action=plan.actions), memory.plans.shape[1]),
         )
         unfinished = (*memory.unfinished, made)[-self.size :]
@@ -158,48 +155,37 @@ class Recalling(Canonical):
     def recalled(self, memory: PlanMemory, canonical: np.ndarray) -> list[np.ndarray]:
         """The plans of the nearest states that are near enough, nearest first. Each (H, m)
 
-        Two states on two sides of a wall of the canonical cell may be near each other although
-        their canonical states are not. So images of the canonical state are looked up too (of a
-        continuous group those under the mirror), and a plan is brought back from the image's side.
+        Each plan is moved by what brings its state nearest to the canonical one.
         """
-        if not len(memory.states):
+        if not len(memory.canonical):
             return []
-        s = self.images
-        seen = np.stack([self.seen(s.act(g, state=canonical)) for g in s.group.elements])  # (G, d)
-        squared = np.einsum("sd,sd->s", memory.states, memory.states)[:, None]
-        squared = squared - 2.0 * memory.states @ seen.T + np.einsum("gd,gd->g", seen, seen)
-        image = np.argmax(squared <= squared.min(axis=1, keepdims=True) + 1e-9, axis=1)  # (S,)
-        least = squared[np.arange(len(squared)), image]
-        few = np.argpartition(least, min(self.nearest, len(least)) - 1)[: self.nearest]
-        first = few[np.argsort(least[few], kind="stable")]
-        horizon = self.planner.parameters.horizon
-        return [
-            self.padded(s.act(self.undo[image[i]], action=memory.plans[i]), horizon)
-            for i in first[least[first] <= self.distance**2]
-        ]
+        kept, found = self._compared(memory.canonical), []
+        apart = self.alignment.squared(kept, canonical)
+        for _ in range(min(self.nearest, len(apart))):
+            row = int(np.argmax(apart <= apart.min() + TIE))
+            if apart[row] > self.distance**2:
+                break
+            acting, g = self.alignment.bringing(kept[row], canonical)
+            plan = acting.act(g, action=memory.plans[row])
+            found.append(self.padded(plan, self.planner.parameters.horizon))
+            apart[row] = np.inf
+        return found
 
     def padded(self, plan: np.ndarray, horizon: int) -> np.ndarray:
         """A plan over another horizon H: nothing is done after its end. (H', m) -> (H, m)"""
         rest = np.tile(self.task.safe_action(), (max(horizon - len(plan), 0), 1))
         return self.task.limits.project(np.concatenate([plan[:horizon], rest]))
 
-    def seen(self, canonical: np.ndarray) -> np.ndarray:
-        """A canonical state as it is compared. (n,) -> (d,)"""
-        if self._scale is None:
-            self._scale = self._spread()
-        return self._told(canonical) / self._scale
+    def _compared(self, canonical: np.ndarray) -> np.ndarray:
+        """Features of a memory's states, made once for as long as it stays the same. (S, d)"""
+        if self._last is None or self._last[0] is not canonical:
+            self._last = canonical, self.alignment.features(canonical)
+        return self._last[1]
 
-    def _told(self, x: np.ndarray) -> np.ndarray:
-        angles = self._angles
-        return np.concatenate([np.where(angles, np.cos(x), x), np.sin(x[angles])])
-
-    def _spread(self) -> np.ndarray:
-        """Standard deviation over canonical starts; what does not vary there counts in SI units."""
-        rng, rows = np.random.default_rng(0), []
-        nothing = Remembered(None, self.symmetry)
-        for _ in range(STARTS):
-            x = self.task.initial_state(rng)
-            acting, _, back = self.frames.of(x, nothing)
-            rows.append(self._told(acting.act(back, state=x)))
-        spread = np.std(rows, axis=0)
-        return np.where(spread > 1e-6, spread, 1.0)
+    @cached_property
+    def alignment(self) -> Alignment:
+        """How far states are apart, in units of the spread of the task's starts."""
+        rng = np.random.default_rng(0)
+        starts = np.stack([self.task.initial_state(rng) for _ in range(STARTS)])
+        counts = {self.task.goal: GOAL} if self.task.goal else {}
+        return Alignment(self.symmetry, self.continuous, starts, counts)
