@@ -12,7 +12,7 @@ onto each other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -79,9 +79,9 @@ class Alignment:
             (S,)
         """
         images = self._features_of_images(state)
-        products = self._products(kept, images)  # (S, sides or elements)
+        best = self._products(kept, images).max(axis=0)
         own = np.einsum("sd,sd->s", kept, kept) + images[0] @ images[0]
-        return np.maximum(own - 2.0 * products.max(axis=1), 0.0)
+        return np.maximum(own - 2.0 * best, 0.0)
 
     def bringing(self, kept: np.ndarray, state: np.ndarray) -> tuple[Symmetry, int]:
         """What brings a kept state nearest to a state, but for its shift, which moves no action.
@@ -94,7 +94,7 @@ class Alignment:
             The declared parts under some elements, and which of them it is; of equals the first.
         """
         images = self._features_of_images(state)
-        products = self._products(kept[None], images)[0]
+        products = self._products(kept[None], images)[:, 0]
         best = int(np.argmax(products >= products.max() - TIE))
         if self._coefficients is None:
             return self._images, int(self._undo[best])
@@ -128,14 +128,14 @@ class Alignment:
         return self._coefficients @ images.reshape(len(self._sides), -1, images.shape[1])
 
     def _products(self, kept: np.ndarray, images: np.ndarray) -> np.ndarray:
-        """Inner products with the best image of each side, or with each image. (S, sides or E)"""
+        """Inner products with the best image of each side, or with each image. (sides or E, S)"""
         if self._coefficients is None:
-            return kept @ images.T
+            return images @ kept.T
         few = self._expanded(images)
-        found = (kept @ few.reshape(-1, few.shape[-1]).T).reshape(len(kept), *few.shape[:2])
+        found = (few.reshape(-1, few.shape[-1]) @ kept.T).reshape(*few.shape[:2], len(kept))
         if not spatial(self.word):
-            return found[..., 0] + np.hypot(found[..., 1], found[..., 2])
-        return found[..., 0] + _most(found[..., 1:].reshape(*found.shape[:2], 3, 3))
+            return found[:, 0] + np.sqrt(found[:, 1] ** 2 + found[:, 2] ** 2)
+        return found[:, 0] + _most(np.moveaxis(found[:, 1:], 1, -1).reshape(len(found), -1, 3, 3))
 
     def _rotation(self, found: np.ndarray) -> np.ndarray:
         """The rotation that is best, from products with a side's parts. (3 or 10,) -> (3, 3)"""
@@ -218,9 +218,9 @@ def _most(h: np.ndarray) -> np.ndarray:
     return values[..., 0] + values[..., 1] + np.sign(np.linalg.det(h)) * values[..., 2]
 
 
-def _blocks(linked: np.ndarray) -> Sequence[list[int]]:
+def _blocks(linked: np.ndarray) -> list[np.ndarray]:
     """Coordinates that are linked, directly or by others. (n, n) bool"""
     reached = linked | linked.T | np.eye(len(linked), dtype=bool)
     for _ in range(len(linked)):
         reached = reached @ reached
-    return [list(np.flatnonzero(row)) for row in np.unique(reached, axis=0)]
+    return [np.flatnonzero(row) for row in np.unique(reached, axis=0)]

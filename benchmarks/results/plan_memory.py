@@ -165,11 +165,11 @@ def filled(planner, episodes, copies=None):
     for xs, us in episodes:
         for x, u in zip(xs, us, strict=True):
             acting, _, back = planner.frames.of(x, nothing())
-            canonical, plan = acting.act(back, state=x), acting.act(back, action=u)
-            for g in (0,) if copies is None else copies.group.elements:
-                s = TASK.symmetry if copies is None else copies
-                states.append(s.act(g, state=canonical))
-                plans.append(s.act(g, action=plan))
+            states.append(acting.act(back, state=x))
+            plans.append(acting.act(back, action=u))
+    if copies is not None:
+        every = [copies.act(g, state=states, action=plans) for g in copies.group.elements]
+        states, plans = (np.concatenate(rows) for rows in zip(*every, strict=True))
     fresh = planner.initial_memory(0)
     return PlanMemory(fresh.inner, np.array(states), np.array(plans))
 

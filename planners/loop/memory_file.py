@@ -137,10 +137,13 @@ def _filled(like: Any, arrays: dict[str, np.ndarray], prefix: str, path: Path) -
         value, name = getattr(like, field.name), prefix + field.name
         if not is_dataclass(value) and isinstance(value, np.ndarray | float | int | np.number):
             stored, wanted = arrays.get(name), np.asarray(value)
-            if stored is None or not _fits(stored, wanted):
-                shape = "nothing" if stored is None else f"shape {stored.shape}"
+            if stored is None:
+                text = f"{path}: has no {name}; it is of another planner or an older version"
+                raise MemoryFileError(text)
+            if not _fits(stored, wanted):
                 raise MemoryFileError(
-                    f"{path}: has {shape} for {name}, where this planner has {wanted.shape}"
+                    f"{path}: has shape {stored.shape} for {name}, where this planner has "
+                    f"{wanted.shape}"
                 )
             changes[field.name] = stored if isinstance(value, np.ndarray) else stored.item()
     return replace(like, **changes)
