@@ -2,13 +2,16 @@
 
 Li and Todorov, "Iterative Linear Quadratic Regulator Design for Nonlinear Biological Movement
 Systems" (ICINCO 2004); damping and line search as in Tassa, Erez and Todorov, "Synthesis and
-Stabilization of Complex Behaviors through Online Trajectory Optimization" (IROS 2012).
+Stabilization of Complex Behaviors through Online Trajectory Optimization" (IROS 2012); constraints
+on the state by an augmented Lagrangian as in Howell, Jackson and Manchester, "ALTRO: A Fast Solver
+for Constrained Trajectory Optimization" (IROS 2019), without its second phase.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -16,8 +19,10 @@ from ..sim.dynamics import Dynamics
 from ..sim.limits import largest_actions, symmetry_clash
 from ..symmetry.declaration import Symmetry
 from .bounds.budget import Budget
+from .bounds.constraints import Lagrangian, StateConstraints, constraints_of
 from .bounds.slew import Slew
-from .loop.warm_start import moved_on
+from .loop.batch import driven
+from .loop.warm_start import held_on, moved_on
 from .plan import Plan, Planner
 from .trajectory.derivatives import Derivatives
 from .trajectory.feedback import Feedback, backward
@@ -34,16 +39,23 @@ class Descent:
         dynamics: The model, differentiable where it goes; its first one, if there are several.
         symmetry: Which the steps go with.
         tolerance: Decrease of the cost, as a fraction of it, below which it is good enough.
+        constraints: What breaking the task's constraints costs beside; None: nothing.
 
     Raises:
         ValueError: The task tells no cost of a state, or limits how fast actions change.
     """
 
-    def __init__(self, dynamics: Dynamics, symmetry: Symmetry, tolerance: float) -> None:
+    def __init__(
+        self,
+        dynamics: Dynamics,
+        symmetry: Symmetry,
+        tolerance: float,
+        constraints: Lagrangian | None = None,
+    ) -> None:
         self.dynamics, self.task, self.symmetry = dynamics, dynamics.task, symmetry
         self.scale = largest_actions(self.task.limits, symmetry)
         self.derivatives = Derivatives(dynamics, symmetry, self.scale)
-        self.tolerance = tolerance
+        self.tolerance, self.constraints = tolerance, constraints
         self.budget = Budget(np.inf)
         x = np.zeros((1, symmetry.width("state")))
         try:
@@ -57,7 +69,11 @@ class Descent:
             raise ValueError(text)
 
     def improved(
-        self, state: np.ndarray, actions: np.ndarray, iterations: int
+        self,
+        state: np.ndarray,
+        actions: np.ndarray,
+        iterations: int,
+        multipliers: np.ndarray | None = None,
     ) -> tuple[np.ndarray, list[float]]:
         """Better actions from a state, and the cost before and after each step.
 
@@ -65,9 +81,10 @@ class Descent:
             state: (n,)
             actions: Within the limits. (H, m)
             iterations: Steps at most; fewer where the budget ends before, but one.
+            multipliers: Of the constraints, if they are kept. (H, C)
         """
         nothing = Feedback(np.zeros_like(actions), np.zeros((*actions.shape, len(state))))
-        states, tried, costs = self._forward(state, None, actions, nothing, SHARES[:1])
+        states, tried, costs = self._forward(state, None, actions, nothing, SHARES[:1], multipliers)
         x, u, found, damping = states[0], tried[0], [float(costs[0])], DAMPING
         if not np.isfinite(found[0]):
             return actions, found
@@ -76,10 +93,13 @@ class Descent:
             if not self.budget.allows(1, 1):
                 break
             about = self.derivatives.along(x, u)
+            if self.constraints and multipliers is not None:
+                slopes = self.derivatives.broken(x[1:])
+                about = about.with_price(*self.constraints.bent(x[1:], slopes, multipliers))
             while damping <= MOST:
                 feedback = backward(about, u, self.task.limits, self.scale, damping)
                 if feedback is not None:
-                    states, tried, costs = self._forward(state, x, u, feedback, SHARES)
+                    states, tried, costs = self._forward(state, x, u, feedback, SHARES, multipliers)
                     best = int(np.argmin(costs))
                     if costs[best] < found[-1]:
                         break
@@ -100,6 +120,7 @@ class Descent:
         u: np.ndarray,
         feedback: Feedback,
         shares: np.ndarray,
+        multipliers: np.ndarray | None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Trajectories with a share of the step each: (S, H + 1, n), (S, H, m), costs (S,)."""
         count, steps = len(shares), len(u)
@@ -115,7 +136,21 @@ class Descent:
             states[:, t + 1] = self.dynamics.next_state(states[:, t], actions[:, t])
         costs = self.task.running_cost(states[:, 1:], actions).sum(axis=1)
         costs = costs + self.task.terminal_cost(states[:, -1])
+        if self.constraints and multipliers is not None:
+            costs = costs + self.constraints.price(state, states[None, :, 1:], multipliers)[0]
         return states, actions, np.where(np.isfinite(costs), costs, np.inf)
+
+
+def with_slopes(constraints: StateConstraints | None) -> Lagrangian | None:
+    """Constraints as iLQR can keep them.
+
+    Raises:
+        ValueError: By a barrier: its price begins with a kink, at which no step is taken, and its
+            filter chooses among samples, of which there are none.
+    """
+    if constraints is None or isinstance(constraints, Lagrangian):
+        return constraints
+    raise ValueError("constraints: iLQR keeps none by a barrier; say lagrangian, or off")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +161,13 @@ class Trajectory:
         time: Time of the last plan, s; -inf before the first.
         mean: Its actions. (H, m)
         start: Where a plan with nothing before it begins: hardly anything, to some side. (H, m)
+        multipliers: Of the constraints, for each moment of the last plan; invariant. (H, C)
     """
 
     time: float
     mean: np.ndarray
     start: np.ndarray
+    multipliers: np.ndarray
 
     def act(self, symmetry: Symmetry, g: int) -> Trajectory:
         """Where element g sends this memory."""
@@ -155,8 +192,7 @@ class ILQR(Planner):
     Raises:
         TypeError: It was given a task instead of a model of it.
         ValueError: Parameters out of their ranges, several models at once, limits that break the
-            symmetry, or a task that tells no cost of a state, limits how fast actions change, or
-            has constraints on the state.
+            symmetry, or a task that tells no cost of a state or limits how fast actions change.
     """
 
     @dataclass(frozen=True)
@@ -171,6 +207,10 @@ class ILQR(Planner):
         """Decrease of the cost in a step, as a fraction of it, below which no more are made."""
         push: float = 0.01
         """What an episode's first plan begins with, as a fraction of the largest action."""
+        constraints: Literal["lagrangian", "off"] = "lagrangian"
+        """How the task's constraints on the state are kept, where it has any."""
+        penalty: float = 100.0
+        """Cost of breaking a constraint by a unit, in a period."""
 
     def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
         if not hasattr(dynamics, "next_state"):
@@ -192,13 +232,9 @@ class ILQR(Planner):
         models = getattr(dynamics, "models", 1)
         if models > 1:
             raise ValueError(f"models: {models} are too many; iLQR has the slopes of one")
-        rules = getattr(self.task, "constraint_names", ())
-        if rules:
-            text = (
-                f"{self.task.name} has constraints ({', '.join(rules)}), which iLQR does not know"
-            )
-            raise ValueError(text)
-        self.descent = Descent(dynamics, self.symmetry, p.tolerance)
+        rules = (p.constraints, p.penalty, 1.0)
+        self.constraints = with_slopes(constraints_of(dynamics, 1, p.horizon, *rules))
+        self.descent = Descent(dynamics, self.symmetry, p.tolerance, self.constraints)
 
     def keep_within(self, seconds: float) -> None:
         """Bound the time of each plan, by the wall clock; infinite: no bound. See `Budget`."""
@@ -211,7 +247,8 @@ class ILQR(Planner):
         push = p.push * self.descent.scale * draw.standard_normal(len(self.descent.scale))
         start = limits.project(limits.project(self.task.safe_action()) + push)
         start = np.tile(start, (p.horizon, 1))
-        return Trajectory(-np.inf, start, start)
+        multipliers = np.zeros((p.horizon, len(getattr(self.task, "constraint_names", ()))))
+        return Trajectory(-np.inf, start, start, multipliers)
 
     def plan(
         self, state: np.ndarray, time: float, memory: Trajectory, tried: Sequence[np.ndarray] = ()
@@ -231,14 +268,18 @@ class ILQR(Planner):
                 f"got {state.shape}"
             )
         steps = (time - memory.time) / self.task.dt
-        warm = memory.start
+        warm, multipliers = memory.start, np.zeros_like(memory.multipliers)
         if 0.0 <= steps < self.parameters.horizon:
             warm = moved_on(memory.mean, steps)
+            multipliers = held_on(memory.multipliers, steps)
         if len(tried):
-            starts = np.stack([warm, *tried])
-            costs = np.empty((1, len(starts)))
-            self.dynamics.rollout(state, starts, costs, None)
-            warm = starts[int(np.argmin(np.where(np.isfinite(costs[0]), costs[0], np.inf)))]
-        actions, costs = self.descent.improved(state, warm, self.parameters.iterations)
+            starts = [warm, *tried]
+            costs = [self.descent.improved(state, one, 0, multipliers)[1][0] for one in starts]
+            warm = starts[int(np.argmin(costs))]
+        iterations = self.parameters.iterations
+        actions, costs = self.descent.improved(state, warm, iterations, multipliers)
+        if self.constraints:
+            settling = self.constraints.settled(state, actions, actions, multipliers)
+            _, multipliers = driven(self.dynamics, settling)
         plan = Plan(float(time), self.task.dt, actions, costs[-1])
-        return plan, replace(memory, time=float(time), mean=actions)
+        return plan, replace(memory, time=float(time), mean=actions, multipliers=multipliers)

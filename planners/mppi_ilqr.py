@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .bounds.delay import ahead
-from .ilqr import Descent
+from .ilqr import Descent, with_slopes
+from .loop.batch import driven
 from .loop.memory import Memory
 from .mppi import MPPI
 from .plan import Plan
@@ -24,9 +25,13 @@ class MPPIiLQR(MPPI):
     The next plan starts from what is polished. With several models the first one's slopes are
     followed; its cost alone is what a step must lower.
 
+    Constraints on the state are kept by the multipliers of `Lagrangian`: the price is the same for
+    samples and steps, and what is learned is learned from the polished plan.
+
     Raises:
-        ValueError: Also where the task tells no cost of a state, limits how fast actions change, or
-            has constraints that are kept: iLQR needs the first, and knows nothing of the others.
+        ValueError: Also where the task tells no cost of a state or limits how fast actions change,
+            or with constraints that a barrier is to keep: iLQR needs the first, and knows nothing
+            of the others.
     """
 
     @dataclass(frozen=True)
@@ -45,9 +50,8 @@ class MPPIiLQR(MPPI):
             raise ValueError(f"polish: {p.polish} must not be negative")
         if not (np.isfinite(p.tolerance) and p.tolerance >= 0):
             raise ValueError(f"tolerance: {p.tolerance} must not be negative")
-        if self.constraints:
-            raise ValueError("constraints: iLQR does not know them; say constraints: off")
-        self.descent = Descent(dynamics, self.symmetry, p.tolerance)
+        self.learning = with_slopes(self.constraints)
+        self.descent = Descent(dynamics, self.symmetry, p.tolerance, self.learning)
 
     def keep_within(self, seconds: float) -> None:
         """Bound the time of each plan, half of it for each of the two; see `Budget`."""
@@ -58,12 +62,17 @@ class MPPIiLQR(MPPI):
         self, state: np.ndarray, time: float, memory: Memory, tried: Sequence[np.ndarray] = ()
     ) -> tuple[Plan, Memory]:
         """MPPI's plan, polished; see `SamplingPlanner.plan`."""
+        multipliers = self._shifted(memory, time).multipliers
         plan, memory = super().plan(state, time, memory, tried)
         sent, actions = plan.actions[: self.delay], plan.actions[self.delay :]
         start = ahead(self.dynamics, np.asarray(state, float), sent)
-        actions, costs = self.descent.improved(start, actions, self.parameters.polish)
+        steps = self.parameters.polish
+        actions, costs = self.descent.improved(start, actions, steps, multipliers)
         if len(costs) == 1:
             return plan, memory
+        if self.learning:
+            settling = self.learning.settled(start, actions, actions, multipliers)
+            _, multipliers = driven(self.dynamics, settling)
         whole = np.concatenate([sent, actions])
-        memory = replace(memory, mean=actions, planned=actions)
+        memory = replace(memory, mean=actions, planned=actions, multipliers=multipliers)
         return replace(plan, actions=whole, cost=min(plan.cost, costs[-1])), memory

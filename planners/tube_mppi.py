@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..symmetry.declaration import Symmetry
+from .loop.batch import driven
 from .loop.memory import Memory
 from .mppi import MPPI
 from .plan import Plan
@@ -43,8 +44,13 @@ class TubeMPPI(MPPI):
     moved is then part of the problem, as the box that was pushed less far than the model said.
     It is let go too where the real state lies on no mirror line that the nominal one lies on.
 
+    Constraints on the state are kept in the nominal plan, and in what the feedback makes of it: a
+    barrier's filter works on that one, between the corrected plan and the corrected best sample,
+    and multipliers are learned from the one of the two that breaks more, so that a nominal plan
+    that the feedback cannot follow without breaking something keeps farther away.
+
     Raises:
-        ValueError: Also with a delay, or with constraints that are kept: it knows neither.
+        ValueError: Also with a delay, of which it knows nothing.
     """
 
     @dataclass(frozen=True)
@@ -61,8 +67,6 @@ class TubeMPPI(MPPI):
             raise ValueError(f"tracking: {self.parameters.tracking} must be positive")
         if self.delay:
             raise ValueError("delay_ms: the nominal state is one of now; leave it at 0")
-        if self.constraints:
-            raise ValueError("constraints: the feedback keeps none; say constraints: off")
         self.derivatives = Derivatives(dynamics, self.symmetry, self.largest)
         self.tracked = np.zeros(self.symmetry.width("state"))
         self.tracked[self.derivatives.moving] = self.parameters.tracking
@@ -83,12 +87,18 @@ class TubeMPPI(MPPI):
         """MPPI's plan from the nominal state, corrected; see `SamplingPlanner.plan`."""
         state = np.asarray(state, float)
         nominal = self.nominal(state, time, memory)
+        multipliers = self._shifted(memory, time).multipliers
         plan, memory = super().plan(nominal, time, memory, tried)
         memory = replace(memory, nominal=nominal)
         if np.array_equal(nominal, state):
             return plan, memory
         actions, _ = self.corrected(state, nominal, plan.actions)
         actions = self._within(actions[None], memory)[0]
+        if self.constraints:
+            best, _ = self.corrected(state, nominal, self._best(memory, plan.actions))
+            settling = self.constraints.settled(state, actions, best, multipliers)
+            actions, learned = driven(self.dynamics, settling)
+            memory = replace(memory, multipliers=np.maximum(memory.multipliers, learned))
         return replace(plan, actions=actions), replace(memory, planned=actions)
 
     def nominal(self, state: np.ndarray, time: float, memory: NominalMemory) -> np.ndarray:
@@ -110,13 +120,22 @@ class TubeMPPI(MPPI):
             return state
         actions = self.moved_on(memory.mean, steps)
         corrected, apart = self.corrected(state, there, actions)
-        costs = np.empty((getattr(self.dynamics, "models", 1), 1))
-        here = []
-        for start, way in ((state, corrected), (there, actions)):
-            self.dynamics.rollout(start, np.ascontiguousarray(way[None]), costs, None)
-            here.append(float(self.risk(costs)[0]))
+        multipliers = memory.multipliers_after(steps)
+        here, nominal = (
+            self.priced(start, way, multipliers)
+            for start, way in ((state, corrected), (there, actions))
+        )
         brought_back = apart[-1] <= 0.75 * apart[0]
-        return there if here[0] > here[1] and brought_back else state
+        return there if here > nominal and brought_back else state
+
+    def priced(self, start: np.ndarray, actions: np.ndarray, multipliers: np.ndarray) -> float:
+        """The cost of actions (H, m) from a state (n,), the price of constraints included."""
+        costs = np.empty((getattr(self.dynamics, "models", 1), 1))
+        states = self.constraints.states(1) if self.constraints else None
+        self.dynamics.rollout(start, np.ascontiguousarray(actions[None]), costs, states)
+        if self.constraints and states is not None:
+            costs += self.constraints.price(start, states, multipliers)
+        return float(self.risk(costs)[0])
 
     def corrected(
         self, state: np.ndarray, nominal: np.ndarray, actions: np.ndarray

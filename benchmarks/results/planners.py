@@ -3,12 +3,15 @@
 About fifteen minutes of one quiet core; what is finished is kept under runs/results/planners and
 not done again. All rollouts of a plan count: an algorithm with more iterations has smaller ones.
 The settings are those of the launch files, for all algorithms alike; none was tuned for one.
+``--rates`` measures plans/s anew, of all cells of the large table in turns (three minutes, quiet
+cores), and puts them into what is kept.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +30,7 @@ EPISODES, SEED = 10, 7000  # starts that no setting was chosen on
 ROLLOUTS = 512  # a plan, in the large table
 COUNTS = (64, 128, 256, 1024)  # and in the small one, on two tasks
 SWEPT = ("point_mass", "reacher")
+ROUNDS, SLICE = 5, 0.3  # of --rates: turns of each cell, and seconds of planning in one
 LEAST = 32  # samples of an iteration: with fewer rollouts there are fewer iterations
 SETTINGS: dict[str, dict[str, Any]] = {
     "point_mass": {"horizon": 30, "knots": 6, "noise": 0.2, "temperature": 0.3},
@@ -86,6 +90,11 @@ def settings_of(cell: Cell) -> dict[str, Any]:
     return settings
 
 
+def parameters_of(cell: Cell) -> dict[str, Any]:
+    """All parameters of a cell's planner, its own defaults too."""
+    return asdict(plugin.load(cell.planner, "planners").Parameters(**settings_of(cell)))
+
+
 def measured(cell: Cell) -> dict[str, Any]:
     """Episodes of a cell; times are this thread's own, so that others disturb them less."""
     env = TaskEnv(cell.task)
@@ -125,18 +134,73 @@ def measured(cell: Cell) -> dict[str, Any]:
 
 def kept(cell: Cell, folder: Path) -> dict[str, Any]:
     """Its result: the one that is there, if it was made with the same settings, or a new one."""
-    asked = {**asdict(cell), "settings": settings_of(cell), "seed": SEED}
+    asked = {**asdict(cell), "parameters": parameters_of(cell), "seed": SEED}
     path = cell.path(folder)
     if path.exists():
         found = json.loads(path.read_text())
         if {key: found.get(key) for key in asked} == asked:
             return found
     found = {**asked, **measured(cell)}
-    folder.mkdir(parents=True, exist_ok=True)
+    keep(found, path)
+    return found
+
+
+def keep(found: dict[str, Any], path: Path) -> None:
+    """Write a result, or leave the one that is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
     unfinished.write_text(json.dumps(found))
     unfinished.replace(path)
-    return found
+
+
+class Runner:
+    """Plans of one cell along episodes on its model, a slice of time at a turn.
+
+    Args:
+        cell: It; its planner is made, and what is compiled is compiled, here.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self.task: Task = TaskEnv(cell.task).task
+        model = NumbaDynamics(self.task)
+        self.planner = plugin.load(cell.planner, "planners")(model, **settings_of(cell))
+        self.steps, self.episode, self.step = round(self.task.time_limit / self.task.dt), -1, 0
+        self.rates: list[float] = []
+        self.turn(0.0)
+        self.rates.clear()
+
+    def turn(self, seconds: float) -> None:
+        """Plan for so long, three plans at least, and take down the rate."""
+        spent, plans = 0.0, 0
+        while spent < seconds or plans < 3:
+            if self.episode < 0 or self.step == self.steps:
+                self.episode, self.step = self.episode + 1, 0
+                self.state = self.task.initial_state(np.random.default_rng(SEED + self.episode))
+                self.memory = self.planner.initial_memory(SEED + self.episode)
+            start = time.perf_counter()
+            now = self.step * self.task.dt
+            plan, self.memory = self.planner.plan(self.state, now, self.memory)
+            spent += time.perf_counter() - start
+            self.state = self.planner.dynamics.next_state(self.state, plan.actions[0])
+            self.step, plans = self.step + 1, plans + 1
+        self.rates.append(plans / spent)
+
+
+def renew_rates(cells: list[Cell], folder: Path) -> None:
+    """Measure plans/s of cells in turns; the medians take the place of those that are kept."""
+    runners: list[Runner] = []
+    for cell in cells:
+        runners.append(Runner(cell))
+        say(f"{len(runners)}/{len(cells)} ready: {cell.task} {cell.planner}")
+    for number in range(ROUNDS):
+        say(f"round {number + 1}/{ROUNDS}, load {os.getloadavg()[0]:.1f}")
+        for runner in runners:
+            runner.turn(SLICE)
+    for cell, runner in zip(cells, runners, strict=True):
+        found = kept(cell, folder)
+        low, rate, high = np.quantile(runner.rates, [0.0, 0.5, 1.0])
+        found |= {"plans_per_s": rate, "plans_per_s_range": [low, high]}
+        keep({**found, "load": round(os.getloadavg()[0], 1)}, cell.path(folder))
 
 
 def broken_bounds(rows: list[dict]) -> list[str]:
@@ -206,9 +270,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/results/planners"))
     parser.add_argument("--planners", nargs="*", default=names())
     parser.add_argument("--tasks", nargs="*", default=tuple(SETTINGS))
+    parser.add_argument("--rates", action="store_true", help="measure plans/s anew, in turns")
     parser.add_argument("--table", action="store_true", help="markdown instead of JSON")
     asked = parser.parse_args()
     grid = [Cell(task, name, ROLLOUTS) for task in asked.tasks for name in asked.planners]
+    if asked.rates:
+        renew_rates(grid, asked.folder)
     grid += [
         Cell(task, name, count)
         for task in SWEPT

@@ -88,6 +88,24 @@ class Lagrangian(StateConstraints):
         reach = np.maximum(0.0, multipliers + self.penalty * self.task.constraint(states))
         return np.sum(reach**2 - multipliers**2, axis=(2, 3)) / (2.0 * self.penalty)
 
+    def bent(
+        self, states: np.ndarray, slopes: np.ndarray, multipliers: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The price of each moment to second order, but for the constraints' own curvature.
+
+        Args:
+            states: Of one rollout. (H, n)
+            slopes: Of the constraints there. (H, C, n)
+            multipliers: (H, C)
+
+        Returns:
+            Slopes (H, n), and second derivatives, without a negative part (H, n, n).
+        """
+        reach = np.maximum(0.0, multipliers + self.penalty * self.task.constraint(states))
+        biting = self.penalty * (reach > 0.0)
+        bend = np.einsum("tc,tci,tcj->tij", biting, slopes, slopes)
+        return np.einsum("tc,tci->ti", reach, slopes), bend
+
     def settled(
         self, start: np.ndarray, plan: np.ndarray, best: np.ndarray, multipliers: np.ndarray
     ) -> Settling:

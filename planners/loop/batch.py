@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -19,10 +19,11 @@ Rollout = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]
 """What `Dynamics.rollout` is given: start, actions, costs and states."""
 Planning = Generator[Rollout, None, tuple[Plan, Any]]
 """Asks for rollouts; returns a plan and a memory."""
+Found = TypeVar("Found")
 
 
-def driven(dynamics: Dynamics, planning: Planning) -> tuple[Plan, Any]:
-    """The plan and the memory that planning ends with, each rollout made when it is asked for."""
+def driven(dynamics: Dynamics, planning: Generator[Rollout, None, Found]) -> Found:
+    """What planning ends with, each rollout made when it is asked for."""
     while True:
         try:
             asked = next(planning)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...symmetry.declaration import Symmetry
+from .warm_start import held_on
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,4 @@ class Memory:
 
     def multipliers_after(self, steps: float) -> np.ndarray:
         """The multipliers of a plan that begins `steps` control periods later. (H, C)"""
-        if not self.multipliers.size:
-            return self.multipliers
-        later = np.arange(len(self.multipliers)) + round(steps)
-        return self.multipliers[np.clip(later, 0, len(self.multipliers) - 1)]
+        return held_on(self.multipliers, steps)

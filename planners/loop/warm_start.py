@@ -17,3 +17,9 @@ def moved_on(mean: np.ndarray, steps: float) -> np.ndarray:
     if part < 1e-6:
         return mean[index]
     return (1.0 - part) * mean[index] + part * mean[np.minimum(index + 1, last)]
+
+
+def held_on(rows: np.ndarray, steps: float) -> np.ndarray:
+    """A row of each moment of a plan, whole periods later, the last one repeated. (H, C)"""
+    later = np.arange(len(rows)) + round(steps)
+    return rows[np.clip(later, 0, len(rows) - 1)]

@@ -8,7 +8,7 @@ included: the derivatives at g (x, u) are those at (x, u), moved by g.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,13 @@ class Expansion:
     curvature: np.ndarray
     end_slope: np.ndarray
     end_curvature: np.ndarray
+
+    def with_price(self, slope: np.ndarray, curvature: np.ndarray) -> Expansion:
+        """With a price of each x_(t+1) beside: its slope (H, n) and second derivative (H, n, n)."""
+        n, both, bend = slope.shape[1], self.slope.copy(), self.curvature.copy()
+        both[:, :n] += slope
+        bend[:, :n, :n] += curvature
+        return replace(self, slope=both, curvature=bend)
 
 
 class Derivatives:
@@ -93,6 +100,18 @@ class Derivatives:
             share * np.asarray(end_slope),
             _positive(share * np.asarray(end_curvature)),
         )
+
+    def broken(self, states: np.ndarray) -> np.ndarray:
+        """The slopes of the task's constraints. (H, n) -> (H, C, n)"""
+        n, slopes = states.shape[1], []
+        for i in range(len(self.task.constraint_names)):
+            slope = np.zeros_like(states)
+            for g in self.frames:
+                x = self.symmetry.act(g, state=states)
+                back = self._both(g)[:n, :n]
+                slope += self._end.slope(lambda x, i=i: self.task.constraint(x)[..., i], x) @ back
+            slopes.append(slope / len(self.frames))
+        return np.stack(slopes, axis=1)
 
     def linear(self, states: np.ndarray, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The next state by the state and by the action. (T, n), (T, m) -> (T, n, n), (T, n, m)"""

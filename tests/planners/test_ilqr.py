@@ -251,22 +251,12 @@ def test_what_it_cannot_do_is_refused_with_the_reason():
             super().__init__()
             self.rates = self.limits
 
-    class Fenced(Pointmass):
-        constraint_names = ("wall",)
-
-        def constraint(self, x):
-            return x[..., :1] - 2.0
-
     for cls, message in (
         (Silent, "tells no cost of a state"),
         (Slow, "limits how fast actions change"),
-        (Fenced, r"constraints \(wall\)"),
     ):
         with pytest.raises(ValueError, match=message):
             ILQR(NumbaDynamics(cls()))
-    with pytest.raises(ValueError, match="constraints: off"):
-        MPPIiLQR(NumbaDynamics(Fenced()))
-    MPPIiLQR(NumbaDynamics(Fenced()), constraints="off")
 
 
 def test_a_polish_knows_of_a_delay():
