@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from covary.benchmarks.problems.pointmass import Pointmass
+from covary.benchmarks.problems.pushing import PushT
 from covary.benchmarks.problems.reacher2 import Reacher2
 from covary.sim.check_task import check_task
+from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
 
 
@@ -62,3 +64,16 @@ def test_they_are_what_is_written(task, told, start, limit):
         assert np.abs(got - expected).max() < 1e-8
         assert task.running_cost(got, u) == pytest.approx(cost, abs=1e-7)
     assert check_task(task, model).ok
+
+
+def test_a_t_that_is_pushed_aside_of_its_middle_moves_and_turns():
+    task = PushT()
+    model, x0 = MujocoDynamics(task), np.zeros(10)
+    x0[:2] = 0.2, 0.6  # above the right half of its bar
+    actions = np.stack([np.tile([0.2, y], (50, 1)) for y in (-2.0, 2.0)])  # at it, and away
+    costs, states = np.empty((1, 2)), np.empty((1, 2, 50, 10))
+    model.rollout(x0, actions, costs, states)
+    at, away = states[0]
+    assert at[-1, 3] < -0.1 and at[-1, 4] < -0.1  # down, and clockwise
+    assert np.abs(away[:, 2:5]).max() < 1e-12
+    assert costs[0] == pytest.approx(task.running_cost(states[0], actions).sum(axis=-1), abs=1e-12)
