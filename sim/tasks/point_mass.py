@@ -133,22 +133,19 @@ def step(x, u, p, out):
 
 
 @njit(cache=True)
-def cost_while(px, py, vx, vy, gx, gy, ux, uy):
-    """The running cost; the zone's part falls from its centre to nothing at its rim, smoothly."""
-    distance = math.sqrt((px - gx) ** 2 + (py - gy) ** 2)
-    inside = max(1.0 - math.sqrt(px * px + py * py) / ZONE, 0.0)
+def running_cost(x, u, p):
+    """Cost of arriving in x by u; the zone's part falls from its centre to nothing at its rim.
+
+    (6,), (2,), (2,) -> float
+    """
+    distance = math.sqrt((x[0] - x[4]) ** 2 + (x[1] - x[5]) ** 2)
+    inside = max(1.0 - math.sqrt(x[0] * x[0] + x[1] * x[1]) / ZONE, 0.0)
     return (
         W_DISTANCE * distance
-        + W_SPEED * (vx * vx + vy * vy)
-        + W_FORCE * (ux * ux + uy * uy)
+        + W_SPEED * (x[2] * x[2] + x[3] * x[3])
+        + W_FORCE * (u[0] * u[0] + u[1] * u[1])
         + W_ZONE * inside * inside
     )
-
-
-@njit(cache=True)
-def running_cost(x, u, p):
-    """Cost of arriving in x by u. (6,), (2,), (2,) -> float"""
-    return cost_while(x[0], x[1], x[2], x[3], x[4], x[5], u[0], u[1])
 
 
 @njit(cache=True)

@@ -284,12 +284,13 @@ def turned(cos, sin, turn):
 
 
 @njit(cache=True)
-def advanced(px, py, bx, by, yaw, cos, sin, ux, uy, p):
-    """Pusher and box after one control period, with cosine and sine of the yaw carried along."""
+def advanced(px, py, bx, by, yaw, ux, uy, p):
+    """Pusher and box after one control period."""
+    cos, sin = math.cos(yaw), math.sin(yaw)
     dx, dy = ux * (DT / PARTS), uy * (DT / PARTS)
     reach = math.sqrt(p[2] * p[2] + p[3] * p[3]) + p[4] + PARTS * math.sqrt(dx * dx + dy * dy)
     if (px - bx) ** 2 + (py - by) ** 2 > reach * reach:  # too far to meet the box in this period
-        return px + PARTS * dx, py + PARTS * dy, bx, by, yaw, cos, sin
+        return px + PARTS * dx, py + PARTS * dy, bx, by, yaw
     for _ in range(PARTS):
         px, py = px + dx, py + dy
         lx, ly = cos * (px - bx) + sin * (py - by), cos * (py - by) - sin * (px - bx)
@@ -297,41 +298,28 @@ def advanced(px, py, bx, by, yaw, cos, sin, ux, uy, p):
         if mx != 0.0 or my != 0.0:
             bx, by, yaw = bx + cos * mx - sin * my, by + sin * mx + cos * my, yaw + turn
             cos, sin = turned(cos, sin, turn)
-    return px, py, bx, by, yaw, cos, sin
+    return px, py, bx, by, yaw
 
 
 @njit(cache=True)
 def step(x, u, p, out):
     """One control period of the model; `out` may be x. (8,), (2,), (5,) -> out (8,)."""
-    px, py, bx, by, yaw, _, _ = advanced(
-        x[0], x[1], x[2], x[3], x[4], math.cos(x[4]), math.sin(x[4]), u[0], u[1], p
-    )
+    px, py, bx, by, yaw = advanced(x[0], x[1], x[2], x[3], x[4], u[0], u[1], p)
     out[0], out[1], out[2], out[3], out[4] = px, py, bx, by, wrapped(yaw)
     out[5], out[6], out[7] = x[5], x[6], x[7]
 
 
 @njit(cache=True)
-def cost_while(px, py, bx, by, cos, sin, gx, gy, gcos, gsin):
-    """The running cost, given cosine and sine of both yaws."""
-    error = pose_error(bx - gx, by - gy, cos * gcos + sin * gsin)
-    return W_POSE * error + W_NEAR * max(gap(px - bx, py - by, cos, sin), 0.0)
-
-
-@njit(cache=True)
-def cost_after(bx, by, cos, sin, gx, gy, gcos, gsin):
-    """The terminal cost, given cosine and sine of both yaws."""
-    return W_END * pose_error(bx - gx, by - gy, cos * gcos + sin * gsin)
-
-
-@njit(cache=True)
 def running_cost(x, u, p):
     """Cost of arriving in x by u. (8,), (2,), (5,) -> float."""
-    cos, sin, gcos, gsin = math.cos(x[4]), math.sin(x[4]), math.cos(x[7]), math.sin(x[7])
-    return cost_while(x[0], x[1], x[2], x[3], cos, sin, x[5], x[6], gcos, gsin)
+    cos, sin = math.cos(x[4]), math.sin(x[4])
+    together = cos * math.cos(x[7]) + sin * math.sin(x[7])  # cosine of the difference in yaw
+    error = pose_error(x[2] - x[5], x[3] - x[6], together)
+    return W_POSE * error + W_NEAR * max(gap(x[0] - x[2], x[1] - x[3], cos, sin), 0.0)
 
 
 @njit(cache=True)
 def terminal_cost(x, p):
     """Cost of ending in x. (8,), (5,) -> float."""
-    cos, sin, gcos, gsin = math.cos(x[4]), math.sin(x[4]), math.cos(x[7]), math.sin(x[7])
-    return cost_after(x[2], x[3], cos, sin, x[5], x[6], gcos, gsin)
+    together = math.cos(x[4]) * math.cos(x[7]) + math.sin(x[4]) * math.sin(x[7])
+    return W_END * pose_error(x[2] - x[5], x[3] - x[6], together)

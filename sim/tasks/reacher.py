@@ -186,19 +186,13 @@ def step(x, u, p, out):
 
 
 @njit(cache=True)
-def cost_while(q1, q2, w1, w2, gx, gy, u1, u2):
-    """The running cost."""
-    return (
-        W_DISTANCE * distance(q1, q2, gx, gy)
-        + W_SPEED * (w1 * w1 + w2 * w2)
-        + W_TORQUE * (u1 * u1 + u2 * u2)
-    )
-
-
-@njit(cache=True)
 def running_cost(x, u, p):
     """Cost of arriving in x by u. (6,), (2,), (3,) -> float"""
-    return cost_while(x[0], x[1], x[2], x[3], x[4], x[5], u[0], u[1])
+    return (
+        W_DISTANCE * distance(x[0], x[1], x[4], x[5])
+        + W_SPEED * (x[2] * x[2] + x[3] * x[3])
+        + W_TORQUE * (u[0] * u[0] + u[1] * u[1])
+    )
 
 
 @njit(cache=True)
