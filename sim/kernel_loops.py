@@ -1,9 +1,10 @@
 """Loops over rows and samples round a task's scalar kernels, made once for every task.
 
 A task gives `step(x, u, p, out)`, `running_cost(x, u, p)` and `terminal_cost(x, p)` for one state,
-and `constraint(x, out)` where it has constraints. The loops that call them are compiled when they
-are first called, and kept on disk (`kernel_files`), under a name that tells the code of the
-kernels, of all that they call in whatever file, and the constants that all of these read.
+and `constraint(x, out)` where it has constraints; each argument is an array, p the physical
+parameters, and all of `out` is written. The loops that call them are compiled when they are first
+called, and kept on disk (`kernel_files`), under a name that tells the code of the kernels, of all
+that they call in whatever file, and the constants that all of these read.
 """
 
 from __future__ import annotations

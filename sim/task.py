@@ -56,8 +56,8 @@ class Task(ABC):
             a model of it, or draw it.
         parameters: Physical parameters of the analytic model. (P,)
         parameter_names: Their names, with units.
-        kernels: The module that holds the jitted kernels of the analytic model (`NumbaDynamics`
-            says which), or None when there is no such model.
+        kernels: The module that holds the jitted kernels of the analytic model, for one state each
+            (`kernel_loops` says which), or None when there is no such model.
     """
 
     name: ClassVar[str]

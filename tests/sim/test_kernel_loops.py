@@ -115,6 +115,8 @@ def test_what_a_module_has_itself_is_taken(kernels):
     module.terminal_cost_batch = lambda x, out: out.fill(9.0)
     out, x = np.empty(3), np.zeros((3, 1))
     ours = Loops(module)
+    module.rollout = object()
+    assert ours.rollout is module.rollout
     for call, value in (
         (lambda: ours.step_batch(x, x, None, out), 7.0),
         (lambda: ours.running_cost_batch(x, x, None, out), 8.0),
