@@ -8,7 +8,10 @@ INSTALL := $(PYTHON) -m pip install --quiet --constraint constraints.txt
 # Kept in .venv/stamp: the hash of all that pins what is installed, and the place it is installed for.
 STAMP = $$(cat constraints.txt setup.py pyproject.toml Makefile | cksum) $$(pwd)
 
-.PHONY: setup install demo test test-all check bench results verify-exports
+# Most of these start processes of their own.
+LAUNCHING = tests/system tests/interop tests/nodes $(wildcard tests/test_*.py)
+
+.PHONY: setup install demo test test-launching test-rest test-all check bench results verify-exports
 
 # Brings .venv up to date, in place, where it is missing, its pins changed or the checkout moved.
 setup:
@@ -36,8 +39,16 @@ demo: setup
 	@$(COVARY) launch push.yaml episodes:=10 seed:=0 realtime:=false record:=true
 	@$(COVARY) view "$$(ls -dt runs/push-* | head -n 1)"
 
+# Two pytests at once, a core for each.
 test: setup
-	@$(PYTEST)
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going test-launching test-rest
+
+test-launching:
+	@$(PYTEST) $(LAUNCHING)
+
+# Told when it has ended, so that the lines of the two do not mix.
+test-rest:
+	@$(PYTEST) $(LAUNCHING:%=--ignore=%) >.venv/rest.txt 2>&1; code=$$?; cat .venv/rest.txt; exit $$code
 
 test-all: setup
 	@$(PYTEST) -m ''
@@ -46,7 +57,7 @@ check: setup
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m pyright
-	@$(PYTEST)
+	@$(MAKE) --no-print-directory test
 
 # Every file prints one JSON object, and its docstring says what is counted; about eleven minutes.
 bench: setup

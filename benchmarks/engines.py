@@ -4,6 +4,8 @@ One process, one thread, no camera. `push`: a pusher that drives at the box for 
 with the arm: whole episodes with the expert, the judge and the resets. A control step is 10 and 20
 physics ticks. Seconds are the processor's, as a busy machine takes others; the median of rounds
 counts. `bare` is a round with nothing but `mj_step` or `stepSimulation` counted.
+
+`--quick`: one round, and one block to pick up.
 """
 
 import importlib.util
@@ -20,7 +22,8 @@ from covary.sim.engines import mujoco_engine
 from covary.sim.judge import Judge
 from covary.sim.load_task import load_task
 
-ROUNDS = 2 if "--quick" in sys.argv else 9
+QUICK = "--quick" in sys.argv
+ROUNDS, STARTS = (1, 1) if QUICK else (9, 3)
 
 
 class Timed:
@@ -58,7 +61,7 @@ def straight(plant):
 def picked(plant):
     """Picks a block up, three times; control steps."""
     steps = 0
-    for seed in range(3):
+    for seed in range(STARTS):
         plant.begin(np.random.default_rng([9000, seed]))
         expert, judge = Expert(plant.task), Judge(plant)
         memory, done, k = expert.initial_memory(0), None, 0

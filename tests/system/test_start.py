@@ -1,5 +1,6 @@
 """The second start of a whole launch compiles nothing, in lockstep and in every process."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,8 @@ def watched(place, *words, **more):
     (place / "sitecustomize.py").write_text(SITE)
     notes = place / "compiled.txt"
     notes.write_text("")
-    launch(place, *words, PYTHONPATH=str(place), COVARY_COMPILED=str(notes), **more)
+    path = os.pathsep.join([str(place), *filter(None, [os.environ.get("PYTHONPATH")])])
+    launch(place, *words, PYTHONPATH=path, COVARY_COMPILED=str(notes), **more)
     lines = notes.read_text().splitlines()
     compiled = [line for line in lines if not line.startswith("started")]
     return len(lines) - len(compiled), compiled
