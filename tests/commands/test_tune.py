@@ -16,8 +16,15 @@ from covary.nodes.parameters import from_dict
 from covary.planners.cem import CEM
 from covary.planners.mppi import MPPI
 from covary.planners.planner_node import PlannerNode
+from covary.sim.tasks.point_mass import PointMass
 
 SMALL = ("point_mass", "samples:=32", "horizon:=20", "knots:=3", "episodes:=1", "workers:=1")
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Episodes end after a second: what a trial costs is told all the same."""
+    monkeypatch.setattr(PointMass, "time_limit", 1.0)
 
 
 def trials_of(folder):

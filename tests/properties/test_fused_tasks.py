@@ -15,13 +15,16 @@ from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.task import Task
 from covary.sim.tasks.point_masses import PointMasses
 
+NO_KERNELS = ("pytorch_peer", "judo_peer", "pushing")
+"""Files of problems that need a peer's package or its model."""
+
 
 def found():
     """All tasks with kernels, and the widest of those that have several widths."""
     tasks = [PointMasses(balls=6)]
     for package in (covary.sim.tasks, covary.benchmarks.problems):
         for module in pkgutil.iter_modules(package.__path__):
-            if module.name == "pytorch_peer":  # runs elsewhere
+            if module.name in NO_KERNELS:
                 continue
             loaded = importlib.import_module(f"{package.__name__}.{module.name}")
             for _, cls in inspect.getmembers(loaded, inspect.isclass):
