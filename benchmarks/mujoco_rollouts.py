@@ -146,7 +146,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--task", choices=("cylinder_push", "push_t"), help="default: both")
     parser.add_argument("--samples", type=int, nargs="+", default=[64, 128, 256])
+    parser.add_argument("--quick", action="store_true", help="one size, two rounds")
     asked = parser.parse_args()
+    sizes, rounds = (SIZES[:1], 2) if asked.quick else (SIZES, asked.rounds)
     found = {"benchmark": "mujoco_rollouts", "mujoco": mujoco.__version__, "cores": os.cpu_count()}
     found["load"] = round(os.getloadavg()[0], 2)
     if asked.judo:
@@ -154,7 +156,7 @@ def main() -> None:
 
         tasks = [CylinderPush(str(judo.MODEL_PATH / "xml" / "cylinder_push.xml")), PushT()]
         found["judo"] = [
-            against_judo(task, samples, name, asked.rounds)
+            against_judo(task, samples, name, rounds)
             for task in tasks
             if asked.task in (None, task.name)
             for samples in asked.samples
@@ -162,9 +164,9 @@ def main() -> None:
         ]
     else:
         found["bare"] = [
-            bare(task, samples, horizon, threads, asked.rounds)
+            bare(task, samples, horizon, threads, rounds)
             for task in (Push(), Reacher(), PushT())
-            for samples, horizon in SIZES
+            for samples, horizon in sizes
             for threads in (1, 2)
         ]
     print(json.dumps(found, indent=1))

@@ -7,6 +7,7 @@ as one graph. Beside the MLP's times: which share of the device's own rate for s
 
 import argparse
 import json
+import os
 import time
 
 import numpy as np
@@ -126,15 +127,20 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=4096)
     parser.add_argument("--horizon", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="64 x 8, one round")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    size = ("drone", asked.samples, asked.horizon)
+    samples, horizon, rounds = asked.samples, asked.horizon, asked.rounds
+    if asked.quick:
+        samples, horizon, rounds = 64, 8, 1
+    size = ("drone", samples, horizon)
     found = {"benchmark": "torch_rollouts", "torch": torch.__version__}
-    found["cpu"] = measured(*size, "cpu", asked.rounds)
+    found["load"] = round(os.getloadavg()[0], 2)
+    found["cpu"] = measured(*size, "cpu", rounds)
     found["cuda"] = "not measured on a GPU yet"
     if torch.cuda.is_available():
         found["gpu"] = torch.cuda.get_device_name()
-        found["cuda"] = measured(*size, "cuda", 4 * asked.rounds)
+        found["cuda"] = measured(*size, "cuda", 4 * rounds)
     print(json.dumps(found, indent=1))
 
 
