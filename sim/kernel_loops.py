@@ -151,7 +151,9 @@ class Loops:
         twins = _Twins()
         given = {name: twins.of(kernel) for name, kernel in there.items()}
         kind = f"loops_{sys.implementation.cache_tag}"  # a Python has bytecode of its own
-        return kernel_files.load(self._kernels, kind, text, "\n".join(twins.said), given)
+        made = kernel_files.load(self._kernels, kind, text, "\n".join(twins.said), given)
+        twins.belong_to(made.__name__)
+        return made
 
 
 @functools.cache
@@ -177,6 +179,12 @@ class _Twins:
     def __init__(self) -> None:
         self.said: list[str] = []
         self._twins: dict[Any, Any] = {}
+        self._copies: list[types.FunctionType] = []
+
+    def belong_to(self, module: str) -> None:
+        """Have what is compiled and kept name this module, and no file that may be moved."""
+        for copy in self._copies:
+            copy.__module__ = copy.__globals__["__name__"] = module
 
     def of(self, value: Any, names: frozenset[str] = frozenset()) -> Any:
         """What stands in the place of a value; of a module, as far as these names go."""
@@ -198,10 +206,11 @@ class _Twins:
         plain = jitted.py_func
         names = frozenset(_names(plain.__code__))
         self.said += [*_told(plain.__code__), repr(sorted(jitted.targetoptions.items()))]
-        world: dict[str, Any] = {"__name__": plain.__module__}
+        world: dict[str, Any] = {}
         cells = tuple(types.CellType() for _ in plain.__closure__ or ())
         copy = types.FunctionType(plain.__code__, world, plain.__name__, None, cells)
         copy.__qualname__ = plain.__qualname__
+        self._copies.append(copy)
         twin = type(jitted)(copy, locals=jitted.locals, targetoptions=jitted.targetoptions)
         self._twins[jitted] = twin  # before what it calls: that may be itself
         for name in sorted(names & plain.__globals__.keys()):

@@ -15,22 +15,21 @@ from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.task import Task
 from covary.sim.tasks.point_masses import PointMasses
 
-NO_KERNELS = ("pytorch_peer", "judo_peer", "pushing")
-"""Files of problems that need a peer's package or its model."""
-
 
 def found():
-    """All tasks with kernels, and the widest of those that have several widths."""
+    """Tasks of all files with a jitted step, and the widest of those that have several widths."""
     tasks = [PointMasses(balls=6)]
     for package in (covary.sim.tasks, covary.benchmarks.problems):
         for module in pkgutil.iter_modules(package.__path__):
-            if module.name in NO_KERNELS:
+            if module.name.endswith("_peer"):  # they run where the peer is
                 continue
             loaded = importlib.import_module(f"{package.__name__}.{module.name}")
+            if not hasattr(getattr(loaded, "step", None), "py_func"):
+                continue
             for _, cls in inspect.getmembers(loaded, inspect.isclass):
                 if cls.__module__ == loaded.__name__ and issubclass(cls, Task):
                     tasks.append(cls())
-    return [task for task in tasks if task.kernels is not None]
+    return tasks
 
 
 TASKS = found()
@@ -39,7 +38,9 @@ in_both = pytest.mark.parametrize("precision", fused_kernels.PRECISIONS)
 
 
 def test_the_walk_finds_tasks():
-    assert {"push", "point_masses", "pointmass", "reacher2"} <= {task.name for task in TASKS}
+    names = {"push", "point_mass", "point_masses", "point_mass_obstacles", "reacher", "cart_pole"}
+    assert names | {"drone", "pointmass", "reacher2"} <= {task.name for task in TASKS}
+    assert all(task.kernels is not None for task in TASKS)
 
 
 @in_both

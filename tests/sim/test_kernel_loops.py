@@ -57,8 +57,8 @@ def kernels(tmp_path, monkeypatch):
             sys.dont_write_bytecode = False
 
     yield write
-    for name in ("mine", "other"):
-        sys.modules.pop(name, None)
+    for name in [name for name in sys.modules if name.startswith(("mine", "other"))]:
+        del sys.modules[name]
 
 
 def stepped(module):
@@ -106,6 +106,20 @@ def test_the_name_tells_what_all_files_do(kernels, place):
     }
     reads["call"] = f"HALF * {place.get('call', 'pull(x[0])')}"
     assert named(kernels(**reads)) != named(kernels(**reads, half=0.25))
+
+
+def test_what_is_kept_is_found_where_files_have_moved(kernels, tmp_path):
+    """What was compiled names no file but its own, which is in use."""
+    first = kernels()
+    assert stepped(first) == 3.0
+    sys.modules.pop(loops(first)._generated.__name__)
+    (tmp_path / "other.py").rename(tmp_path / "moved.py")
+    moved = kernels(line="from moved import pull")
+    for name in ("mine", "other", "moved"):
+        (tmp_path / f"{name}.py").unlink()
+        sys.modules.pop(name, None)
+    assert stepped(moved) == 3.0
+    assert sum(loops(moved).step_batch.stats.cache_hits.values()) == 1
 
 
 def test_what_a_module_has_itself_is_taken(kernels):

@@ -132,14 +132,17 @@ def test_plans_are_exact_under_every_element(group):
         moved = {g: memory.act(s, g) for g in s.group.elements}
         errors = []
         for tick in range(2):
+            fused, planner.fused = planner.fused, None  # the loop keeps its samples
             plan, memory = planner.plan(state, tick * task.dt, memory)
+            planner.fused = fused
+            assert (fused is None) == (cls is OneSided)
+            costs, actions = planner.samples.costs[0].copy(), planner.samples.actions.copy()
             for g in s.group.elements:
                 there, moved[g] = planner.plan(s.act(g, state=state), tick * task.dt, moved[g])
                 errors.append(np.abs(there.actions - s.act(g, action=plan.actions)).max())
-            costs = planner.samples.costs[0]
             weights = np.exp(-(costs - costs.min()) / 5.0)
             assert weights.sum() ** 2 / (weights**2).sum() > 5.0
-            assert (np.linalg.norm(planner.samples.actions, axis=2) > 0.999 * FORCE).mean() > 0.2
+            assert (np.linalg.norm(actions, axis=2) > 0.999 * FORCE).mean() > 0.2
             state = planner.dynamics.next_state(state, plan.actions[0])
         worst[cls] = max(errors)
     assert worst[MPPI] < 1e-9 and worst[OneSided] > 1e-3
