@@ -1,31 +1,27 @@
 """Kernels that roll out many samples side by side, generated from a task's scalar step and cost.
 
-The innermost loop goes over the samples of a block, whose states lie coordinate by coordinate, so
-the compiler turns it into vector instructions. A block has a fixed size; how many samples, steps
-and models there are is told at run time: one kernel for a task and a precision, whatever the size.
+The innermost loops go over the samples of a tile, whose states lie coordinate by coordinate in rows
+of a fixed length, so the compiler turns them into vector instructions and the rows into registers
+(`lanes`). How many samples, steps and models there are is told at run time: one kernel for a task
+and a precision, whatever the size.
 What is generated is kept in a file of its own (`kernel_files`): an edit of the task gives another.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
-import numpy as np
-
-from . import kernel_files, vector_math
+from . import kernel_files, lanes, vector_math
 from .fused_source import NotFusableError, Translation
 from .limits import Ball
 from .task import Task
 
-BLOCK = 64
-"""Samples of a block: a whole number of vectors, and few enough to stay in the fastest cache."""
-
-LARGE = 256
-"""Of a block where as many samples fill it: fewer loops begin and end."""
-
-PRECISIONS = ("float64", "float32")
+LANES = {"float64": 16, "float32": 32}
+"""Samples of a tile: two of the widest vectors."""
 
 _OPENING = '''"""Generated from {origin} for {precision}: edit that, not this."""
 
@@ -34,9 +30,11 @@ import math
 import numpy as np
 from numba import njit
 
+# {lanes_digest}
+from {lanes_module} import after, get, new_row, noise_get, noise_put, part_of, put, read, write
+
 real = np.{precision}
-BLOCK, STATES, WIDTH = {block}, {states}, {width}
-ROWS = np.array({rows})  # of a coordinate in the scratch; -1: it keeps what it has
+LANES, STATES, WIDTH = {lanes}, {states}, {width}
 inlined = njit(error_model="numpy", fastmath={{"contract", "nsz"}}, forceinline=True)
 summed = njit(error_model="numpy", fastmath={{"contract", "nsz", "reassoc"}}, forceinline=True)
 ordered = njit(error_model="numpy", fastmath={{"nnan", "nsz", "reassoc"}}, forceinline=True)
@@ -44,14 +42,13 @@ kernel = njit(error_model="numpy", fastmath={{"contract", "nsz"}}, cache=True)
 {constants}
 '''
 
-# In these, s is the scratch of a block: rows of BLOCK numbers, the states that move, the cost, the
-# action. All rows are known when it is compiled, so nothing has to be checked for overlap.
-_BLOCK = '''
+# In these, s holds the rows of a tile: the states that move, and the cost.
+_TILE = '''
 @inlined
 def start(x, s):
-    for k in range(BLOCK):
+    for k in range(LANES):
 {start}
-        s[{cost} * BLOCK + k] = real(0.0)
+        put(s[{cost}], k, real(0.0))
 
 
 @inlined
@@ -62,220 +59,143 @@ def within(u, low, high):
 
 
 @inlined
-def advance(x, p, s):
-    for k in range(BLOCK):
-        u = ({action},)
-        y = step_(({state},), u, p)
-        s[{cost} * BLOCK + k] += running_cost_(({after},), u, p)
+def advance(k, u, x, p, s):
+    y = step_(({state},), u, p)
+    put(s[{cost}], k, get(s[{cost}], k) + running_cost_(({after},), u, p))
 {advance}
-
-
-@inlined
-def keep(x0, s, states):
-    for k in range(states.shape[0]):
-        for i in range(STATES):
-            states[k, i] = s[ROWS[i] * BLOCK + k] if ROWS[i] >= 0 else x0[i]
 
 
 @inlined
 def finish(x, p, s):
-    for k in range(BLOCK):
-        s[{cost} * BLOCK + k] += terminal_cost_(({state},), p)
+    for k in range(LANES):
+        put(s[{cost}], k, get(s[{cost}], k) + terminal_cost_(({state},), p))
 
 
-@summed
-def total_of(a):
-    total = real(0.0)
-    for k in range(a.shape[0]):
-        total += a[k]
-    return total
+@inlined
+def state_of(x0):
+    return ({origin_state},)
 
 
-@ordered
-def lowest_of(a):
-    lowest = a[0]
-    for k in range(a.shape[0]):
-        lowest = min(lowest, a[k])
-    return lowest
+@inlined
+def model_of(parameters):
+    return ({parameters})
+
+
+@inlined
+def limits_of(limits):
+    return ({low},), ({high},)
 
 
 @kernel
-def rollout(x0, actions, parameters, costs, states, s):
+def rollout(x0, actions, parameters, costs, states):
     """Costs, and unless `states` is empty the states, of action sequences.
 
     (n,), (K, H, m), (M, P) -> costs (M, K), states (M, K, H, n) or of shape (0, 0, 0, 0)
     """
-    x = ({origin_state},)
+    s = ({rows})
+    x = state_of(x0)
     count, horizon = actions.shape[0], actions.shape[1]
     for model in range(parameters.shape[0]):
-        p = ({parameters})
-        for block in range((count + BLOCK - 1) // BLOCK):
-            rows = actions[block * BLOCK : (block + 1) * BLOCK]
-            out = costs[model, block * BLOCK : (block + 1) * BLOCK]
+        p = model_of(part_of(parameters, model * {model}))
+        for first in range(0, count, LANES):
             start(x, s)
+            here = min(count - first, LANES)
             for t in range(horizon):
-                for k in range(rows.shape[0]):
-{gather}
-                advance(x, p, s)
+                for k in range(LANES):
+                    i = first + min(k, here - 1)
+                    advance(k, ({gather},), x, p, s)
                 if states.shape[0] > 0:
-                    keep(x0, s, states[model, block * BLOCK : (block + 1) * BLOCK, t])
-            finish(x, p, s)
-            for k in range(rows.shape[0]):
-                out[k] = s[{cost} * BLOCK + k]
-
-
-@inlined
-def sample(block, t, x, p, low, high, mean, noise, knot, weight, pairs, s):
-    for k in range(BLOCK):
-{fill}
-    for pair in range({first_pair}, pairs[t]):
-        w, v = weight[t, 2 * pair], weight[t, 2 * pair + 1]
-{expand}
-    w, v = weight[t, 0], weight[t, 1]
-{places}
-    for k in range(BLOCK):
-        {names}, = within(({asked},), low, high)
-        u = ({names},)
-        y = step_(({state},), u, p)
-        s[{cost} * BLOCK + k] += running_cost_(({after},), u, p)
-{advance}
-{store}
-
-
-@inlined
-def weigh(costs, temperature, weights):
-    for k in range(costs.shape[0]):
-        costs[k] = costs[k] if costs[k] < np.inf else real(np.inf)  # blown up: the worst, never NaN
-    lowest = lowest_of(costs)
-    if lowest < np.inf:
-        scale = real(1.0 / temperature)
-        for k in range(costs.shape[0]):
-            weights[k] = exponential((lowest - costs[k]) * scale)
-        share = real(1.0) / total_of(weights)
-        for k in range(costs.shape[0]):
-            weights[k] *= share
-    return lowest
-
-
-@kernel
-def improve(
-    x0, parameters, mean, noise, knot, weight, pairs, limits, actions, costs, weights, s, samples,
-    temperature,
-):
-    """Rolls out mean + spline(noise), projected onto the limits, and weighs it by its costs.
-
-    mean (H, m); noise (C, N m, BLOCK); knot, weight (H, 2 x pairs): what a step is made of; pairs
-    (H,); limits (2, m): lowest and highest, of a ball its radius. Fills costs and weights, (C,
-    BLOCK) each: exp(-cost / temperature) of the first so many samples, summing to 1; and actions
-    (C, H m, BLOCK) unless these are empty. Returns the lowest cost; NaN: the state is not finite.
-    """
-    for i in range(STATES):
-        if not np.isfinite(x0[i]):
-            return np.nan
-    x = ({origin_state},)
-    low, high = ({low},), ({high},)
-    p = ({parameter_row})
-    for block in range(noise.shape[0]):
-        start(x, s)
-        for t in range(mean.shape[0]):
-            sample(block, t, x, p, low, high, mean, noise, knot, weight, pairs, s)
-            if actions.shape[0] > 0:
+                    for k in range(here):
 {keep}
-        finish(x, p, s)
-        for k in range(BLOCK):
-            costs[block, k] = s[{cost} * BLOCK + k]
-    flat, share = costs.reshape(-1)[:samples], weights.reshape(-1)[:samples]
-    return float(weigh(flat, temperature, share))
+            finish(x, p, s)
+            for k in range(here):
+                costs[model, first + k] = get(s[{cost}], k)
 '''
 
-_EXPAND = """        a, b = knot[t, 2 * pair] * WIDTH + {j}, knot[t, 2 * pair + 1] * WIDTH + {j}
-        for k in range(BLOCK):
-            s[{row} * BLOCK + k] += w * noise[block, a, k] + v * noise[block, b, k]"""
 
-_KEEP = """                for k in range(BLOCK):
-                    actions[block, t * WIDTH + {j}, k] = s[{row} * BLOCK + k]"""
+@dataclass(frozen=True)
+class Tile:
+    """The rows of a tile in generated source: of the states that move, and last of the cost.
 
-MERGED = 3
-"""Coordinates of an action up to which noise is read where it is used: to each belongs a check that
-it does not overlap the scratch, and the compiler gives up beyond eight."""
+    Attributes:
+        rows: An expression of new ones, a tuple.
+        cost: The place of the cost.
+        width: Of an action.
+    """
+
+    rows: str
+    cost: int
+    width: int
 
 
-def source_of(task: Task, precision: str, block: int = BLOCK) -> str:
-    """The source of a task's fused kernels.
+def source_of(task: Task, precision: str) -> tuple[str, Tile]:
+    """The source of a task's fused kernels, and what other source has to know to use its functions.
 
     Args:
         task: With kernels: `step`, `running_cost` and `terminal_cost` for one state.
         precision: float64 or float32.
-        block: Samples of a block.
 
     Raises:
         NotFusableError: The task's kernels use what cannot be translated, or there is no such
             precision; the reason.
     """
-    if precision not in PRECISIONS:
-        raise NotFusableError(f"{precision!r} is none; take {' or '.join(PRECISIONS)}")
+    if precision not in LANES:
+        raise NotFusableError(f"{precision!r} is none; take {' or '.join(LANES)}")
     states, width = len(task.state_names), len(task.action_names)
     parts = len(task.parameters)
     translated = Translation(task.kernels, states, width, parts, precision)
     moving = [i for i in range(states) if i not in translated.kept]
-    row = {i: k for k, i in enumerate(moving)}
+    place = {i: k for k, i in enumerate(moving)}
     cost = len(moving)
-    action = range(cost + 1, cost + 1 + width)
-    indent = " " * 8
 
     def at(i: int) -> str:
-        return f"s[{i} * BLOCK + k]"
+        return f"get(s[{i}], k)"
 
-    merged = width <= MERGED
-    noise = "w * noise[block, a{0}, k] + v * noise[block, b{0}, k]"
-
-    def joined(entries: Sequence[str]) -> str:
+    def joined(entries: Iterable[str]) -> str:
         return ", ".join(entries)
+
+    def lines(entries: Iterable[str], indent: int = 8) -> str:
+        return "\n".join(f"{' ' * indent}{entry}" for entry in entries)
 
     filled = {
         "cost": cost,
-        "start": "\n".join(f"{indent}{at(row[i])} = x[{i}]" for i in moving),
-        "limited": "\n".join(f"    {line}" for line in _limited(task)),
-        "names": joined([f"u{j}" for j in range(width)]),
-        "fill": "\n".join(f"{indent}{at(i)} = mean[t, {j}]" for j, i in enumerate(action)),
-        "first_pair": int(merged),
-        "places": "\n".join(
-            f"    a{j}, b{j} = knot[t, 0] * WIDTH + {j}, knot[t, 1] * WIDTH + {j}"
-            for j in range(width)
-            if merged
+        "start": lines(f"put(s[{place[i]}], k, x[{i}])" for i in moving),
+        "limited": lines(_limited(task), 4),
+        "names": joined(f"u{j}" for j in range(width)),
+        "state": joined(at(place[i]) if i in place else f"x[{i}]" for i in range(states)),
+        "after": joined(f"y[{i}]" if i in place else f"x[{i}]" for i in range(states)),
+        "advance": lines((f"put(s[{place[i]}], k, y[{i}])" for i in moving), 4),
+        "origin_state": joined(f"real(x0[{i}])" for i in range(states)),
+        "parameters": "".join(
+            f"real(read(parameters, {i})), " for i in range(len(task.parameters))
         ),
-        "asked": joined(
-            [at(i) + merged * f" + {noise.format(j)}" for j, i in enumerate(action)]
+        "low": joined(f"real(read(limits, {j}))" for j in range(width)),
+        "high": joined(f"real(read(limits, {width + j}))" for j in range(width)),
+        "keep": "\n".join(
+            f"{' ' * 24}states[model, first + k, t, {i}] = "
+            + (f"get(s[{place[i]}], k)" if i in place else f"x0[{i}]")
+            for i in range(states)
         ),
-        "store": "\n".join(f"{indent}{at(i)} = u{j}" for j, i in enumerate(action)),
-        "action": joined([at(i) for i in action]),
-        "state": joined([at(row[i]) if i in row else f"x[{i}]" for i in range(states)]),
-        "after": joined([f"y[{i}]" if i in row else f"x[{i}]" for i in range(states)]),
-        "advance": "\n".join(f"{indent}{at(row[i])} = y[{i}]" for i in moving),
-        "origin_state": joined([f"real(x0[{i}])" for i in range(states)]),
-        "parameters": "".join(f"real(parameters[model, {i}]), " for i in range(parts)),
-        "parameter_row": "".join(f"real(parameters[{i}]), " for i in range(parts)),
-        "gather": "\n".join(f"{indent * 2}    {at(i)} = rows[k, t, {j}]"
-                            for j, i in enumerate(action)),
-        "low": joined([f"limits[0, {j}]" for j in range(width)]),
-        "high": joined([f"limits[1, {j}]" for j in range(width)]),
-        "expand": "\n".join(_EXPAND.format(j=j, row=i) for j, i in enumerate(action)),
-        "keep": "\n".join(_KEEP.format(j=j, row=i) for j, i in enumerate(action)),
-    }  # fmt: skip
+        "rows": "".join(["new_row(real(0.0), LANES), "] * (cost + 1)),
+        "model": len(task.parameters),
+        "gather": joined(f"real(actions[i, t, {j}])" for j in range(width)),
+    }
     name = translated.function(getattr(vector_math, f"exponential{precision[-2:]}"))
     translated.functions.append(f"def exponential(x):\n    return {name}(x)\n")
     constants = "\n".join(f"{name} = real({v!r})" for v, name in translated.constants.items())
     opening = _OPENING.format(
         origin=task.kernels.__name__,
+        lanes_module=lanes.__name__,
+        lanes_digest=digest(lanes),
         precision=precision,
-        block=block,
+        lanes=LANES[precision],
         states=states,
         width=width,
-        rows=[row.get(i, -1) for i in range(states)],
         constants=constants,
     )
     own = [f"@inlined\n{function}" for function in translated.functions]
-    return "\n\n".join([opening, *own, _BLOCK.format(**filled)])
+    text = "\n\n".join([opening, *own, _TILE.format(**filled)])
+    return text, Tile(filled["rows"], cost, width)
 
 
 def _limited(task: Task) -> list[str]:
@@ -293,22 +213,42 @@ def _limited(task: Task) -> list[str]:
     return lines
 
 
-def scratch_of(task: Task, precision: str, block: int = BLOCK) -> np.ndarray:
-    """The scratch of a block, s."""
-    rows = len(task.state_names) + 1 + len(task.action_names)
-    return np.zeros(rows * block, precision)
+def digest(module: ModuleType) -> str:
+    """A hash of a module's text: for source that uses it, and has to change when it does."""
+    return hashlib.sha256(Path(str(module.__file__)).read_bytes()).hexdigest()[:16]
 
 
-def load(task: Task, precision: str, block: int = BLOCK) -> ModuleType:
+def load(task: Task, precision: str) -> ModuleType:
     """The module with a task's fused kernels; generated and written if it is not there yet.
 
     Raises:
         NotFusableError: As `source_of`, or there is nowhere to write.
     """
-    text = source_of(task, precision, block)
-    sizes = (block, len(task.state_names), len(task.action_names), len(task.parameters))
+    return _loaded(task, precision, "", source_of(task, precision)[0])
+
+
+def load_more(task: Task, precision: str, kind: str, more: Callable[[Tile], str]) -> ModuleType:
+    """A module with kernels that use the functions of a tile; generated likewise.
+
+    Args:
+        task: As `source_of`.
+        precision: As `source_of`.
+        kind: What they are, of all that is generated for a task.
+        more: Gives their source.
+
+    Raises:
+        NotFusableError: As `load`.
+    """
+    text, tile = source_of(task, precision)
+    tiles = _loaded(task, precision, "", text)
+    return _loaded(task, precision, f"_{kind}", f"from {tiles.__name__} import *\n\n{more(tile)}")
+
+
+def _loaded(task: Task, precision: str, kind: str, text: str) -> ModuleType:
+    """The module with that source."""
+    sizes = (len(task.state_names), len(task.action_names), len(task.parameters))
     shape = hashlib.sha256(f"{sizes} {_limited(task)}".encode()).hexdigest()[:8]
     try:
-        return kernel_files.load(task.kernels, f"{precision}_{shape}", text)
+        return kernel_files.load(task.kernels, f"{precision}_{shape}{kind}", text)
     except OSError as error:
         raise NotFusableError(str(error)) from error

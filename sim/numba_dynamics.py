@@ -58,7 +58,6 @@ class NumbaDynamics:
         self.precision, self.not_fused = precision, ""
         self._fused: Callable | None = None  # generated when it is first needed
         self._exact: NumbaDynamics | None = None  # tells states, if this one is in float32
-        self._scratch = np.empty(0)
         if precision != "float64":
             try:
                 fused_kernels.source_of(task, precision)
@@ -106,7 +105,7 @@ class NumbaDynamics:
             return
         kept = _NO_STATES if states is None else states
         if self._fused is not None:
-            self._fused(start, rows, self.parameters, costs, kept, self._scratch)
+            self._fused(start, rows, self.parameters, costs, kept)
         else:
             self._first_rollout(start, rows, costs, kept)
 
@@ -117,8 +116,7 @@ class NumbaDynamics:
         if not self.not_fused:
             try:
                 fused = fused_kernels.load(self.task, self.precision).rollout
-                self._scratch = fused_kernels.scratch_of(self.task, self.precision)
-                fused(start, rows, self.parameters, costs, states, self._scratch)
+                fused(start, rows, self.parameters, costs, states)
                 self._fused = fused
                 return
             except (NotFusableError, NumbaError) as error:

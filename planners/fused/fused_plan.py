@@ -19,7 +19,8 @@ from ..loop.noise import Antithetic, Pool
 from ..loop.spline import Spline
 from ..mppi import MPPI
 from ..plan import Plan
-from .fused_steps import BALL, CLIPPED, conclude, prepare
+from .fused_steps import BALL, CLIPPED
+from .plan_kernel import packed, place_of, plan_kernel
 
 if TYPE_CHECKING:
     from ..sampling import SamplingPlanner
@@ -64,10 +65,15 @@ def why_not(planner: SamplingPlanner) -> str:
     return ""
 
 
+MOST = 256
+"""Times between plans whose warm start is kept."""
+
+
 class FusedPlan:
     """Plans of one planner by one kernel.
 
-    The arrays that it works on are made here; a plan allocates nothing but its result.
+    The arrays that it works on are made here; a plan allocates nothing but its result, and where
+    its noise comes from a pool it is one call.
 
     Args:
         planner: For which `why_not` has nothing to say.
@@ -79,54 +85,59 @@ class FusedPlan:
     def __init__(self, planner: Any) -> None:
         self.planner, p, task = planner, planner.parameters, planner.task
         precision = planner.dynamics.precision
-        block = fused_kernels.LARGE if p.samples % fused_kernels.LARGE == 0 else fused_kernels.BLOCK
-        self.improve = fused_kernels.load(task, precision, block).improve
-        width, orbit = len(task.action_names), len(planner.elements)
-        count = p.samples // orbit
+        curve = isinstance(planner, KMPPI)  # the noise alone is averaged
+        knot, weight = taps(planner.spline, precision)
+        self.improve = plan_kernel(task, precision, knot.shape[1], not curve)
+        lanes, width = fused_kernels.LANES[precision], len(task.action_names)
+        count, rest = divmod(p.samples, len(planner.elements))
         paired = isinstance(planner.law, Antithetic)
-        pool = planner.law.law if paired else planner.law
+        self._law = planner.law.law if paired else planner.law
         half = (count + 1) // 2 if paired else count
-        self.pooled = isinstance(pool, Pool)
-        sets = pool.sets[:, :half] if self.pooled else np.empty((0, 0, p.knots, width))
-        sets = np.moveaxis(sets.reshape(*sets.shape[:2], p.knots * width), 1, 2)  # (S, N m, half)
-        matrices = planner.symmetry.orbit("action")[list(planner.elements)]
-        knot, weight, pairs = taps(planner.spline, precision)
-        limits = np.stack(task.limits.bound())
-
-        def real(a: Any) -> np.ndarray:
-            return np.ascontiguousarray(a, precision)
-
-        def zeros(*shape: int) -> np.ndarray:
-            return np.zeros(shape, precision)
-
-        blocks = -(-p.samples // block)
-        costs, weights = zeros(blocks, block), zeros(blocks, block)
-        noise, mean = zeros(blocks, p.knots * width, block), zeros(p.horizon, width)
-        to_steps = np.empty((p.horizon, 0))
-        actions = zeros(blocks, p.horizon * width, block)
-        if isinstance(planner, KMPPI):
-            to_steps = np.ascontiguousarray(planner.matrix)
-            actions = zeros(0, 0, 0)  # the noise alone is averaged
-        self._first = (
-            *(real(sets), real(matrices), real(planner.initial_std)),
-            *(zeros(p.knots * width, count), zeros(count), noise, mean),
-        )
-        self._sizes = (count, half, pool.words if self.pooled else 0)
-        self._rollout = (
-            *(planner.dynamics.parameters[0], mean, noise, knot, real(weight), pairs),
-            *(real(limits), actions, costs, weights),
-            *(fused_kernels.scratch_of(task, precision, block), p.samples, float(p.temperature)),
-        )
-        rows = actions if len(actions) else noise
-        self._last = (weights, rows, to_steps, limits, _parts(task.limits))
-        self._pooled = np.empty((0, 0, 0))
-        self._moving: dict[float, np.ndarray] = {}
-        self._costs, self._horizon = costs.reshape(-1)[: p.samples], p.horizon
+        numbers = [*[half, count - half] * len(planner.elements), rest]
+        tiles = [-(-number // lanes) for number in numbers]
+        rows, most = p.knots * width, tiles[0] * lanes
+        self._count, self._pool = half, isinstance(self._law, Pool)
+        sets = self._law.sets[:, :half] if self._pool else np.zeros((1, half, rows))
+        pool = np.zeros((len(sets), rows, most))
+        pool[:, :, :half] = np.moveaxis(sets.reshape(len(sets), half, rows), 1, 2)
+        parts, words = _parts(task.limits), self._law.words if self._pool else 0
+        arrays: dict[str, Any] = {
+            "pool": pool,
+            "orbit": planner.symmetry.orbit("action")[list(planner.elements)],
+            "weight": weight,
+            "knot": knot,
+            "to_steps": np.kron(planner.matrix.T, np.eye(width)) if curve else 0.0,
+            "mean": np.zeros((p.horizon, width)),
+            "actions": np.zeros(0 if curve else (sum(tiles), p.horizon * width, lanes)),
+            "limits": np.stack(task.limits.bound()),
+            "parts": parts,
+            "parameters": planner.dynamics.parameters[0],
+            "temperature": p.temperature,
+            "z": np.zeros((rows, lanes)),
+            "shares": np.zeros(most),
+            "sizes": [
+                *(len(planner.elements), half, count - half, rest, most, len(sets), words, rows),
+                *(sum(tiles), len(parts)),
+            ],
+        }
+        arrays |= dict.fromkeys(("std", "factors"), planner.initial_std)
+        arrays |= dict.fromkeys(("costs", "weights"), np.zeros(sum(tiles) * lanes))
+        arrays |= dict.fromkeys(("totals", "sums"), np.zeros(rows))
+        self._packs = packed(arrays, precision)
+        self._given = place_of("pool", self._packs, pool.shape)[0]  # unless it is a pool, filled
+        self._costs = place_of("costs", self._packs, (sum(tiles) * lanes,))
+        self._real = None  # where the samples stand in tiles that are not all full
+        if len(self._costs) > p.samples:
+            starts = lanes * np.cumsum([0, *tiles[:-1]])
+            places = [first + np.arange(n) for first, n in zip(starts, numbers, strict=True)]
+            self._real = np.concatenate(places)
+        self._to_knots = planner.inverse if curve else np.eye(p.horizon)
+        self._moving: dict[float, np.ndarray] = {-1.0: np.eye(p.horizon * width)}
         self._quick = (
-            *(planner, p.samples, (2 * p.horizon + 2, width), task.dt, p.horizon),
-            *(range(p.iterations), self.improve, self._rollout),
+            *(planner, p.iterations, task.dt, p.horizon, (2 * p.horizon + 2, width)),
+            *(slice(p.horizon, 2 * p.horizon), (len(task.state_names),), self._moving),
+            *(planner.initial_std, self.improve, *self._packs),
         )
-        self._state_shape = (len(task.state_names),)
         self._alone = planner.symmetry.group.order == 1
 
     def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory] | None:
@@ -135,61 +146,75 @@ class FusedPlan:
         That is so where a symmetric state needs a side or the memory has one, where the memory is
         too old, where the state is no state, and where one iteration would not fit into the budget.
         """
-        planner, samples, shape, dt, horizon, iterations, improve, rollout = self._quick
-        budget = planner.budget
-        timed = budget.seconds < math.inf
-        if planner.proposer is not None or (timed and not budget.holds(samples)):
+        planner, rounds, dt, horizon, shape, cut, width, known, std, improve, *packs = self._quick
+        reals, doubles, wholes = packs
+        timed = planner.budget.seconds < math.inf
+        if planner.proposer is not None or (
+            timed and not planner.budget.holds(planner.parameters.samples)
+        ):
             return None
         state = np.array(state, float)  # one that may be written: else it is compiled for anew
-        if state.shape != self._state_shape:
+        if state.shape != width:
             return None
         if not self._alone and (memory.side.any() or self._symmetric(state)):
             return None
-        steps = -1.0
-        if memory.draws:
-            steps = (time - memory.time) / dt
+        before = memory.__dict__
+        steps, draws, seed = -1.0, before["draws"], before["seed"]
+        if draws:
+            steps = (time - before["time"]) / dt
             if not 0.0 <= steps < horizon:
                 return None
-            whole = float(round(steps))
-            steps = whole if -1e-9 < steps - whole < 1e-9 else steps
-        moving = self._moving.get(steps)
+        moving = known.get(steps)
         if moving is None:
             moving = self._moving_by(steps)
-        out, lowest, done = np.empty(shape), math.inf, 0
+        last = before.get("filled")
+        if last is None:
+            last = np.concatenate([memory.mean, memory.planned, memory.sent])
+        out = np.empty(shape)
+        if self._pool and not timed:
+            lowest = improve(
+                state, 0, rounds, out, steps, seed, draws, last, moving, reals, doubles, wholes
+            )
+        else:
+            known_of = (steps, seed, draws, last, moving)
+            lowest, rounds = self._one_by_one(state, out, known_of, timed)
+        if lowest != lowest:
+            return None
+        planner._last = (rounds, self._costs if self._real is None else self._costs[self._real])
+        now = float(time)
+        new, plan = object.__new__(Memory), object.__new__(Plan)  # a third of what calls take
+        fields = new.__dict__
+        fields["time"], fields["draws"], fields["seed"], fields["std"] = now, draws + 1, seed, std
+        fields["side"], fields["side_time"] = before["side"], before["side_time"]
+        fields["multipliers"], fields["filled"] = before["multipliers"], out
+        fields = plan.__dict__
+        fields["time"], fields["dt"], fields["actions"], fields["cost"] = now, dt, out[cut], lowest
+        return plan, new
+
+    def _one_by_one(
+        self, state: np.ndarray, out: np.ndarray, known: tuple, timed: bool
+    ) -> tuple[float, int]:
+        """Iterations with draws of their own, or as many as the budget has time for.
+
+        Returns:
+            The lowest cost of the last, and how many there were.
+        """
+        planner, lowest, done = self.planner, math.inf, 0
+        rounds, samples = planner.parameters.iterations, planner.parameters.samples
+        budget, rng = planner.budget, np.random.Generator(np.random.Philox(key=list(known[1:3])))
         if timed:
             budget.begin()
-        seed, draws, rng = memory.seed, memory.draws, None
-        for iteration in iterations:
-            if timed and iteration and not budget.allows(samples, samples):
-                break
-            given = self._pooled
-            if not self.pooled:
-                rng = rng or np.random.Generator(np.random.Philox(key=[seed, draws]))
-                given = planner.law(rng, self._sizes[0])
-            prepare(
-                *(iteration, steps, seed, draws, memory.mean, memory.planned, memory.sent, moving),
-                *(given, self._first, self._sizes, out),
-            )
-            lowest = improve(state, *rollout)
-            if lowest != lowest:
-                return None
-            conclude(lowest < math.inf, *self._last, out)
+        while done < rounds and (not timed or not done or budget.allows(samples, samples)):
+            if not self._pool:
+                draws = self._law(rng, self._count)
+                self._given[:, : self._count] = draws.reshape(self._count, -1).T
+            lowest = self.improve(state, done, 1, out, *known, *self._packs)
+            if not lowest < math.inf:
+                break  # nothing to learn from: the shifted plan stands
             done += 1
             if timed:
                 budget.spent(samples)
-            if lowest == math.inf:
-                break  # nothing to learn from: the shifted plan stands
-        planner._last = (done, self._costs)
-        now = float(time)
-        actions = out[horizon : 2 * horizon]
-        new = object.__new__(type(memory))  # a third of what dataclasses.replace takes
-        fields = new.__dict__
-        fields.update(memory.__dict__)
-        fields["time"], fields["draws"], fields["std"] = now, draws + 1, planner.initial_std
-        fields["mean"], fields["planned"], fields["sent"] = out[:horizon], actions, out[-2:]
-        plan = object.__new__(Plan)
-        plan.__dict__.update(time=now, dt=dt, actions=actions, cost=lowest)
-        return plan, new
+        return lowest, max(done, 1)
 
     def _symmetric(self, state: np.ndarray) -> bool:
         """Whether more than the identity leaves the state where it is: it may need a side."""
@@ -197,12 +222,18 @@ class FusedPlan:
         return not finite or len(self.planner.symmetry.stabiliser(state=state)) > 1
 
     def _moving_by(self, steps: float) -> np.ndarray:
-        """What the planner's `moved_on` does to a mean, which is linear. (H, H)"""
-        same = np.eye(self._horizon)
-        moving = same if steps < 0.0 else self.planner.moved_on(same, steps)
-        if steps == int(steps):
-            self._moving[steps] = np.ascontiguousarray(moving)
-        return np.ascontiguousarray(moving)
+        """What the planner's `moved_on` does to a mean, which is linear. (H m, H m)
+
+        Where the mean is a curve, what it does to its knots. (N m, H m)
+        """
+        whole = float(round(steps))
+        near = whole if -1e-9 < steps - whole < 1e-9 else steps
+        horizon, width = self.planner.parameters.horizon, len(self.planner.task.action_names)
+        moving = self._to_knots @ self.planner.moved_on(np.eye(horizon), near)
+        moving = np.kron(moving, np.eye(width))
+        if near == whole and len(self._moving) < MOST:  # its neighbours by rounding are few
+            self._moving[steps] = moving
+        return moving
 
 
 def _parts(limits: Limits) -> np.ndarray:
@@ -213,23 +244,20 @@ def _parts(limits: Limits) -> np.ndarray:
     return np.array([[kinds[name], s.start, s.stop] for name, s in limits.slices.items()])
 
 
-def taps(spline: Spline, precision: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A spline's taps in pairs, without those that are nothing in that precision.
+def taps(spline: Spline, precision: str) -> tuple[np.ndarray, np.ndarray]:
+    """A spline's taps without those that are nothing in that precision.
 
     Returns:
-        Which knots a step is made of, with what weights (H, 2 x pairs each), and how many pairs of
-        them count. (H,)
+        Which knots a step is made of, and with what weights. (H, taps) each
     """
     index, weight = spline.index, spline.weight
     counts = np.abs(weight) > 0.1 * np.finfo(precision).eps * np.abs(weight).max()
-    width = max(1, -(-int(counts.sum(axis=1).max()) // 2)) * 2
+    width = max(1, int(counts.sum(axis=1).max()))
     knot, share = np.zeros((len(index), width), np.int64), np.zeros((len(index), width))
-    pairs = np.ones(len(index), np.int64)
     for t, kept in enumerate(counts):
         here = np.flatnonzero(kept)
         knot[t, : len(here)], share[t, : len(here)] = index[t, here], weight[t, here]
-        pairs[t] = max(1, -(-len(here) // 2))
-    return knot, share, pairs
+    return knot, share
 
 
 def fused(planner: Any) -> tuple[FusedPlan | None, str]:

@@ -1,215 +1,289 @@
 """What surrounds the rollouts of a fused plan: warm start, noise, update, as compiled kernels.
 
-They know no task and work in either precision; samples lie innermost as in `sim.fused_kernels`, in
-C blocks of B: noise (C, N m, B). What they work on is made once by `fused.FusedPlan`; nothing is
+They know no task and work in either precision; `plan_kernel` puts them together. Samples lie
+innermost, in tiles of L. Most arrays are rows as `sim.lanes` has them, whose shapes are said here
+and which lie as in C; what they hold is made once by `fused_plan.FusedPlan`, and nothing is
 allocated here.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from ...sim.lanes import after, noise_get, noise_put, part_of, read, write
 
 CLIPPED, BALL = 0, 1
 """How an action part is projected onto its limits."""
+
+ELEMENTS, HALF, OPPOSITE, REST, MOST, SETS, WORDS, ROWS, TILES, PARTS = range(10)
+"""Sizes: elements of the group, E; draws; how many of them are there with the other sign too;
+samples without noise; room for draws, a whole number of tiles; sets of draws in the pool, S; words
+of a choice from it, 0: there is no choice; rows of noise, N m; tiles in all; action parts."""
 
 _OPTIONS = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
 _SUMMED = {"error_model": "numpy", "fastmath": {"contract", "nsz", "reassoc"}}
 
 
+@intrinsic
+def high(typing: Any, a: Any, b: Any) -> Any:
+    """The upper half of a product of 64-bit words."""
+
+    def multiply(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        whole = ir.IntType(128)
+        a, b = (builder.zext(argument, whole) for argument in arguments)
+        product = builder.lshr(builder.mul(a, b), ir.Constant(whole, 64))
+        return builder.trunc(product, ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), multiply
+
+
 @njit(cache=True, **_OPTIONS)
-def word(seed, draws, index):
-    """A 64-bit word of the stream that NumPy's Philox with key (seed, draws) gives: its index-th.
+def words(seed, draws, counter):
+    """Four 64-bit words of the stream that NumPy's Philox with key (seed, draws) gives.
 
     Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011: philox4x64-10, whose
     counter NumPy begins at 1.
     """
-    low32, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    a, b = np.uint64(index // 4 + 1), np.uint64(0)
-    c, d = np.uint64(0), np.uint64(0)
+    a, b, c, d = np.uint64(counter + 1), np.uint64(0), np.uint64(0), np.uint64(0)
     k0, k1 = np.uint64(seed), np.uint64(draws)
     m0, m1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
     for _ in range(10):
-        x0, y0, x1, y1 = a >> half, a & low32, m0 >> half, m0 & low32
-        t = (y0 * y1 >> half) + (x0 * y1 & low32) + (y0 * x1 & low32)
-        high0 = x0 * x1 + (x0 * y1 >> half) + (y0 * x1 >> half) + (t >> half)
-        x0, y0, x1, y1 = c >> half, c & low32, m1 >> half, m1 & low32
-        t = (y0 * y1 >> half) + (x0 * y1 & low32) + (y0 * x1 & low32)
-        high1 = x0 * x1 + (x0 * y1 >> half) + (y0 * x1 >> half) + (t >> half)
-        a, b, c, d = high1 ^ b ^ k0, m1 * c, high0 ^ d ^ k1, m0 * a
+        a, b, c, d = high(m1, c) ^ b ^ k0, m1 * c, high(m0, a) ^ d ^ k1, m0 * a
         k0 += np.uint64(0x9E3779B97F4A7C15)
         k1 += np.uint64(0xBB67AE8584CAA73B)
-    place = index % 4
-    return a if place == 0 else (b if place == 1 else (c if place == 2 else d))
+    return a, b, c, d
 
 
 @njit(cache=True, **_OPTIONS)
-def put(factor, row, start, count, at, noise, j):
-    """Write factor times a part of a row into coordinate j of the samples from `at` on."""
-    block_size, done = noise.shape[2], 0
-    while done < count:
-        block, lane = (at + done) // block_size, (at + done) % block_size
-        here = min(block_size - lane, count - done)
-        into, of = noise[block, j, lane : lane + here], row[start + done : start + done + here]
-        for k in range(here):
-            into[k] = factor * of[k]
-        done += here
+def signed(seed, draws, iteration, sizes, pool, std, factors):
+    """Choose a set of the pool, and a sign for each row of it.
 
+    Args:
+        seed: Key of the draws.
+        draws: How many plans were drawn.
+        iteration: Of this plan.
+        sizes: See above.
+        pool: Sets of draws of variance 1. (S, N m, most)
+        std: Of the noise. (N m,)
+        factors: Filled where there is a choice: the spread with the sign. (N m,)
 
-@njit(cache=True, **_OPTIONS)
-def close(z, moved, count, orbit, std, noise):
-    """The noise std A(g) z of all draws z and elements g."""
-    knots, width = std.shape
-    for n in range(knots):
-        for e in range(orbit.shape[0]):
-            for i in range(width):
-                for k in range(count):
-                    moved[k] = orbit[e, i, 0] * z[n * width, k]
-                for j in range(1, width):
-                    for k in range(count):
-                        moved[k] += orbit[e, i, j] * z[n * width + j, k]
-                put(std[n, i], moved, 0, count, e * count, noise, n * width + i)
-
-
-@njit(cache=True, **_OPTIONS)
-def pooled(pool, half, count, seed, draws, first, std, orbit, z, moved, noise):
-    """Noise from a set of the pool, with signs; draws beyond `half` are the opposites."""
-    width, signs = std.shape[1], np.uint64(0)
-    chosen = pool[int(word(seed, draws, first) % np.uint64(pool.shape[0]))]
-    for row in range(chosen.shape[0]):
+    Returns:
+        The set. (N m, most)
+    """
+    if read(sizes, WORDS) == 0:
+        return pool
+    first = iteration * read(sizes, WORDS)
+    counter = first // 4
+    four = words(seed, draws, counter)
+    chosen = np.int64(four[first % 4] % np.uint64(read(sizes, SETS)))
+    signs, size = np.uint64(0), read(sizes, ROWS)
+    for row in range(size):
         if row % 64 == 0:
-            signs = word(seed, draws, first + 1 + row // 64)
+            index = first + 1 + row // 64
+            if index // 4 != counter:
+                counter = index // 4
+                four = words(seed, draws, counter)
+            signs = four[index % 4]
         negative = (signs >> np.uint64(row % 64)) & np.uint64(1)
-        if orbit.shape[0] == 1:
-            factor = std[row // width, row % width]
-            factor = -factor if negative else factor
-            put(factor, chosen[row], 0, half, 0, noise, row)
-            put(-factor, chosen[row], 0, count - half, half, noise, row)
-        else:
-            for k in range(half):
-                z[row, k] = -chosen[row, k] if negative else chosen[row, k]
-            for k in range(count - half):
-                z[row, half + k] = -z[row, k]
-    if orbit.shape[0] > 1:
-        close(z, moved, count, orbit, std, noise)
+        write(factors, row, -read(std, row) if negative else read(std, row))
+    return after(pool, chosen * size * read(sizes, MOST))
 
 
 @njit(cache=True, **_OPTIONS)
-def drawn(draws, std, orbit, z, moved, noise):
-    """Noise from draws (count, N, m)."""
-    count, knots, width = draws.shape
-    for n in range(knots):
+def filled(element, negative, begin, sizes, orbit, factors, draw, width, lanes, z):
+    """The noise of a tile: a group element's image of draws with their spread and signs.
+
+    A spread is the same for coordinates that the group mixes, so it may come first.
+
+    Args:
+        element: Of the group; one more than there are: samples without noise.
+        negative: 1: these are the opposites, else 0.
+        begin: The first draw of the tile.
+        sizes: See above.
+        orbit: Matrices of the elements. (E, m, m)
+        factors: As of `signed`. (N m,)
+        draw: The set. (N m, most)
+        width: Of an action, m.
+        lanes: Of a tile, L.
+        z: Filled. (N m, L)
+    """
+    size, most, elements = read(sizes, ROWS), read(sizes, MOST), read(sizes, ELEMENTS)
+    if elements == 1 and element == 0:
+        for row in range(size):
+            factor = -read(factors, row) if negative == 1 else read(factors, row)
+            of, into = after(draw, row * most + begin), after(z, row * lanes)
+            for k in range(lanes):
+                noise_put(into, k, factor * read(of, k))
+        return
+    for place in range(size * lanes):
+        noise_put(z, place, read(factors, 0) * 0)
+    if element == elements:
+        return
+    for row in range(size):
+        into = after(z, row * lanes)
         for j in range(width):
-            row = n * width + j
-            for k in range(count):
-                z[row, k] = draws[k, n, j]
-            if orbit.shape[0] == 1:
-                put(std[n, j], z[row], 0, count, 0, noise, row)
-    if orbit.shape[0] > 1:
-        close(z, moved, count, orbit, std, noise)
+            past = row - row % width + j
+            factor = read(orbit, (element * width + row % width) * width + j) * read(factors, past)
+            factor = -factor if negative == 1 else factor
+            of = after(draw, past * most + begin)
+            for k in range(lanes):
+                noise_put(into, k, noise_get(into, k) + factor * read(of, k))
 
 
 @njit(cache=True, **_SUMMED)
-def warm(before, planned, sent, steps, moving, out):
+def warm(last, steps, moving, to_steps, kept, sums, out):
     """The warm start: the mean `steps` control periods later, as the planner's `moved_on`.
 
     Args:
-        before: The last mean. (H, m)
-        planned: What was planned from it. (H, m)
-        sent: What was sent before that. (2, m)
+        last: Its mean, what was planned from it, what was sent before that. (2 H + 2, m)
         steps: Control periods since then; negative: there was no plan.
-        moving: What `moved_on` does to a mean so many steps later. (H, H)
+        moving: What `moved_on` does to a mean so many steps later, (H m, H m); where the mean is a
+            curve its knots then, (N m, H m).
+        to_steps: As of `curved`.
+        kept: Whether the mean is no curve.
+        sums: Room for the knots. (N m,)
         out: Its first rows are the mean, its last two what was sent before. (2 H + 2, m)
     """
-    horizon, width = before.shape
-    for t in range(horizon):
-        for j in range(width):
-            total = 0.0
-            for past in range(horizon):
-                total += moving[t, past] * before[past, j]
-            out[t, j] = total
-    for i in range(2):
-        at = min(int(np.floor(i + max(steps, 0.0) + 0.5 + 1e-6)), 1 + horizon)
-        for j in range(width):
-            out[2 * horizon + i, j] = sent[at, j] if at < 2 else planned[at - 2, j]
-
-
-@njit(cache=True, **_OPTIONS)
-def prepare(iteration, steps, seed, draws, before, planned, sent, moving, given, fixed, sizes, out):
-    """Warm start and noise of an iteration; see `warm` and `FusedPlan`.
-
-    Args:
-        iteration: Its number; the warm start belongs to the first.
-        steps: As of `warm`.
-        seed: Key of the draws.
-        draws: How many plans were drawn.
-        before: As of `warm`.
-        planned: As of `warm`.
-        sent: As of `warm`.
-        moving: As of `warm`.
-        given: The draws of this iteration; empty: they come from the pool. (count, N, m)
-        fixed: Arrays of `FusedPlan`.
-        sizes: Draws, those of them that the pool has, words of a choice from it.
-        out: As of `warm`.
-    """
-    pool, orbit, std, z, moved, noise, mean = fixed
-    count, half, words = sizes
-    if iteration == 0:
-        warm(before, planned, sent, steps, moving, out)
-    if given.shape[0] > 0:
-        drawn(given, std, orbit, z, moved, noise)
+    (count, many), (rows, width) = moving.shape, last.shape
+    by, old, new = part_of(moving, 0), part_of(last, 0), part_of(out, 0)
+    if steps < 0.0:
+        for place in range(many):
+            write(new, place, read(old, place))
     else:
-        pooled(pool, half, count, seed, draws, iteration * words, std, orbit, z, moved, noise)
-    for t in range(mean.shape[0]):
-        for j in range(mean.shape[1]):
-            mean[t, j] = out[t, j]
+        for row in range(count):
+            total, of = 0.0, after(by, row * many)
+            for past in range(many):
+                total += read(of, past) * read(old, past)
+            write(new if kept else sums, row, total)
+        if not kept:
+            for place in range(many):
+                write(new, place, 0.0)
+            curved(to_steps, count, sums, many, new)
+    for i in range(2):
+        at = min(int(np.floor(i + max(steps, 0.0) + 0.5 + 1e-6)), rows // 2)
+        for j in range(width):
+            out[rows - 2 + i, j] = last[rows - 2 + at, j] if at < 2 else last[rows // 2 - 3 + at, j]
 
 
 @njit(cache=True, **_SUMMED)
-def weighted(weights, rows, j):
-    """The weighted sum of coordinate j of all samples. (C, B), (C, J, B)"""
-    total = 0.0
-    for block in range(rows.shape[0]):
-        part = rows[block, j, 0] * weights[block, 0]
-        for k in range(1, rows.shape[2]):
-            part += rows[block, j, k] * weights[block, k]
-        total += part
-    return total
+def curved(to_steps, count, sums, many, mean):
+    """Add a curve through knots to the mean.
+
+    Args:
+        to_steps: From knots to the curve. (N m, H m)
+        count: N m.
+        sums: The knots. (N m,)
+        many: H m.
+        mean: (H m,)
+    """
+    for row in range(count):
+        share, of = read(sums, row), after(to_steps, row * many)
+        for place in range(many):
+            write(mean, place, read(mean, place) + share * read(of, place))
+
+
+@njit(cache=True, **_SUMMED)
+def gathered(sizes, orbit, factors, draw, weights, share, width, lanes, shares, totals, sums):
+    """The weighted sum of the noise of all samples.
+
+    Args:
+        sizes: See above.
+        orbit: Matrices of the elements. (E, m, m)
+        factors: As of `signed`. (N m,)
+        draw: The set. (N m, most)
+        weights: Of the samples, 0 in lanes that are none. (tiles x L,)
+        share: By which they sum to 1.
+        width: Of an action, m.
+        lanes: Of a tile, L.
+        shares: Room for the draws' weights. (most,)
+        totals: Room for a sum for each row. (N m,)
+        sums: Filled. (N, m)
+    """
+    size, more = read(sizes, ROWS), read(sizes, MOST)
+    fewer = -(-read(sizes, OPPOSITE) // lanes) * lanes
+    for row in range(size):
+        write(sums, row, 0.0)
+    for element in range(read(sizes, ELEMENTS)):
+        plus = after(weights, element * (more + fewer))
+        minus = after(plus, more)
+        for k in range(fewer):
+            write(shares, k, read(plus, k) - read(minus, k))
+        for k in range(fewer, more):
+            write(shares, k, read(plus, k))
+        for row in range(size):
+            of, total = after(draw, row * more), read(factors, row) * 0
+            for k in range(more):
+                total += read(shares, k) * read(of, k)
+            write(totals, row, total * read(factors, row))
+        for row in range(size):
+            for j in range(width):
+                entry = read(orbit, (element * width + row % width) * width + j) * share
+                past = row - row % width + j
+                write(sums, row, read(sums, row) + entry * read(totals, past))
+
+
+@njit(cache=True, **_SUMMED)
+def conclude(kept, sizes, actions, weights, share, to_steps, sums, lanes, out):
+    """Move the mean by the weights.
+
+    Args:
+        kept: Whether it is the mean of the samples' actions; else their noise moves its knots.
+        sizes: See above.
+        actions: Of the samples. (tiles, H m, L)
+        weights: Of the samples. (tiles x L,)
+        share: By which they sum to 1.
+        to_steps: As of `curved`.
+        sums: How far the knots move. (N m,)
+        lanes: Of a tile, L.
+        out: Its first rows are the mean. (2 H + 2, m)
+    """
+    width = out.shape[1]
+    count = (out.shape[0] // 2 - 1) * width
+    if not kept:
+        curved(to_steps, read(sizes, ROWS), sums, count, part_of(out, 0))
+        return
+    for row in range(count):
+        total = 0.0
+        for tile in range(read(sizes, TILES)):
+            of, weight = after(actions, (tile * count + row) * lanes), after(weights, tile * lanes)
+            part = read(weights, 0) * 0
+            for k in range(lanes):
+                part += read(of, k) * read(weight, k)
+            total += part
+        out[row // width, row % width] = total * share
 
 
 @njit(cache=True, **_OPTIONS)
-def conclude(known, weights, rows, to_steps, limits, parts, out):
-    """Move the mean by the weights, and project it onto the limits as what is planned.
+def project(limits, sizes, parts, out):
+    """Project the mean onto the limits, as what is planned.
 
     Args:
-        known: Whether some cost is finite; if not, the mean stays.
-        weights: Of the samples, summing to 1. (C, B)
-        rows: Their actions (C, H m, B), or where the mean is a curve their noise (C, N m, B).
-        to_steps: From knots to a curve; empty: the mean is none. (H, N)
         limits: Lowest and highest action, of a ball its radius. (2, m)
+        sizes: See above.
         parts: How each part is projected, its first coordinate, the one after its last. (parts, 3)
         out: Mean, what is planned, what was sent before. (2 H + 2, m)
     """
     horizon, width = out.shape[0] // 2 - 1, out.shape[1]
-    knots = to_steps.shape[1]
-    if known:
-        for j in range(width):
-            for n in range(knots):
-                further = weighted(weights, rows, n * width + j)
-                for t in range(horizon):
-                    out[t, j] += to_steps[t, n] * further
-            if knots == 0:
-                for t in range(horizon):
-                    out[t, j] = weighted(weights, rows, t * width + j)
-    for part in range(parts.shape[0]):
-        kind, first, last = parts[part]
+    for part in range(read(sizes, PARTS)):
+        kind, first, last = (
+            read(parts, 3 * part),
+            read(parts, 3 * part + 1),
+            read(parts, 3 * part + 2),
+        )
         for t in range(horizon):
             scale = 1.0
             if kind == BALL:
-                squares, radius = 0.0, limits[1, first]
+                squares, radius = 0.0, read(limits, width + first)
                 for j in range(first, last):
                     squares += out[t, j] * out[t, j]
                 scale = radius / np.sqrt(max(squares, radius * radius))
             for j in range(first, last):
                 u = scale * out[t, j]
                 if kind == CLIPPED:
-                    u = min(max(u, limits[0, j]), limits[1, j])
+                    u = min(max(u, read(limits, j)), read(limits, width + j))
                 out[horizon + t, j] = u

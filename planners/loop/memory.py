@@ -42,6 +42,21 @@ class Memory:
     sent: np.ndarray
     multipliers: np.ndarray
 
+    def __getattr__(self, name: str) -> np.ndarray:
+        """What a fused plan filled is cut when it is first asked for: the next plan takes it whole.
+
+        Raises:
+            AttributeError: There is no such attribute.
+        """
+        filled = self.__dict__.get("filled")  # mean, planned, sent: (2 H + 2, m)
+        if filled is None or name not in ("mean", "planned", "sent"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        half = len(filled) // 2 - 1
+        for part, rows in (("mean", filled[:half]), ("planned", filled[half:-2])):
+            self.__dict__[part] = rows
+        self.__dict__["sent"] = filled[-2:]
+        return self.__dict__[name]
+
     def act(self, symmetry: Symmetry, g: int) -> Memory:
         """Where element g sends this memory. The random state stays: draws are keyed by it."""
         a = symmetry.orbit("action")[g]

@@ -275,9 +275,8 @@ body = Path("body.txt").read_text()
 task = outsider(Path("."), "kept", body, 1, 1, [1.0, 0.0, 0.0])
 module = fused_kernels.load(task, "float64")
 costs = np.empty((1, 1))
-s = fused_kernels.scratch_of(task, "float64")
 no_states = np.empty((0, 0, 0, 0))
-module.rollout(np.zeros(1), np.array([[[0.5]]]), task.parameters[None], costs, no_states, s)
+module.rollout(np.zeros(1), np.array([[[0.5]]]), task.parameters[None], costs, no_states)
 stats = module.rollout.stats
 print(json.dumps([costs[0, 0], sum(stats.cache_hits.values()), sum(stats.cache_misses.values())]))
 """

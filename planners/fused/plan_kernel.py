@@ -1,0 +1,212 @@
+"""The kernel of a whole plan: warm start, noise, rollouts, weights and update, without a stop.
+
+A template for `sim.fused_kernels`, which puts a task's step and cost beside it. Samples stand in
+tiles: for each element of the group the draws, then where they come in pairs their opposites, and
+last what an orbit more has no room for, samples without noise. The lanes of a tile that is not full
+cost infinitely much. The noise is never written down: a tile makes its own from the draws, and the
+mean is moved by sums over these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...sim import fused_kernels
+from ...sim.task import Task
+from . import fused_steps
+
+REALS = (
+    *("pool", "orbit", "std", "weight", "factors", "z", "totals", "shares"),
+    *("actions", "costs", "weights", "mean"),
+)
+"""Arrays in the kernel's precision, as `fused_steps` tells of them; the
+spline's weights (H, taps), the mean (H, m)."""
+DOUBLES = ("parameters", "limits", "temperature", "to_steps", "sums")
+"""Arrays in float64."""
+WHOLES = ("sizes", "knot", "parts")
+"""Whole numbers: as `fused_steps` names them; the spline's knots (H, taps)."""
+
+ALIGNED = 16
+"""Each array begins at a multiple of so many numbers, which is where vectors begin."""
+
+_PLAN = '''
+# {digest}
+from {steps} import ELEMENTS, HALF, OPPOSITE, REST, TILES, conclude, filled, gathered, project
+from {steps} import signed, warm
+
+KEPT, TAPS = {kept}, {taps}
+
+
+@inlined
+def settle(s, here, costs, best):
+    for k in range(LANES):  # blown up: the worst, never NaN
+        cost = get(s[{cost}], k)
+        write(costs, k, cost if cost < np.inf else real(np.inf))
+    for k in range(here, LANES):
+        write(costs, k, real(np.inf))
+    for k in range(LANES):
+        put(best, k, min(get(best, k), read(costs, k)))
+
+
+@summed
+def weigh(costs, count, lowest, temperature, weights):
+    total, scale = real(0.0), real(1.0 / temperature)
+    for k in range(count):
+        weight = exponential((lowest - read(costs, k)) * scale)
+        write(weights, k, weight)
+        total += weight
+    return total
+
+
+@kernel
+def improve(
+    x0, first, rounds, out, steps, seed, draws, last, moving, reals, doubles, wholes
+):
+    """Iterations of a plan.
+
+    Args:
+        x0: The state. (n,)
+        first: Number of the first iteration; the warm start belongs to iteration 0.
+        rounds: How many.
+        out: Filled: mean, what is planned, what was sent before that. (2 H + 2, m)
+        steps: Control periods since the last plan; negative: there was none.
+        seed: Key of the draws.
+        draws: How many plans were drawn.
+        last: The `out` of the last plan. (2 H + 2, m)
+        moving: As of `warm`.
+        reals: REALS, one behind another.
+        doubles: DOUBLES.
+        wholes: Where each of these and of WHOLES begins, then WHOLES.
+
+    Returns:
+        The lowest cost of the last iteration; infinite: nothing is known, the mean stays. NaN: the
+        state is not finite, or that far away in this precision; nothing was done.
+    """
+    for i in range(STATES):
+        if not np.isfinite(real(x0[i])):
+            return np.nan
+{named}
+    s, best = ({rows}), new_row(real(0.0), LANES)
+    x, p = state_of(x0), model_of(parameters)
+    low, high = limits_of(limits)
+    horizon, elements = out.shape[0] // 2 - 1, read(sizes, ELEMENTS)
+    if first == 0:
+        warm(last, steps, moving, to_steps, KEPT, sums, out)
+    for iteration in range(first, first + rounds):
+        for t in range(horizon):
+            for j in range(WIDTH):
+                write(mean, t * WIDTH + j, real(out[t, j]))
+        draw = signed(seed, draws, iteration, sizes, pool, std, factors)
+        tile, lowest = 0, np.inf
+        for k in range(LANES):
+            put(best, k, real(np.inf))
+        for part in range(2 * elements + 1):
+            element, negative = part // 2, part % 2
+            number = read(sizes, HALF) if negative == 0 else read(sizes, OPPOSITE)
+            if element == elements:
+                number = read(sizes, REST)
+            for begin in range(0, number, LANES):
+                filled(element, negative, begin, sizes, orbit, factors, draw, WIDTH, LANES, z)
+                start(x, s)
+                for t in range(horizon):
+{asking}
+                    into = after(actions, (tile * horizon + t) * WIDTH * LANES)
+                    for k in range(LANES):
+                        u = within(({asked},), low, high)
+                        if KEPT:
+{keep}
+                        advance(k, u, x, p, s)
+                finish(x, p, s)
+                settle(s, number - begin, after(costs, tile * LANES), best)
+                tile += 1
+        for k in range(LANES):
+            lowest = min(lowest, get(best, k))
+        if lowest < np.inf:
+            count, at = read(sizes, TILES) * LANES, read(temperature, 0)
+            share = 1.0 / weigh(costs, count, real(lowest), at, weights)
+            if not KEPT:
+                gathered(
+                    sizes, orbit, factors, draw, weights, share, WIDTH, LANES, shares, totals, sums
+                )
+            conclude(KEPT, sizes, actions, weights, share, to_steps, sums, LANES, out)
+        project(limits, sizes, parts, out)
+        if not lowest < np.inf:
+            break  # nothing to learn from: the shifted plan stands
+    return lowest
+'''
+
+
+def plan_kernel(task: Task, precision: str, taps: int, kept: bool) -> Any:
+    """The kernel of a task's plans.
+
+    Args:
+        task: With kernels that can be translated.
+        precision: float64 or float32.
+        taps: Of how many knots at most an action is made of.
+        kept: Whether the actions of all samples are averaged, else their noise.
+
+    Raises:
+        NotFusableError: As `fused_kernels.source_of`.
+    """
+    return fused_kernels.load_more(task, precision, partial(_source, taps, kept)).improve
+
+
+def packed(arrays: Mapping[str, Any], precision: str) -> tuple[np.ndarray, ...]:
+    """What the kernel works on: each of REALS, DOUBLES and WHOLES by its name.
+
+    Returns:
+        The kernel's last arguments; and of REALS what is under each name, in its place there.
+    """
+    starts: list[int] = []
+    packs = []
+    for names, kind in ((REALS, precision), (DOUBLES, "float64"), (WHOLES, "int64")):
+        at = len(REALS + DOUBLES + WHOLES) if names is WHOLES else 0
+        places = []
+        for name in names:
+            at = -(-at // ALIGNED) * ALIGNED
+            places.append(at)
+            at += np.size(arrays[name])
+        room = np.zeros(at + 2 * ALIGNED, kind)
+        skipped = -room.ctypes.data // room.itemsize % ALIGNED
+        packs.append(room[skipped : skipped + max(at, 1)])
+        for name, place in zip(names, places, strict=True):
+            packs[-1][place : place + np.size(arrays[name])] = np.ravel(arrays[name])
+        starts += places
+    packs[-1][: len(starts)] = starts
+    return tuple(packs)
+
+
+def place_of(name: str, packs: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """One of REALS where the kernel keeps it."""
+    start = packs[-1][REALS.index(name)]
+    return packs[0][start : start + int(np.prod(shape))].reshape(shape)
+
+
+def _source(taps: int, kept: bool, tile: fused_kernels.Tile) -> str:
+    """What stands behind the functions of a tile."""
+    packs = (("reals", REALS), ("doubles", DOUBLES), ("wholes", WHOLES))
+    places = [(pack, name) for pack, names in packs for name in names]
+    named = [f"{name} = part_of({pack}, wholes[{i}])" for i, (pack, name) in enumerate(places)]
+    width = range(tile.width)
+    asking = [f"m{j} = read(mean, t * WIDTH + {j})" for j in width]
+    for i in range(taps):
+        asking += [f"w{i} = read(weight, t * TAPS + {i})"]
+        asking += [f"a{i} = after(z, read(knot, t * TAPS + {i}) * WIDTH * LANES)"]
+    terms = [[f"w{i} * noise_get(a{i}, {j} * LANES + k)" for i in range(taps)] for j in width]
+    stored = [f"write(into, {j} * LANES + k, u[{j}])" for j in width]
+    return _PLAN.format(
+        steps=fused_steps.__name__,
+        digest=fused_kernels.digest(fused_steps),
+        kept=kept,
+        taps=taps,
+        rows=tile.rows,
+        cost=tile.cost,
+        named="\n".join(f"    {line}" for line in named),
+        asking="\n".join(f"{' ' * 20}{line}" for line in asking),
+        asked=", ".join(" + ".join([f"m{j}", *terms[j]]) for j in width),
+        keep="\n".join(f"{' ' * 28}{line}" for line in stored),
+    )
