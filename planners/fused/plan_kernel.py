@@ -152,7 +152,8 @@ def plan_kernel(task: Task, precision: str, taps: int, kept: bool) -> Any:
     Raises:
         NotFusableError: As `fused_kernels.source_of`.
     """
-    return fused_kernels.load_more(task, precision, partial(_source, taps, kept)).improve
+    kind = f"plan_{taps}_{'actions' if kept else 'noise'}"
+    return fused_kernels.load_more(task, precision, kind, partial(_source, taps, kept)).improve
 
 
 def packed(arrays: Mapping[str, Any], precision: str) -> tuple[np.ndarray, ...]:
