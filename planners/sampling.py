@@ -235,7 +235,8 @@ class SamplingPlanner(ABC):
         Raises:
             ValueError: The state has another shape, or holds NaN or infinities.
         """
-        whole = self.fused.plan(state, time, memory) if self.fused and not len(tried) else None
+        fused = self.fused
+        whole = fused.plan(state, time, memory) if fused and not len(tried) else None
         return whole or driven(self.dynamics, self.planning(state, time, memory, tried))
 
     @cached_property

@@ -20,10 +20,10 @@ import numpy as np
 
 
 def reduced64(x):
-    """The quarter turns in x, a whole number, and what is left of it, within +-pi/4."""
+    """The quarter turns in x, and what is left of it, within +-pi/4."""
     n = math.floor(x * 0.63661977236758134308 + 0.5)
     r = ((x - n * 1.5707963267341256) - n * 6.077100506303966e-11) - n * 2.0222662487959506e-21
-    return n - 4.0 * math.floor(n * 0.25), r
+    return np.int32(n), r
 
 
 def sine_near64(r):
@@ -41,7 +41,7 @@ def cosine_near64(r):
     c = 2.0876145046689367112e-9 - 1.1382544480957245863e-11 * z
     c = (c * z - 2.7557317265861678789e-7) * z + 0.000024801587298754357993
     c = (c * z - 0.0013888888888887389726) * z + 0.041666666666666665381
-    return 1.0 - (0.5 * z - z * z * c)
+    return 1.0 + z * (z * c - 0.5)
 
 
 def exponential64(x):
@@ -60,10 +60,10 @@ def exponential64(x):
 
 
 def reduced32(x):
-    """The quarter turns in x, a whole number, and what is left of it, within +-pi/4."""
+    """The quarter turns in x, and what is left of it, within +-pi/4."""
     n = math.floor(x * 0.636619772 + 0.5)
     r = ((x - n * 1.5703125) - n * 0.0004837512969970703) - n * 7.549790126404332e-08
-    return n - 4.0 * math.floor(n * 0.25), r
+    return np.int32(n), r
 
 
 def sine_near32(r):
@@ -77,7 +77,7 @@ def cosine_near32(r):
     """Cosine within +-pi/4."""
     z = r * r
     c = (0.000024547689299391925865 * z - 0.0013888301864104954624) * z + 0.041666664653438405162
-    return 1.0 - (0.5 * z - z * z * c)
+    return 1.0 + z * (z * c - 0.5)
 
 
 def exponential32(x):
@@ -95,30 +95,26 @@ def exponential32(x):
 def sine64(x):
     """Sine of any angle."""
     quarter, r = reduced64(x)
-    odd = quarter == 1.0 or quarter == 3.0
-    value = cosine_near64(r) if odd else sine_near64(r)
-    return -value if quarter >= 2.0 else value
+    value = cosine_near64(r) if quarter & np.int32(1) else sine_near64(r)
+    return -value if quarter & np.int32(2) else value
 
 
 def cosine64(x):
     """Cosine of any angle."""
     quarter, r = reduced64(x)
-    odd = quarter == 1.0 or quarter == 3.0
-    value = sine_near64(r) if odd else cosine_near64(r)
-    return -value if quarter == 1.0 or quarter == 2.0 else value
+    value = sine_near64(r) if quarter & np.int32(1) else cosine_near64(r)
+    return -value if (quarter + np.int32(1)) & np.int32(2) else value
 
 
 def sine32(x):
     """Sine of any angle."""
     quarter, r = reduced32(x)
-    odd = quarter == 1.0 or quarter == 3.0
-    value = cosine_near32(r) if odd else sine_near32(r)
-    return -value if quarter >= 2.0 else value
+    value = cosine_near32(r) if quarter & np.int32(1) else sine_near32(r)
+    return -value if quarter & np.int32(2) else value
 
 
 def cosine32(x):
     """Cosine of any angle."""
     quarter, r = reduced32(x)
-    odd = quarter == 1.0 or quarter == 3.0
-    value = sine_near32(r) if odd else cosine_near32(r)
-    return -value if quarter == 1.0 or quarter == 2.0 else value
+    value = sine_near32(r) if quarter & np.int32(1) else cosine_near32(r)
+    return -value if (quarter + np.int32(1)) & np.int32(2) else value

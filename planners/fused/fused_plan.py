@@ -80,6 +80,7 @@ class FusedPlan:
 
     Raises:
         NotFusableError: The kernels of its task cannot be translated.
+        NumbaError: What they are translated to cannot be compiled.
     """
 
     def __init__(self, planner: Any) -> None:
@@ -136,9 +137,12 @@ class FusedPlan:
         self._quick = (
             *(planner, p.iterations, task.dt, p.horizon, (2 * p.horizon + 2, width)),
             *(slice(p.horizon, 2 * p.horizon), (len(task.state_names),), self._moving),
-            *(planner.initial_std, self.improve, *self._packs),
+            *(planner.initial_std, planner.symmetry.group.order == 1, self._pool, self._costs),
+            *(self._real, self.improve, *self._packs),
         )
-        self._alone = planner.symmetry.group.order == 1
+        last = np.zeros((2 * p.horizon + 2, width))  # nothing is planned: this compiles
+        x, moving = np.zeros(len(task.state_names)), self._moving[-1.0]
+        self.improve(x, 0, 0, last.copy(), -1.0, 0, 0, last, moving, *self._packs)
 
     def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory] | None:
         """A plan as `SamplingPlanner.plan`'s; None: this one has to be made by the loop.
@@ -146,8 +150,8 @@ class FusedPlan:
         That is so where a symmetric state needs a side or the memory has one, where the memory is
         too old, where the state is no state, and where one iteration would not fit into the budget.
         """
-        planner, rounds, dt, horizon, shape, cut, width, known, std, improve, *packs = self._quick
-        reals, doubles, wholes = packs
+        planner, rounds, dt, horizon, shape, cut, width, known, std, alone, pool = self._quick[:11]
+        costs, real, improve, reals, doubles, wholes = self._quick[11:]
         timed = planner.budget.seconds < math.inf
         if planner.proposer is not None or (
             timed and not planner.budget.holds(planner.parameters.samples)
@@ -156,7 +160,7 @@ class FusedPlan:
         state = np.array(state, float)  # one that may be written: else it is compiled for anew
         if state.shape != width:
             return None
-        if not self._alone and (memory.side.any() or self._symmetric(state)):
+        if not alone and (memory.side.any() or self._symmetric(state)):
             return None
         before = memory.__dict__
         steps, draws, seed = -1.0, before["draws"], before["seed"]
@@ -171,7 +175,7 @@ class FusedPlan:
         if last is None:
             last = np.concatenate([memory.mean, memory.planned, memory.sent])
         out = np.empty(shape)
-        if self._pool and not timed:
+        if pool and not timed:
             lowest = improve(
                 state, 0, rounds, out, steps, seed, draws, last, moving, reals, doubles, wholes
             )
@@ -180,7 +184,7 @@ class FusedPlan:
             lowest, rounds = self._one_by_one(state, out, known_of, timed)
         if lowest != lowest:
             return None
-        planner._last = (rounds, self._costs if self._real is None else self._costs[self._real])
+        planner._last = (rounds, costs if real is None else costs[real])
         now = float(time)
         new, plan = object.__new__(Memory), object.__new__(Plan)  # a third of what calls take
         fields = new.__dict__

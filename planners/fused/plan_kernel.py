@@ -52,6 +52,14 @@ def settle(s, here, costs, best):
         put(best, k, min(get(best, k), read(costs, k)))
 
 
+@ordered
+def lowest_of(best):
+    lowest = get(best, 0)
+    for k in range(LANES):
+        lowest = min(lowest, get(best, k))
+    return lowest
+
+
 @summed
 def weigh(costs, count, lowest, temperature, weights):
     total, scale = real(0.0), real(1.0 / temperature)
@@ -96,12 +104,13 @@ def improve(
     horizon, elements = out.shape[0] // 2 - 1, read(sizes, ELEMENTS)
     if first == 0:
         warm(last, steps, moving, to_steps, KEPT, sums, out)
+    lowest = np.inf
     for iteration in range(first, first + rounds):
         for t in range(horizon):
             for j in range(WIDTH):
                 write(mean, t * WIDTH + j, real(out[t, j]))
         draw = signed(seed, draws, iteration, sizes, pool, std, factors)
-        tile, lowest = 0, np.inf
+        tile = 0
         for k in range(LANES):
             put(best, k, real(np.inf))
         for part in range(2 * elements + 1):
@@ -123,8 +132,7 @@ def improve(
                 finish(x, p, s)
                 settle(s, number - begin, after(costs, tile * LANES), best)
                 tile += 1
-        for k in range(LANES):
-            lowest = min(lowest, get(best, k))
+        lowest = float(lowest_of(best))
         if lowest < np.inf:
             count, at = read(sizes, TILES) * LANES, read(temperature, 0)
             share = 1.0 / weigh(costs, count, real(lowest), at, weights)

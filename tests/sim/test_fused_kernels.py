@@ -161,7 +161,7 @@ def terminal_cost(x, p):
 """
 
 
-@pytest.mark.parametrize("precision", fused_kernels.PRECISIONS)
+@pytest.mark.parametrize("precision", list(fused_kernels.LANES))
 def test_how_many_coordinates_there_are_is_known(tmp_path, precision):
     """Also in what is called, for each width it is called with; and long loops are unrolled."""
     source = fused_kernels.source_of(
@@ -172,7 +172,7 @@ def test_how_many_coordinates_there_are_is_known(tmp_path, precision):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", fused_kernels.PRECISIONS)
+@pytest.mark.parametrize("precision", list(fused_kernels.LANES))
 def test_loops_over_coordinates_are_the_same_fused(tmp_path, precision):
     """Also those of a step that reads a state which it has begun to write."""
     task = outsider(tmp_path, f"widths_{precision}", WIDTHS, 18, 3, [0.5, 0.1])
