@@ -372,14 +372,14 @@ def test_plans_of_finished_episodes_are_kept_from_run_to_run(tmp_path):
     for episode in range(2):
         for tick in range(4):
             world.send(tick * TASK.dt, start(episode), episode)
-    assert len(world.node.memory.states) == 4  # those of the first episode
+    assert len(world.node.memory.canonical) == 4  # those of the first episode
     world.node.retune({"samples": 48})
-    assert len(world.node.memory.states) == 4
+    assert len(world.node.memory.canonical) == 4
     world.node.shutdown()
     again = World(symmetry_mode="memory", memory_file=str(file), memory_size=5)
-    assert len(again.node.memory.states) == 5
+    assert len(again.node.memory.canonical) == 5
     again.send(0.0, start(), 0)
-    assert len(again.node.memory.states) == 5 and again.node.memory.inner.draws == 1
+    assert len(again.node.memory.canonical) == 5 and again.node.memory.inner.draws == 1
     assert len(again.node.planner.initial_memory(3).states) == 5  # so in `covary evaluate` too
 
 

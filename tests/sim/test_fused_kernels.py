@@ -164,7 +164,7 @@ def terminal_cost(x, p):
 @pytest.mark.parametrize("precision", list(fused_kernels.LANES))
 def test_how_many_coordinates_there_are_is_known(tmp_path, precision):
     """Also in what is called, for each width it is called with; and long loops are unrolled."""
-    source = fused_kernels.source_of(
+    source, _ = fused_kernels.source_of(
         outsider(tmp_path, "widths", WIDTHS, 18, 3, [0.5, 0.1]), precision
     )
     assert source.count("def squares_") == 2 and "x[9:]" in source  # widths 9 and 3
