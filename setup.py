@@ -50,6 +50,7 @@ setup(
     install_requires=[
         "numpy>=2",
         "scipy>=1.13",
+        "llvmlite>=0.44",
         "numba>=0.61",
         "mujoco>=3.6,<3.12",
         "gymnasium>=1",

@@ -35,9 +35,10 @@ from {lanes_module} import after, get, new_row, noise_get, noise_put, part_of, p
 
 real = np.{precision}
 LANES, STATES, WIDTH = {lanes}, {states}, {width}
-inlined = njit(error_model="numpy", fastmath={{"contract", "nsz"}}, forceinline=True)
-summed = njit(error_model="numpy", fastmath={{"contract", "nsz", "reassoc"}}, forceinline=True)
-ordered = njit(error_model="numpy", fastmath={{"nnan", "nsz", "reassoc"}}, forceinline=True)
+alone = {{"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}}
+inlined = njit(error_model="numpy", fastmath={{"contract", "nsz"}}, **alone)
+summed = njit(error_model="numpy", fastmath={{"contract", "nsz", "reassoc"}}, **alone)
+ordered = njit(error_model="numpy", fastmath={{"nnan", "nsz", "reassoc"}}, **alone)
 kernel = njit(error_model="numpy", fastmath={{"contract", "nsz"}}, cache=True)
 {constants}
 '''

@@ -25,8 +25,9 @@ ELEMENTS, HALF, OPPOSITE, REST, MOST, SETS, WORDS, ROWS, TILES, PARTS = range(10
 samples without noise; room for draws, a whole number of tiles; sets of draws in the pool, S; words
 of a choice from it, 0: there is no choice; rows of noise, N m; tiles in all; action parts."""
 
-_OPTIONS = {"error_model": "numpy", "fastmath": {"contract", "nsz"}}
-_SUMMED = {"error_model": "numpy", "fastmath": {"contract", "nsz", "reassoc"}}
+_ALONE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+_OPTIONS = {"fastmath": {"contract", "nsz"}, **_ALONE}
+_SUMMED = {"fastmath": {"contract", "nsz", "reassoc"}, **_ALONE}
 
 
 @intrinsic
@@ -42,7 +43,7 @@ def high(typing: Any, a: Any, b: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), multiply
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(**_OPTIONS)
 def words(seed, draws, counter):
     """Four 64-bit words of the stream that NumPy's Philox with key (seed, draws) gives.
 
@@ -59,7 +60,7 @@ def words(seed, draws, counter):
     return a, b, c, d
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(**_OPTIONS)
 def signed(seed, draws, iteration, sizes, pool, std, factors):
     """Choose a set of the pool, and a sign for each row of it.
 
@@ -94,7 +95,7 @@ def signed(seed, draws, iteration, sizes, pool, std, factors):
     return after(pool, chosen * size * read(sizes, MOST))
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(**_OPTIONS)
 def filled(element, negative, begin, sizes, orbit, factors, draw, width, lanes, z):
     """The noise of a tile: a group element's image of draws with their spread and signs.
 
@@ -135,7 +136,7 @@ def filled(element, negative, begin, sizes, orbit, factors, draw, width, lanes, 
                 noise_put(into, k, noise_get(into, k) + factor * read(of, k))
 
 
-@njit(cache=True, **_SUMMED)
+@njit(**_SUMMED)
 def warm(last, steps, moving, to_steps, kept, sums, out):
     """The warm start: the mean `steps` control periods later, as the planner's `moved_on`.
 
@@ -170,7 +171,7 @@ def warm(last, steps, moving, to_steps, kept, sums, out):
             out[rows - 2 + i, j] = last[rows - 2 + at, j] if at < 2 else last[rows // 2 - 3 + at, j]
 
 
-@njit(cache=True, **_SUMMED)
+@njit(**_SUMMED)
 def curved(to_steps, count, sums, many, mean):
     """Add a curve through knots to the mean.
 
@@ -187,7 +188,7 @@ def curved(to_steps, count, sums, many, mean):
             write(mean, place, read(mean, place) + share * read(of, place))
 
 
-@njit(cache=True, **_SUMMED)
+@njit(**_SUMMED)
 def gathered(sizes, orbit, factors, draw, weights, share, width, lanes, shares, totals, sums):
     """The weighted sum of the noise of all samples.
 
@@ -227,7 +228,7 @@ def gathered(sizes, orbit, factors, draw, weights, share, width, lanes, shares, 
                 write(sums, row, read(sums, row) + entry * read(totals, past))
 
 
-@njit(cache=True, **_SUMMED)
+@njit(**_SUMMED)
 def conclude(kept, sizes, actions, weights, share, to_steps, sums, lanes, out):
     """Move the mean by the weights.
 
@@ -258,7 +259,7 @@ def conclude(kept, sizes, actions, weights, share, to_steps, sums, lanes, out):
         out[row // width, row % width] = total * share
 
 
-@njit(cache=True, **_OPTIONS)
+@njit(**_OPTIONS)
 def project(limits, sizes, parts, out):
     """Project the mean onto the limits, as what is planned.
 

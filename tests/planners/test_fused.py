@@ -1,12 +1,16 @@
 """Fused plans are those of the loop to rounding, exact under the group, or are not made."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from numba import njit
 
 from covary.planners.cem import CEM
 from covary.planners.fused.fused_plan import taps, why_not
 from covary.planners.fused.fused_steps import words
 from covary.planners.kmppi import KMPPI
+from covary.planners.loop.memory import Memory
 from covary.planners.loop.spline import spline
 from covary.planners.loop.weights import effective
 from covary.planners.mppi import MPPI
@@ -140,10 +144,16 @@ def test_what_blows_up_is_treated_as_by_the_loop(symmetry):
     np.testing.assert_array_equal(a.actions, b.actions)
 
 
+@njit
+def counted(seed, draws, counter):
+    """Words have no wrapper for Python."""
+    return words(seed, draws, counter)
+
+
 def test_the_stream_of_words_is_numpys():
     for seed, draws in ((0, 0), (123456789, 7), (2**63 - 1, 2**40)):
         told = np.random.Philox(key=[seed, draws]).random_raw(11)
-        found = [int(word) for counter in range(3) for word in words(seed, draws, counter)]
+        found = [int(word) for counter in range(3) for word in counted(seed, draws, counter)]
         assert [word & (2**64 - 1) for word in found[:11]] == told.tolist()
 
 
@@ -205,3 +215,20 @@ def test_a_proposal_is_weighed_by_the_loop():
     for planner in (one, other):
         planner.take_proposals(type("Proposer", (), {"propose": lambda *_: pushed})())
     assert one.fused.plan(np.ones(6), 0.0, one.initial_memory(0)) is None
+
+
+def test_a_memory_is_cut_when_it_is_asked_for():
+    """It is an ordinary one to all who look: it can be replaced, moved and planned from."""
+    one, other = both(MPPI, PointMass)
+    x = PointMass().initial_state(np.random.default_rng(4))
+    plan, memory = one.plan(x, 0.0, one.initial_memory(1))
+    assert set(vars(memory)) & {"mean", "planned", "sent"} == set()
+    whole = replace(memory)
+    assert type(memory) is type(whole) is Memory and "filled" not in vars(whole)
+    np.testing.assert_array_equal(memory.planned, plan.actions)
+    for kept in (memory, whole):
+        again, _ = one.plan(x, 0.05, kept)
+        looped, _ = other.plan(x, 0.05, kept)
+        assert np.abs(again.actions - looped.actions).max() < 1e-11
+    with pytest.raises(AttributeError, match="Memory has no attribute 'planed'"):
+        _ = memory.planed

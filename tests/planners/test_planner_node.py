@@ -380,7 +380,7 @@ def test_plans_of_finished_episodes_are_kept_from_run_to_run(tmp_path):
     assert len(again.node.memory.canonical) == 5
     again.send(0.0, start(), 0)
     assert len(again.node.memory.canonical) == 5 and again.node.memory.inner.draws == 1
-    assert len(again.node.planner.initial_memory(3).states) == 5  # so in `covary evaluate` too
+    assert len(again.node.planner.initial_memory(3).canonical) == 5  # so in `covary evaluate` too
 
 
 def test_a_planner_goes_on_where_it_left_off(tmp_path):
