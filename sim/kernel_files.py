@@ -38,7 +38,7 @@ def load(
     Raises:
         OSError: There is no folder to keep it in.
     """
-    own = f"{getattr(kernels, '__name__', 'kernels').rpartition('.')[2]}_{kind}"
+    own = f"{_called(kernels)}_{kind}"
     name = f"{own}_{hashlib.sha256(f'{text}{said}'.encode()).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
@@ -54,10 +54,19 @@ def load(
     raise OSError("there is no folder to keep generated kernels in")
 
 
+def _called(kernels: Any) -> str:
+    """What the module is called; a script by its file, as all are `__main__`."""
+    name, file = kernels.__name__.rpartition(".")[2], getattr(kernels, "__file__", None)
+    return Path(file).stem if file and name == "__main__" else name
+
+
 def _folders(kernels: Any) -> list[Path]:
     """Where generated files may stand: beside the module's own, or in the user's cache."""
-    beside = Path(getattr(kernels, "__file__", None) or ".").resolve().parent
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "covary" / "kernels"
+    file = getattr(kernels, "__file__", None)
+    if file is None:  # typed in somewhere
+        return [cache]
+    beside = Path(file).resolve().parent
     return [beside / "__pycache__", cache / hashlib.sha256(str(beside).encode()).hexdigest()[:16]]
 
 

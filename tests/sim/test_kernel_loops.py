@@ -185,6 +185,8 @@ def test_where_nothing_can_be_written_the_users_cache_is_taken(tmp_path, monkeyp
     (tmp_path / "blocked").write_text("a file where a folder should be")
     made = kernel_files.load(module, "a", '"""Generated."""\n')
     assert str(made.__file__).startswith(str(tmp_path / "cache" / "covary" / "kernels"))
+    typed = kernel_files.load(type(sys)("typed"), "a", '"""Generated."""\n')  # it has no file
+    assert str(made.__file__).rpartition("/")[0].startswith(str(typed.__file__).rpartition("/")[0])
     (tmp_path / "cache").rename(tmp_path / "away")
     (tmp_path / "cache").write_text("here too")
     with pytest.raises(OSError, match="there is no folder to keep generated kernels in"):
