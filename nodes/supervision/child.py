@@ -19,8 +19,8 @@ THREADS = (
     *("NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
 )
 """Set to 1 in every process unless the launch file sets them: threads are a parameter here."""
-STACKS_S = 0.1
-"""Time for a stuck node to write where it stands, before it is killed, s."""
+STACKS_S = 0.4
+"""Time at most for a stuck node to begin to write where it stands, before it is killed, s."""
 LONGEST_BACK_OFF = 30.0
 """Wait before a respawn at most, s."""
 
@@ -168,9 +168,13 @@ class Child:
 
     def tell_stacks(self) -> None:
         """Has a node write into its log where it stands; one that is stopped cannot."""
-        if self.node.executable and self._process is not None and self.running:
-            os.kill(self._process.pid, signal.SIGUSR2)
-            time.sleep(STACKS_S)
+        if not self.node.executable or self._process is None or not self.running:
+            return
+        before, until = self._size_of_log(), time.monotonic() + STACKS_S
+        os.kill(self._process.pid, signal.SIGUSR2)
+        while self._size_of_log() == before and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.05)  # for the lines after the first
 
     def _signal(self, number: signal.Signals, now: float) -> None:
         self._signalled = (number, now)
@@ -198,10 +202,16 @@ class Child:
     def _end_of_log(self, size: int) -> list[str]:
         try:
             with self.log.open("rb") as file:
-                file.seek(max(0, self.log.stat().st_size - size))
+                file.seek(max(0, self._size_of_log() - size))
                 return file.read().decode("utf-8", "replace").splitlines()
         except OSError:
             return []
+
+    def _size_of_log(self) -> int:
+        try:
+            return self.log.stat().st_size
+        except OSError:
+            return 0
 
 
 def in_words(code: int) -> str:
