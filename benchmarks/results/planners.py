@@ -3,8 +3,8 @@
 About fifteen minutes of one quiet core; what is finished is kept under runs/results/planners and
 not done again. All rollouts of a plan count: an algorithm with more iterations has smaller ones.
 The settings are those of the launch files, for all algorithms alike; none was tuned for one.
-``--rates`` measures plans/s anew, of all cells of the large table in turns (three minutes, quiet
-cores), and puts them into what is kept.
+``--rates`` measures plans/s, of all cells of the large table in turns (three minutes, quiet cores),
+and puts them into what is kept.
 """
 
 from __future__ import annotations
@@ -96,22 +96,17 @@ def parameters_of(cell: Cell) -> dict[str, Any]:
 
 
 def measured(cell: Cell) -> dict[str, Any]:
-    """Episodes of a cell; times are this thread's own, so that others disturb them less."""
+    """Episodes of a cell."""
     env = TaskEnv(cell.task)
     task: Task = env.task
     planner = plugin.load(cell.planner, "planners")(NumbaDynamics(task), **settings_of(cell))
     largest = np.maximum(*np.abs(task.limits.bound()))
-    first = task.initial_state(np.random.default_rng(0))
-    planner.plan(first, 0.0, planner.initial_memory(0))  # what is compiled is compiled now
-    costs, wins, jerks, seconds, spent, plans = [], 0, [], [], 0.0, 0
+    costs, wins, jerks, seconds = [], 0, [], []
     for episode in range(EPISODES):
         env.reset(seed=SEED + episode)
         memory, total, done, actions = planner.initial_memory(SEED + episode), 0.0, False, []
         while not done:
-            start = time.thread_time()
             plan, memory = planner.plan(env.plant.state(), len(actions) * task.dt, memory)
-            spent += time.thread_time() - start
-            plans += 1
             _, reward, success, late, _ = env.step(plan.actions[0])
             total -= reward
             actions.append(plan.actions[0] / largest)
@@ -128,7 +123,6 @@ def measured(cell: Cell) -> dict[str, Any]:
         "cost_interval": of_mean(costs),
         "seconds": float(np.mean(seconds)),
         "jerk": float(np.mean(jerks)),
-        "plans_per_s": plans / spent,
     }
 
 
@@ -187,7 +181,7 @@ class Runner:
 
 
 def renew_rates(cells: list[Cell], folder: Path) -> None:
-    """Measure plans/s of cells in turns; the medians take the place of those that are kept."""
+    """Measure plans/s of cells in turns, and keep least, median and most with the cells."""
     runners: list[Runner] = []
     for cell in cells:
         runners.append(Runner(cell))
@@ -198,9 +192,9 @@ def renew_rates(cells: list[Cell], folder: Path) -> None:
             runner.turn(SLICE)
     for cell, runner in zip(cells, runners, strict=True):
         found = kept(cell, folder)
-        low, rate, high = np.quantile(runner.rates, [0.0, 0.5, 1.0])
-        found |= {"plans_per_s": rate, "plans_per_s_range": [low, high]}
-        keep({**found, "load": round(os.getloadavg()[0], 1)}, cell.path(folder))
+        rates = np.quantile(runner.rates, [0.0, 0.5, 1.0]).round(1).tolist()
+        load = round(os.getloadavg()[0], 1)
+        keep({**found, "plans_per_s": rates, "load": load}, cell.path(folder))
 
 
 def broken_bounds(rows: list[dict]) -> list[str]:
@@ -226,9 +220,8 @@ def tables(rows: list[dict]) -> str:
     """Algorithm by task at one number of rollouts, and cost by number on two tasks."""
     large = [row for row in rows if row["rollouts"] == ROLLOUTS]
     tasks = [task for task in SETTINGS if any(row["task"] == task for row in large)]
-    lines = [
-        "| planner | " + " | ".join(f"{t}: success, cost, jerk, plans/s" for t in tasks) + " |"
-    ]
+    lines = ["Cost, jerk, plans/s where measured (successes where not all):", ""]
+    lines.append("| planner | " + " | ".join(f"`{t}`" for t in tasks) + " |")
     lines.append("|---" * (len(tasks) + 1) + "|")
     by = {(row["planner"], row["task"], row["rollouts"]): row for row in rows}
     for planner in sorted({row["planner"] for row in rows}):
@@ -249,19 +242,22 @@ def tables(rows: list[dict]) -> str:
 
 
 def large_cell(row: dict | None) -> str:
-    """Success of all episodes, cost, jerk, rate."""
+    """Cost, jerk, rate if there is one, and success if some failed."""
     if row is None:
         return "-"
-    rate = f"{row['successes']}/{row['episodes']}"
-    return f"{rate}, {row['cost']:.2f}, {row['jerk']:.3f}, {row['plans_per_s']:.0f}"
+    rate = f", {row['plans_per_s'][1]:,.0f}" if "plans_per_s" in row else ""
+    return f"{row['cost']:.2f}, {row['jerk']:.3f}{rate}{failures(row)}"
 
 
 def small_cell(row: dict | None) -> str:
     """Cost, and success if some failed."""
-    if row is None:
-        return "-"
+    return "-" if row is None else f"{row['cost']:.2f}{failures(row)}"
+
+
+def failures(row: dict) -> str:
+    """How many succeeded, if not all."""
     failed = row["successes"] < row["episodes"]
-    return f"{row['cost']:.2f}" + (f" ({row['successes']}/{row['episodes']})" if failed else "")
+    return f" ({row['successes']})" if failed else ""
 
 
 def main() -> None:
