@@ -3,7 +3,8 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -P -m pytest
 COVARY := $(PYTHON) -P -m covary.commands.main
-INSTALL := $(PYTHON) -m pip install --quiet --constraint constraints.txt
+# Python compiles what is imported, when it is: of torch and others most never is.
+INSTALL := $(PYTHON) -m pip install --quiet --no-compile --constraint constraints.txt
 
 # Kept in .venv/stamp: the hash of all that pins what is installed, and the place it is installed for.
 STAMP = $$(cat constraints.txt setup.py pyproject.toml Makefile | cksum) $$(pwd)
