@@ -21,9 +21,9 @@ from covary.sim.tasks.point_mass import PointMass
 SMALL = ("point_mass", "samples:=32", "horizon:=20", "knots:=3", "episodes:=1", "workers:=1")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def short(monkeypatch):
-    """Episodes end after a second: what a trial costs is told all the same."""
+    """Episodes end after a second, in this process: what a trial costs is told all the same."""
     monkeypatch.setattr(PointMass, "time_limit", 1.0)
 
 
@@ -33,7 +33,7 @@ def trials_of(folder):
     return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
 
 
-def test_a_tuning_ends_with_a_file_that_launches(tmp_path):
+def test_a_tuning_ends_with_a_file_that_launches(tmp_path, short):
     done = covary_here(tmp_path, "tune", *SMALL, "trials:=2", "symmetry:=C4", "out:=t")
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "t" / "summary.json").read_text())
@@ -59,7 +59,7 @@ def test_a_tuning_ends_with_a_file_that_launches(tmp_path):
         assert getattr(planner, name) == value
 
 
-def test_a_killed_one_goes_on_to_the_same_end(tmp_path, monkeypatch):
+def test_a_killed_one_goes_on_to_the_same_end(tmp_path, short, monkeypatch):
     words = ("tune", *SMALL, "ranges:={knots: null}", "trials:=9", "out:=t")
     made = TuneProgress.made
 
@@ -128,7 +128,7 @@ def test_what_is_wrong_is_one_line(tmp_path, words, said):
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
-def test_another_tuning_is_not_gone_on_with(tmp_path):
+def test_another_tuning_is_not_gone_on_with(tmp_path, short):
     words = ("tune", *SMALL, "trials:=1", "out:=t")
     assert covary_here(tmp_path, *words).returncode == 0
     for more, what in (
