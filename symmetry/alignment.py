@@ -135,7 +135,7 @@ class Alignment:
         found = (few.reshape(-1, few.shape[-1]) @ kept.T).reshape(*few.shape[:2], len(kept))
         if not spatial(self.word):
             return found[:, 0] + np.sqrt(found[:, 1] ** 2 + found[:, 2] ** 2)
-        return found[:, 0] + _most(np.moveaxis(found[:, 1:], 1, -1).reshape(len(found), -1, 3, 3))
+        return np.stack([side[0] + _most(side[1:]) for side in found])
 
     def _rotation(self, found: np.ndarray) -> np.ndarray:
         """The rotation that is best, from products with a side's parts. (3 or 10,) -> (3, 3)"""
@@ -202,20 +202,28 @@ def _sampled(space: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _most(h: np.ndarray) -> np.ndarray:
-    """The largest ``sum R_ij h_ij`` over rotations R of space. (..., 3, 3) -> (...)
+    """The largest ``sum R_ij h_ij`` over rotations R of space, h row by row. (9, S) -> (S,)
 
     It is the sum of the singular values, the least with the determinant's sign. Their squares are
-    the eigenvalues of h^T h, by the cosines of Cardano's casus irreducibilis.
+    the eigenvalues of h^T h, by its invariants and the cosines of Cardano's casus irreducibilis.
     """
-    square = np.swapaxes(h, -1, -2) @ h
-    mean = np.trace(square, axis1=-2, axis2=-1) / 3.0
-    rest = square - mean[..., None, None] * np.eye(3)
-    size = np.sqrt(np.einsum("...ij,...ij->...", rest, rest) / 6.0)
-    third = np.linalg.det(rest) / np.maximum(2.0 * size**3, 1e-300)
-    angle = np.arccos(np.clip(third, -1.0, 1.0)) / 3.0
-    turns = angle[..., None] + np.array([0.0, -2.0, 2.0]) * np.pi / 3.0
-    values = np.sqrt(np.maximum(mean[..., None] + 2.0 * size[..., None] * np.cos(turns), 0.0))
-    return values[..., 0] + values[..., 1] + np.sign(np.linalg.det(h)) * values[..., 2]
+    a, b, c, d, e, f, g, i, j = h
+    minors = [e * j - f * i, f * g - d * j, d * i - e * g]  # of the first row: they give h's own
+    determinant = a * minors[0] + b * minors[1] + c * minors[2]
+    minors += [b * j - c * i, a * j - c * g, a * i - b * g]
+    minors += [b * f - c * e, a * f - c * d, a * e - b * d]
+    first = a * a + b * b + c * c + d * d + e * e + f * f + g * g + i * i + j * j
+    second = np.asarray(sum(m * m for m in minors))
+    size = np.sqrt(np.maximum(first * first - 3.0 * second, 0.0)) / 3.0
+    mean = first / 3.0
+    third = mean * (mean * mean - 0.5 * second) + 0.5 * determinant * determinant
+    angle = np.arccos(np.clip(third / np.maximum(size**3, 1e-300), -1.0, 1.0)) / 3.0
+    along, across = np.cos(angle), np.sqrt(3.0) * np.sin(angle)
+    largest, middle, least = (
+        np.sqrt(np.maximum(mean + size * part, 0.0))
+        for part in (2.0 * along, across - along, -across - along)
+    )
+    return largest + middle + np.sign(determinant) * least
 
 
 def _blocks(linked: np.ndarray) -> list[np.ndarray]:
