@@ -11,7 +11,7 @@ same starts; each plan tries one stored plan and the last plan, which take two o
 - symmetric: `symmetry_mode:=memory symmetry:=E2`.
 
     python benchmarks/results/plan_memory.py --out runs/plan_memory             # again: goes on
-    python benchmarks/results/plan_memory.py --out runs/in_mujoco --plant mujoco --episodes 30
+    python benchmarks/results/plan_memory.py --out runs/in_mujoco --plant mujoco
 """
 
 import argparse
@@ -244,6 +244,8 @@ def needed(found, cost, samples):
     costs = np.minimum.accumulate(costs)
     if cost < costs[-1]:
         return f"> {counts[-1] / samples:.1f}x"
+    if cost > costs[0]:
+        return f"< {counts[0] / samples:.1f}x"
     return f"{np.exp(np.interp(-cost, -costs, np.log(counts))) / samples:.1f}x"
 
 
