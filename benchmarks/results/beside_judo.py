@@ -109,7 +109,9 @@ def run(todo: list[tuple], kept: Path) -> dict:
             who = Judo(task, name, SAMPLES, settings)
             who.reset()
         found[key(task.name, whose, name, settings, seed)] = closed_loop(task, who, seed)
-        kept.write_text(json.dumps(found, indent=0))
+        whole = kept.with_suffix(".new")  # an end in the middle of writing leaves the old file
+        whole.write_text(json.dumps(found, indent=0))
+        whole.replace(kept)
         rest = (time.perf_counter() - began) / number * (len(left) - number)
         print(
             f"{number}/{len(left)} {task.name} {whose} {name}, {rest:.0f} s left", file=sys.stderr
