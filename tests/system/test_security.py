@@ -91,7 +91,7 @@ def test_nothing_listens_beyond_loopback(tmp_path, running):
             stderr=subprocess.STDOUT,
         )
     )
-    assert b"Hz" in hz.stdout.readline()
+    wait_for(lambda: b"Hz" in hz.stdout.readline(), launcher=launcher)  # a line a second
     pids = [launcher.pid, *nodes, hz.pid]
     where = listening(pids)
     assert len(where) >= len(pids) and {address for address, _ in where} == LOOPBACK
