@@ -101,7 +101,7 @@ class FusedPlan:
         sets = self._law.sets[:, :half] if self._pool else np.zeros((1, half, rows))
         pool = np.zeros((len(sets), rows, most))
         pool[:, :, :half] = np.moveaxis(sets.reshape(len(sets), half, rows), 1, 2)
-        parts, words = _parts(task.limits), self._law.words if self._pool else 0
+        projected, words = _projected(task.limits), self._law.words if self._pool else 0
         arrays: dict[str, Any] = {
             "pool": pool,
             "orbit": planner.symmetry.orbit("action")[list(planner.elements)],
@@ -110,15 +110,16 @@ class FusedPlan:
             "to_steps": np.kron(planner.matrix.T, np.eye(width)) if curve else 0.0,
             "mean": np.zeros((p.horizon, width)),
             "actions": np.zeros(0 if curve else (sum(tiles), p.horizon * width, lanes)),
+            "parts": np.zeros(0 if curve else (p.horizon * width, lanes)),
             "limits": np.stack(task.limits.bound()),
-            "parts": parts,
+            "projected": projected,
             "parameters": planner.dynamics.parameters[0],
             "temperature": p.temperature,
             "z": np.zeros((rows, lanes)),
             "shares": np.zeros(most),
             "sizes": [
                 *(len(planner.elements), half, count - half, rest, most, len(sets), words, rows),
-                *(sum(tiles), len(parts)),
+                *(sum(tiles), len(projected)),
             ],
         }
         arrays |= dict.fromkeys(("std", "factors"), planner.initial_std)
@@ -132,17 +133,18 @@ class FusedPlan:
             starts = lanes * np.cumsum([0, *tiles[:-1]])
             places = [first + np.arange(n) for first, n in zip(starts, numbers, strict=True)]
             self._real = np.concatenate(places)
-        self._to_knots = planner.inverse if curve else np.eye(p.horizon)
-        self._moving: dict[float, np.ndarray] = {-1.0: np.eye(p.horizon * width)}
+        none = np.empty((0, 0))
+        self._to_knots = planner.inverse if curve else none
+        self._moving: dict[float, np.ndarray] = {-1.0: none}
         self._quick = (
             *(planner, p.iterations, task.dt, p.horizon, (2 * p.horizon + 2, width)),
             *(slice(p.horizon, 2 * p.horizon), (len(task.state_names),), self._moving),
             *(planner.initial_std, planner.symmetry.group.order == 1, self._pool, self._costs),
-            *(self._real, self.improve, *self._packs),
+            *(self._real, None if curve else none, self.improve, *self._packs),
         )
         last = np.zeros((2 * p.horizon + 2, width))  # nothing is planned: this compiles
-        x, moving = np.zeros(len(task.state_names)), self._moving[-1.0]
-        self.improve(x, 0, 0, last.copy(), -1.0, 0, 0, last, moving, *self._packs)
+        x = np.zeros(len(task.state_names))
+        self.improve(x, 0, 0, last.copy(), -1.0, 0, 0, last, none, *self._packs)
 
     def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory] | None:
         """A plan as `SamplingPlanner.plan`'s; None: this one has to be made by the loop.
@@ -151,7 +153,7 @@ class FusedPlan:
         too old, where the state is no state, and where one iteration would not fit into the budget.
         """
         planner, rounds, dt, horizon, shape, cut, width, known, std, alone, pool = self._quick[:11]
-        costs, real, improve, reals, doubles, wholes = self._quick[11:]
+        costs, real, moving, improve, reals, doubles, wholes = self._quick[11:]
         timed = planner.budget.seconds < math.inf
         if planner.proposer is not None or (
             timed and not planner.budget.holds(planner.parameters.samples)
@@ -168,7 +170,7 @@ class FusedPlan:
             steps = (time - before["time"]) / dt
             if not 0.0 <= steps < horizon:
                 return None
-        moving = known.get(steps)
+        moving = known.get(steps, moving)
         if moving is None:
             moving = self._moving_by(steps)
         last = before.get("filled")
@@ -226,10 +228,7 @@ class FusedPlan:
         return not finite or len(self.planner.symmetry.stabiliser(state=state)) > 1
 
     def _moving_by(self, steps: float) -> np.ndarray:
-        """What the planner's `moved_on` does to a mean, which is linear. (H m, H m)
-
-        Where the mean is a curve, what it does to its knots. (N m, H m)
-        """
+        """From a mean that is a curve to its knots after the planner's `moved_on`. (N m, H m)"""
         whole = float(round(steps))
         near = whole if -1e-9 < steps - whole < 1e-9 else steps
         horizon, width = self.planner.parameters.horizon, len(self.planner.task.action_names)
@@ -240,7 +239,7 @@ class FusedPlan:
         return moving
 
 
-def _parts(limits: Limits) -> np.ndarray:
+def _projected(limits: Limits) -> np.ndarray:
     """How `conclude` projects each action part. (parts, 3)"""
     kinds = {
         name: BALL if isinstance(limit, Ball) else CLIPPED for name, limit in limits.parts.items()

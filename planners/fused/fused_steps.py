@@ -143,28 +143,36 @@ def warm(last, steps, moving, to_steps, kept, sums, out):
     Args:
         last: Its mean, what was planned from it, what was sent before that. (2 H + 2, m)
         steps: Control periods since then; negative: there was no plan.
-        moving: What `moved_on` does to a mean so many steps later, (H m, H m); where the mean is a
-            curve its knots then, (N m, H m).
+        moving: Where the mean is a curve, from it to its knots so many steps later. (N m, H m)
         to_steps: As of `curved`.
         kept: Whether the mean is no curve.
         sums: Room for the knots. (N m,)
         out: Its first rows are the mean, its last two what was sent before. (2 H + 2, m)
     """
-    (count, many), (rows, width) = moving.shape, last.shape
-    by, old, new = part_of(moving, 0), part_of(last, 0), part_of(out, 0)
+    rows, width = last.shape
+    old, new, many = part_of(last, 0), part_of(out, 0), (rows // 2 - 1) * width
     if steps < 0.0:
         for place in range(many):
             write(new, place, read(old, place))
+    elif kept:
+        whole = int(np.floor(steps + 1e-6))
+        part = max(steps - whole, 0.0)
+        part = part if part >= 1e-6 else 0.0
+        for t in range(rows // 2 - 1):
+            here = min(t + whole, rows // 2 - 2)
+            then = min(here + 1, rows // 2 - 2)
+            for j in range(width):
+                out[t, j] = (1.0 - part) * last[here, j] + part * last[then, j]
     else:
+        by, count = part_of(moving, 0), moving.shape[0]
         for row in range(count):
             total, of = 0.0, after(by, row * many)
             for past in range(many):
                 total += read(of, past) * read(old, past)
-            write(new if kept else sums, row, total)
-        if not kept:
-            for place in range(many):
-                write(new, place, 0.0)
-            curved(to_steps, count, sums, many, new)
+            write(sums, row, total)
+        for place in range(many):
+            write(new, place, 0.0)
+        curved(to_steps, count, sums, many, new)
     for i in range(2):
         at = min(int(np.floor(i + max(steps, 0.0) + 0.5 + 1e-6)), rows // 2)
         for j in range(width):
@@ -229,7 +237,7 @@ def gathered(sizes, orbit, factors, draw, weights, share, width, lanes, shares, 
 
 
 @njit(**_SUMMED)
-def conclude(kept, sizes, actions, weights, share, to_steps, sums, lanes, out):
+def conclude(kept, sizes, actions, weights, share, parts, to_steps, sums, lanes, out):
     """Move the mean by the weights.
 
     Args:
@@ -238,6 +246,7 @@ def conclude(kept, sizes, actions, weights, share, to_steps, sums, lanes, out):
         actions: Of the samples. (tiles, H m, L)
         weights: Of the samples. (tiles x L,)
         share: By which they sum to 1.
+        parts: Room for parts of their sum. (H m, L)
         to_steps: As of `curved`.
         sums: How far the knots move. (N m,)
         lanes: Of a tile, L.
@@ -248,33 +257,37 @@ def conclude(kept, sizes, actions, weights, share, to_steps, sums, lanes, out):
     if not kept:
         curved(to_steps, read(sizes, ROWS), sums, count, part_of(out, 0))
         return
-    for row in range(count):
-        total = 0.0
-        for tile in range(read(sizes, TILES)):
-            of, weight = after(actions, (tile * count + row) * lanes), after(weights, tile * lanes)
-            part = read(weights, 0) * 0
+    for place in range(count * lanes):
+        write(parts, place, read(weights, 0) * 0)
+    for tile in range(read(sizes, TILES)):
+        weight = after(weights, tile * lanes)
+        for row in range(count):
+            of, into = after(actions, (tile * count + row) * lanes), after(parts, row * lanes)
             for k in range(lanes):
-                part += read(of, k) * read(weight, k)
-            total += part
+                write(into, k, read(into, k) + read(of, k) * read(weight, k))
+    for row in range(count):
+        of, total = after(parts, row * lanes), read(weights, 0) * 0
+        for k in range(lanes):
+            total += read(of, k)
         out[row // width, row % width] = total * share
 
 
 @njit(**_OPTIONS)
-def project(limits, sizes, parts, out):
+def project(limits, sizes, projected, out):
     """Project the mean onto the limits, as what is planned.
 
     Args:
         limits: Lowest and highest action, of a ball its radius. (2, m)
         sizes: See above.
-        parts: How each part is projected, its first coordinate, the one after its last. (parts, 3)
+        projected: How each part is, its first coordinate, the one after its last. (parts, 3)
         out: Mean, what is planned, what was sent before. (2 H + 2, m)
     """
     horizon, width = out.shape[0] // 2 - 1, out.shape[1]
     for part in range(read(sizes, PARTS)):
         kind, first, last = (
-            read(parts, 3 * part),
-            read(parts, 3 * part + 1),
-            read(parts, 3 * part + 2),
+            read(projected, 3 * part),
+            read(projected, 3 * part + 1),
+            read(projected, 3 * part + 2),
         )
         for t in range(horizon):
             scale = 1.0

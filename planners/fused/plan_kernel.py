@@ -21,13 +21,13 @@ from . import fused_steps
 
 REALS = (
     *("pool", "orbit", "std", "weight", "factors", "z", "totals", "shares"),
-    *("actions", "costs", "weights", "mean"),
+    *("actions", "parts", "costs", "weights", "mean"),
 )
 """Arrays in the kernel's precision, as `fused_steps` tells of them; the
 spline's weights (H, taps), the mean (H, m)."""
 DOUBLES = ("parameters", "limits", "temperature", "to_steps", "sums")
 """Arrays in float64."""
-WHOLES = ("sizes", "knot", "parts")
+WHOLES = ("sizes", "knot", "projected")
 """Whole numbers: as `fused_steps` names them; the spline's knots (H, taps)."""
 
 ALIGNED = 16
@@ -140,8 +140,10 @@ def improve(
                 gathered(
                     sizes, orbit, factors, draw, weights, share, WIDTH, LANES, shares, totals, sums
                 )
-            conclude(KEPT, sizes, actions, weights, share, to_steps, sums, LANES, out)
-        project(limits, sizes, parts, out)
+            conclude(
+                KEPT, sizes, actions, weights, share, parts, to_steps, sums, LANES, out
+            )
+        project(limits, sizes, projected, out)
         if not lowest < np.inf:
             break  # nothing to learn from: the shifted plan stands
     return lowest
