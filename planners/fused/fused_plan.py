@@ -133,18 +133,25 @@ class FusedPlan:
             starts = lanes * np.cumsum([0, *tiles[:-1]])
             places = [first + np.arange(n) for first, n in zip(starts, numbers, strict=True)]
             self._real = np.concatenate(places)
-        none = np.empty((0, 0))
+        self._last, none = np.zeros((2 * p.horizon + 2, width)), np.empty((0, 0))
         self._to_knots = planner.inverse if curve else none
         self._moving: dict[float, np.ndarray] = {-1.0: none}
+        self._call = self._compiled()
         self._quick = (
             *(planner, p.iterations, task.dt, p.horizon, (2 * p.horizon + 2, width)),
             *(slice(p.horizon, 2 * p.horizon), (len(task.state_names),), self._moving),
             *(planner.initial_std, planner.symmetry.group.order == 1, self._pool, self._costs),
-            *(self._real, None if curve else none, self.improve, *self._packs),
+            *(self._real, None if curve else none, self._call, *self._packs),
         )
-        last = np.zeros((2 * p.horizon + 2, width))  # nothing is planned: this compiles
-        x = np.zeros(len(task.state_names))
-        self.improve(x, 0, 0, last.copy(), -1.0, 0, 0, last, none, *self._packs)
+
+    def _compiled(self) -> Any:
+        """The kernel as it is called: past Numba's look at the types, which would ask for more.
+
+        It takes a state that may only be read, such as those of messages.
+        """
+        x, last, none = np.zeros(len(self.planner.task.state_names)), self._last, np.empty((0, 0))
+        self.improve(x, 0, 0, last.copy(), -1.0, 0, 0, last, none, *self._packs)  # plans nothing
+        return self.improve.get_overload(self.improve.signatures[0])
 
     def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory] | None:
         """A plan as `SamplingPlanner.plan`'s; None: this one has to be made by the loop.
@@ -159,7 +166,7 @@ class FusedPlan:
             timed and not planner.budget.holds(planner.parameters.samples)
         ):
             return None
-        state = np.array(state, float)  # one that may be written: else it is compiled for anew
+        state = np.ascontiguousarray(state, float)
         if state.shape != width:
             return None
         if not alone and (memory.side.any() or self._symmetric(state)):
@@ -214,7 +221,7 @@ class FusedPlan:
             if not self._pool:
                 draws = self._law(rng, self._count)
                 self._given[:, : self._count] = draws.reshape(self._count, -1).T
-            lowest = self.improve(state, done, 1, out, *known, *self._packs)
+            lowest = self._call(state, done, 1, out, *known, *self._packs)
             if not lowest < math.inf:
                 break  # nothing to learn from: the shifted plan stands
             done += 1
