@@ -31,6 +31,7 @@ import numpy as np
 from covary.benchmarks.problems.pointmass import Pointmass
 from covary.benchmarks.problems.reacher2 import Reacher2
 from covary.nodes import plugin
+from covary.planners.fused.fused_plan import taps
 from covary.planners.kmppi import KMPPI
 from covary.planners.sampling import SamplingPlanner
 from covary.sim.numba_dynamics import NumbaDynamics
@@ -185,55 +186,71 @@ def in_turns(one: Peer, problem: str, rounds: int) -> dict:
     return {"plans_per_s": rates, "ratios": ratios}
 
 
+def by_hand(problem: str, precision: str, folder: Path):
+    """The rollouts and weights of a plan in C++, where a compiler for them is at hand, or None."""
+    compiler, real = shutil.which("g++"), {"float32": "float", "float64": "double"}[precision]
+    library, source = folder / f"{real}.so", HERE / "problems" / "rollouts.cpp"
+    flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", f"-DREAL={real}"]
+    command = [compiler or "", *flags, str(source), "-o", str(library), "-lmvec", "-lm"]
+    if compiler is None or subprocess.run(command, capture_output=True).returncode:
+        return None
+    function = getattr(ctypes.CDLL(str(library)), problem)
+    function.restype = ctypes.c_float if real == "float" else ctypes.c_double
+    return function
+
+
+def aligned(a, kind) -> np.ndarray:
+    """A copy that begins where a vector does."""
+    room = np.zeros(np.size(a) + 64, kind)
+    skipped = -room.ctypes.data // room.itemsize % (64 // room.itemsize)
+    out = room[skipped : skipped + np.size(a)].reshape(np.shape(a))
+    out[...] = a
+    return out
+
+
 def c_limit(problem: str, rounds: int) -> dict:
-    """Rollouts, costs and weights of a plan: ours as called from Python, and C's in a loop, us."""
-    compiler = shutil.which("gcc")
-    if compiler is None:
-        return {}
+    """A whole plan's kernel, called from Python, and beside it rollouts and weights in C++, us."""
     found = {}
-    for precision, real in (("float32", "float"), ("float64", "double")):
+    for precision in ("float32", "float64"):
         planner = ours(problem, SPEED[problem], precision)
-        plan, memory = planner.plan(
-            planner.task.initial_state(np.random.default_rng(0)), 0.0, planner.initial_memory(0)
-        )
-        fused, state = planner.fused, planner.task.initial_state(np.random.default_rng(0))
-        _, mean, noise, knot, weight, pairs, _, _, costs = fused._rollout[:9]
+        x = planner.task.initial_state(np.random.default_rng(0))
+        memory = planner.plan(x, 0.0, planner.initial_memory(0))[1]
+        fused, last = planner.fused, vars(memory)["filled"]
+        out, moving = np.empty_like(last), fused._moving_by(1.0)
+        arguments = (x, 0, 1, out, 1.0, 0, 1, last, moving, *fused._packs)
         with tempfile.TemporaryDirectory() as folder:
-            library = str(Path(folder) / "rollouts.so")
-            flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp-simd", "-shared", "-fPIC"]
-            source = str(HERE / "problems" / "rollouts.c")
-            flags += [f"-DREAL={real}", f"-DB={noise.shape[2]}"]
-            subprocess.run([compiler, *flags, source, "-o", library, "-lm"], check=True)
-            function = getattr(ctypes.CDLL(library), problem)
-        number = ctypes.c_float if real == "float" else ctypes.c_double
-        function.restype = number
-        out, share = np.zeros_like(costs), np.zeros_like(costs)
-        pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in (mean, noise, knot, weight, pairs)]
-        results = [a.ctypes.data_as(ctypes.c_void_p) for a in (out, share)]
-        whole = [ctypes.c_long(n) for n in (len(mean), len(noise))]
-        lowest = 0.0
+            function = by_hand(problem, precision, Path(folder))
+        if function is None:
+            return {}
+        knot, weight = taps(planner.spline, precision)
+        noise = planner.law(np.random.default_rng(0), 256) * planner.initial_std  # (K, N, m)
+        rows = aligned(np.moveaxis(noise, 0, 2).reshape(-1, 256), precision)
+        mean, weight = aligned(memory.mean, precision), aligned(weight, precision)
+        costs, shares = aligned(np.zeros(256), precision), aligned(np.zeros(256), precision)
+        number = ctypes.c_float if precision == "float32" else ctypes.c_double
+        pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in (mean, rows, knot, weight)]
+        results = [a.ctypes.data_as(ctypes.c_void_p) for a in (costs, shares)]
+        sizes = [ctypes.c_long(n) for n in (len(mean), 256)]
+        at, repeat = number(planner.parameters.temperature), ctypes.c_long(50)
         times: tuple[list[float], list[float]] = ([], [])
         for _ in range(rounds * 20):
             began = time.perf_counter()
             for _ in range(50):
-                lowest = fused.improve(state, *fused._rollout)
+                fused._call(*arguments)
             middle = time.perf_counter()
-            told = function(
-                *pointers,
-                ctypes.c_long(weight.shape[1]),
-                *results,
-                *whole,
-                number(planner.parameters.temperature),
-                ctypes.c_long(50),
-            )
+            function(*pointers, ctypes.c_long(weight.shape[1]), *results, *sizes, at, repeat)
             times[0].append((middle - began) / 50)
             times[1].append((time.perf_counter() - middle) / 50)
-        assert abs(told - lowest) < 1e-4 * abs(lowest), (told, lowest)
+        curves = np.einsum("hn,knm->khm", planner.spline.matrix(noise.shape[1]), noise)
+        told = np.empty((1, 256))
+        actions = planner.task.limits.project(memory.mean + curves)
+        planner.dynamics.at("float64").rollout(x, actions, told)
+        assert np.abs(told[0] - costs).max() < 1e-4 * np.abs(costs).max()
         us = [statistics.median(t) * 1e6 for t in times]
         found[precision] = {
-            "ours_us": round(us[0], 2),
+            "plan_us": round(us[0], 2),
             "c_us": round(us[1], 2),
-            "ours_over_c": round(us[0] / us[1], 2),
+            "plan_over_c": round(us[0] / us[1], 2),
         }
     return found
 
