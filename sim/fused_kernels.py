@@ -23,6 +23,9 @@ from .task import Task
 LANES = {"float64": 16, "float32": 32}
 """Samples of a tile: two of the widest vectors."""
 
+WIDE = {"float64": 16, "float32": 64}
+"""Of a tile where as many fill it: the most that stay in registers and keep them busy."""
+
 _OPENING = '''"""Generated from {origin} for {precision}: edit that, not this."""
 
 import math
@@ -129,12 +132,13 @@ class Tile:
     width: int
 
 
-def source_of(task: Task, precision: str) -> tuple[str, Tile]:
+def source_of(task: Task, precision: str, samples: int | None = None) -> tuple[str, Tile]:
     """The source of a task's fused kernels, and what other source has to know to use its functions.
 
     Args:
         task: With kernels: `step`, `running_cost` and `terminal_cost` for one state.
         precision: float64 or float32.
+        samples: Of a tile, if others than usual.
 
     Raises:
         NotFusableError: The task's kernels use what cannot be translated, or there is no such
@@ -189,7 +193,7 @@ def source_of(task: Task, precision: str) -> tuple[str, Tile]:
         lanes_module=lanes.__name__,
         lanes_digest=digest(lanes),
         precision=precision,
-        lanes=LANES[precision],
+        lanes=samples or LANES[precision],
         states=states,
         width=width,
         constants=constants,
@@ -225,27 +229,32 @@ def load(task: Task, precision: str) -> ModuleType:
     Raises:
         NotFusableError: As `source_of`, or there is nowhere to write.
     """
-    return _loaded(task, precision, "", source_of(task, precision)[0])
+    return _loaded(task, precision, source_of(task, precision)[0])
 
 
-def load_more(task: Task, precision: str, kind: str, more: Callable[[Tile], str]) -> ModuleType:
+def load_more(
+    task: Task, precision: str, samples: int, kind: str, more: Callable[[Tile], str]
+) -> ModuleType:
     """A module with kernels that use the functions of a tile; generated likewise.
 
     Args:
         task: As `source_of`.
         precision: As `source_of`.
+        samples: Of a tile.
         kind: What they are, of all that is generated for a task.
         more: Gives their source.
 
     Raises:
         NotFusableError: As `load`.
     """
-    text, tile = source_of(task, precision)
-    tiles = _loaded(task, precision, "", text)
-    return _loaded(task, precision, f"_{kind}", f"from {tiles.__name__} import *\n\n{more(tile)}")
+    text, tile = source_of(task, precision, samples)
+    wide = "" if samples == LANES[precision] else f"_{samples}"
+    tiles = _loaded(task, precision, text, wide)
+    text = f"from {tiles.__name__} import *\n\n{more(tile)}"
+    return _loaded(task, precision, text, f"{wide}_{kind}")
 
 
-def _loaded(task: Task, precision: str, kind: str, text: str) -> ModuleType:
+def _loaded(task: Task, precision: str, text: str, kind: str = "") -> ModuleType:
     """The module with that source."""
     sizes = (len(task.state_names), len(task.action_names), len(task.parameters))
     shape = hashlib.sha256(f"{sizes} {_limited(task)}".encode()).hexdigest()[:8]

@@ -88,12 +88,15 @@ class FusedPlan:
         precision = planner.dynamics.precision
         curve = isinstance(planner, KMPPI)  # the noise alone is averaged
         knot, weight = taps(planner.spline, precision)
-        self.improve = plan_kernel(task, precision, knot.shape[1], not curve)
-        lanes, width = fused_kernels.LANES[precision], len(task.action_names)
+        width = len(task.action_names)
         count, rest = divmod(p.samples, len(planner.elements))
         paired = isinstance(planner.law, Antithetic)
         self._law = planner.law.law if paired else planner.law
         half = (count + 1) // 2 if paired else count
+        lanes = fused_kernels.WIDE[precision]
+        if half % lanes:
+            lanes = fused_kernels.LANES[precision]
+        self.improve = plan_kernel(task, precision, lanes, knot.shape[1], not curve)
         numbers = [*[half, count - half] * len(planner.elements), rest]
         tiles = [-(-number // lanes) for number in numbers]
         rows, most = p.knots * width, tiles[0] * lanes

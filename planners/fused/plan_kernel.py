@@ -150,12 +150,13 @@ def improve(
 '''
 
 
-def plan_kernel(task: Task, precision: str, taps: int, kept: bool) -> Any:
+def plan_kernel(task: Task, precision: str, samples: int, taps: int, kept: bool) -> Any:
     """The kernel of a task's plans.
 
     Args:
         task: With kernels that can be translated.
         precision: float64 or float32.
+        samples: Of a tile.
         taps: Of how many knots at most an action is made of.
         kept: Whether the actions of all samples are averaged, else their noise.
 
@@ -163,7 +164,8 @@ def plan_kernel(task: Task, precision: str, taps: int, kept: bool) -> Any:
         NotFusableError: As `fused_kernels.source_of`.
     """
     kind = f"plan_{taps}_{'actions' if kept else 'noise'}"
-    return fused_kernels.load_more(task, precision, kind, partial(_source, taps, kept)).improve
+    more = partial(_source, taps, kept)
+    return fused_kernels.load_more(task, precision, samples, kind, more).improve
 
 
 def packed(arrays: Mapping[str, Any], precision: str) -> tuple[np.ndarray, ...]:

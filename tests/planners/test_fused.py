@@ -16,7 +16,7 @@ from covary.planners.loop.weights import effective
 from covary.planners.mppi import MPPI
 from covary.planners.smppi import SMPPI
 from covary.sim.dynamics import in_precision
-from covary.sim.fused_kernels import LANES
+from covary.sim.fused_kernels import LANES, WIDE
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.tasks.point_mass import PointMass
@@ -106,9 +106,18 @@ def test_they_are_exact_under_every_element(kind, precision, bound):
 
 
 @pytest.mark.slow
-def test_float32_plans_are_near_and_within_the_limits():
-    one, other = both(MPPI, PointMass, noise=3.0, precision="float32")
-    exact = MPPI(WORLDS[PointMass], "none", **(SIZE | {"noise": 3.0}))
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        (MPPI, {}),
+        (KMPPI, {"samples": 2 * WIDE["float32"], "antithetic": True, "noise_law": "sobol"}),
+    ],
+)
+def test_float32_plans_are_near_and_within_the_limits(kind, more):
+    """Also where a tile is as wide as can be."""
+    more = {"noise": 3.0, "temperature": 2.0, **more}
+    one, other = both(kind, PointMass, precision="float32", **more)
+    exact = kind(WORLDS[PointMass], "none", **(SIZE | more))
     x = PointMass().initial_state(np.random.default_rng(2))
     times = 0.05 * np.arange(3)
     for (a, _), (b, _), (c, _) in zip(
