@@ -23,8 +23,12 @@ from .task import Task
 LANES = {"float64": 16, "float32": 32}
 """Samples of a tile: two of the widest vectors."""
 
-WIDE = {"float64": 16, "float32": 64}
-"""Of a tile where as many fill it: the most that stay in registers and keep them busy."""
+WIDE = {"float64": 32, "float32": 64}
+"""Of a tile where as many fill it."""
+
+CHAINS = 2
+"""Parts of a tile that are rolled out side by side in one loop: while one waits for its last
+instruction, another goes on."""
 
 _OPENING = '''"""Generated from {origin} for {precision}: edit that, not this."""
 
@@ -37,7 +41,7 @@ from numba import njit
 from {lanes_module} import after, get, new_row, noise_get, noise_put, part_of, put, read, write
 
 real = np.{precision}
-LANES, STATES, WIDTH = {lanes}, {states}, {width}
+LANES, CHAIN, STATES, WIDTH = {lanes}, {chain}, {states}, {width}
 alone = {{"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}}
 inlined = njit(error_model="numpy", fastmath={{"contract", "nsz"}}, **alone)
 summed = njit(error_model="numpy", fastmath={{"contract", "nsz", "reassoc"}}, **alone)
@@ -105,9 +109,8 @@ def rollout(x0, actions, parameters, costs, states):
             start(x, s)
             here = min(count - first, LANES)
             for t in range(horizon):
-                for k in range(LANES):
-                    i = first + min(k, here - 1)
-                    advance(k, ({gather},), x, p, s)
+                for k in range(CHAIN):
+{gather}
                 if states.shape[0] > 0:
                     for k in range(here):
 {keep}
@@ -183,7 +186,12 @@ def source_of(task: Task, precision: str, samples: int | None = None) -> tuple[s
         ),
         "rows": "".join(["new_row(real(0.0), LANES), "] * (cost + 1)),
         "model": len(task.parameters),
-        "gather": joined(f"real(actions[i, t, {j}])" for j in range(width)),
+        "gather": "\n".join(
+            f"{' ' * 20}i{c} = first + min({c} * CHAIN + k, here - 1)\n{' ' * 20}u{c} = "
+            + f"({joined(f'real(actions[i{c}, t, {j}])' for j in range(width))},)"
+            for c in range(CHAINS)
+        )
+        + "".join(f"\n{' ' * 20}advance({c} * CHAIN + k, u{c}, x, p, s)" for c in range(CHAINS)),
     }
     name = translated.function(getattr(vector_math, f"exponential{precision[-2:]}"))
     translated.functions.append(f"def exponential(x):\n    return {name}(x)\n")
@@ -194,6 +202,7 @@ def source_of(task: Task, precision: str, samples: int | None = None) -> tuple[s
         lanes_digest=digest(lanes),
         precision=precision,
         lanes=samples or LANES[precision],
+        chain=(samples or LANES[precision]) // CHAINS,
         states=states,
         width=width,
         constants=constants,

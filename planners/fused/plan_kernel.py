@@ -124,11 +124,8 @@ def improve(
                 for t in range(horizon):
 {asking}
                     into = after(actions, (tile * horizon + t) * WIDTH * LANES)
-                    for k in range(LANES):
-                        u = within(({asked},), low, high)
-                        if KEPT:
-{keep}
-                        advance(k, u, x, p, s)
+                    for k in range(CHAIN):
+{together}
                 finish(x, p, s)
                 settle(s, number - begin, after(costs, tile * LANES), best)
                 tile += 1
@@ -209,8 +206,19 @@ def _source(taps: int, kept: bool, tile: fused_kernels.Tile) -> str:
     for i in range(taps):
         asking += [f"w{i} = read(weight, t * TAPS + {i})"]
         asking += [f"a{i} = after(z, read(knot, t * TAPS + {i}) * WIDTH * LANES)"]
-    terms = [[f"w{i} * noise_get(a{i}, {j} * LANES + k)" for i in range(taps)] for j in width]
-    stored = [f"write(into, {j} * LANES + k, u[{j}])" for j in width]
+    together = []
+    for c in range(fused_kernels.CHAINS):
+        at = f"{c} * CHAIN + k"
+        terms = [
+            [f"m{j}", *(f"w{i} * noise_get(a{i}, {j} * LANES + {at})" for i in range(taps))]
+            for j in width
+        ]
+        asked = ", ".join(" + ".join(sums) for sums in terms)
+        together += [f"u{c} = within(({asked},), low, high)"]
+    for c in range(fused_kernels.CHAINS):
+        at = f"{c} * CHAIN + k"
+        together += [f"write(into, {j} * LANES + {at}, u{c}[{j}])" for j in width if kept]
+        together += [f"advance({at}, u{c}, x, p, s)"]
     return _PLAN.format(
         steps=fused_steps.__name__,
         digest=fused_kernels.digest(fused_steps),
@@ -220,6 +228,5 @@ def _source(taps: int, kept: bool, tile: fused_kernels.Tile) -> str:
         cost=tile.cost,
         named="\n".join(f"    {line}" for line in named),
         asking="\n".join(f"{' ' * 20}{line}" for line in asking),
-        asked=", ".join(" + ".join([f"m{j}", *terms[j]]) for j in width),
-        keep="\n".join(f"{' ' * 28}{line}" for line in stored),
+        together="\n".join(f"{' ' * 24}{line}" for line in together),
     )
