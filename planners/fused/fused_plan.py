@@ -131,11 +131,11 @@ class FusedPlan:
         self._packs = packed(arrays, precision)
         self._given = place_of("pool", self._packs, pool.shape)[0]  # unless it is a pool, filled
         self._costs = place_of("costs", self._packs, (sum(tiles) * lanes,))
-        self._real = None  # where the samples stand in tiles that are not all full
+        self._places = None  # where the samples stand in tiles that are not all full
         if len(self._costs) > p.samples:
             starts = lanes * np.cumsum([0, *tiles[:-1]])
-            places = [first + np.arange(n) for first, n in zip(starts, numbers, strict=True)]
-            self._real = np.concatenate(places)
+            full = [first + np.arange(n) for first, n in zip(starts, numbers, strict=True)]
+            self._places = np.concatenate(full)
         self._last, none = np.zeros((2 * p.horizon + 2, width)), np.empty((0, 0))
         self._to_knots = planner.inverse if curve else none
         self._moving: dict[float, np.ndarray] = {-1.0: none}
@@ -144,7 +144,7 @@ class FusedPlan:
             *(planner, p.iterations, task.dt, p.horizon, (2 * p.horizon + 2, width)),
             *(slice(p.horizon, 2 * p.horizon), (len(task.state_names),), self._moving),
             *(planner.initial_std, planner.symmetry.group.order == 1, self._pool, self._costs),
-            *(self._real, None if curve else none, self._call, *self._packs),
+            *(self._places, None if curve else none, self._call, *self._packs),
         )
 
     def _compiled(self) -> Any:
@@ -160,10 +160,11 @@ class FusedPlan:
         """A plan as `SamplingPlanner.plan`'s; None: this one has to be made by the loop.
 
         That is so where a symmetric state needs a side or the memory has one, where the memory is
-        too old, where the state is no state, and where one iteration would not fit into the budget.
+        too old or another planner's, where the state is no state, and where one iteration would not
+        fit into the budget.
         """
         planner, rounds, dt, horizon, shape, cut, width, known, std, alone, pool = self._quick[:11]
-        costs, real, moving, improve, reals, doubles, wholes = self._quick[11:]
+        costs, places, moving, improve, reals, doubles, wholes = self._quick[11:]
         timed = planner.budget.seconds < math.inf
         if planner.proposer is not None or (
             timed and not planner.budget.holds(planner.parameters.samples)
@@ -186,6 +187,8 @@ class FusedPlan:
         last = before.get("filled")
         if last is None:
             last = np.concatenate([memory.mean, memory.planned, memory.sent])
+        if last.shape != shape:
+            return None
         out = np.empty(shape)
         if pool and not timed:
             lowest = improve(
@@ -196,7 +199,7 @@ class FusedPlan:
             lowest, rounds = self._one_by_one(state, out, known_of, timed)
         if lowest != lowest:
             return None
-        planner._last = (rounds, costs if real is None else costs[real])
+        planner._last = (rounds, costs if places is None else costs[places])
         now = float(time)
         new, plan = object.__new__(Memory), object.__new__(Plan)  # a third of what calls take
         fields = new.__dict__

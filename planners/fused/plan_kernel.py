@@ -166,10 +166,11 @@ def plan_kernel(task: Task, precision: str, samples: int, taps: int, kept: bool)
 
 
 def packed(arrays: Mapping[str, Any], precision: str) -> tuple[np.ndarray, ...]:
-    """What the kernel works on: each of REALS, DOUBLES and WHOLES by its name.
+    """What the kernel works on: its last three arguments.
 
-    Returns:
-        The kernel's last arguments; and of REALS what is under each name, in its place there.
+    Args:
+        arrays: Each of REALS, DOUBLES and WHOLES by its name.
+        precision: Of REALS.
     """
     starts: list[int] = []
     packs = []

@@ -218,6 +218,17 @@ def test_other_models_are_not_fused():
         MPPI(model, "none", precision="float32")
 
 
+@pytest.mark.parametrize("kind", [MPPI, KMPPI])
+def test_a_memory_of_another_planner_is_refused_by_the_loop(kind):
+    one = both(kind, PointMass)[0]
+    x = PointMass().initial_state(np.random.default_rng(0))
+    for size in ({"horizon": 24}, {"horizon": 8}):
+        other = kind(WORLDS[PointMass], "none", **(SIZE | size))
+        memory = other.plan(x, 0.0, other.initial_memory(0))[1]
+        with pytest.raises(ValueError):
+            one.plan(x, 0.05, memory)
+
+
 def test_a_proposal_is_weighed_by_the_loop():
     one, other = both(MPPI, PointMass)
     pushed = np.full(2, 1.0)
