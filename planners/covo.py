@@ -93,17 +93,33 @@ class CoVO(MPPI):
     def fitted(self, before: np.ndarray, z: np.ndarray, costs: np.ndarray) -> np.ndarray:
         """The curvature near one known before that explains costs. (D, D)
 
-        R of ``constant + slope z + z' R z / 2`` by regularised least squares, in its dual form:
-        only inner products of the noise appear, which no element of a group changes.
+        R of ``constant + slope z + z' R z / 2`` by regularised least squares: with few samples in
+        the dual form, where only inner products of the noise appear, with more than there are
+        products of coordinates in the primal one, which is the same.
         """
         off = costs - 0.5 * np.einsum("ki,ij,kj->k", z, before, z, optimize=True)
-        dots = z @ z.T
-        gram = 0.25 * dots**2 + dots
-        gram -= gram.mean(axis=0)
-        gram -= gram.mean(axis=1, keepdims=True)
-        ridge = self.parameters.inertia * np.trace(gram) / len(z)
-        if not ridge > 0.0:
-            return before
-        shares = np.linalg.solve(gram + ridge * np.eye(len(z)), off - off.mean())
-        found = before + 0.5 * (z.T * shares) @ z
+        off -= off.mean()
+        i, j = np.triu_indices(z.shape[1])
+        if len(z) <= len(i) + z.shape[1]:
+            dots = z @ z.T
+            gram = 0.25 * dots**2 + dots
+            gram -= gram.mean(axis=0)
+            gram -= gram.mean(axis=1, keepdims=True)
+            shares = self._solved(gram, off, len(z))
+            found = 0.5 * (z.T * shares) @ z
+        else:
+            scale = np.where(i == j, 1.0, np.sqrt(2.0))  # so that inner products are the dual's
+            shown = np.hstack([0.5 * scale * z[:, i] * z[:, j], z])
+            shown -= shown.mean(axis=0)
+            weights = self._solved(shown.T @ shown, shown.T @ off, len(z))[: len(i)]
+            found = np.zeros_like(before)
+            found[i, j] = found[j, i] = weights / scale
+        found = before + found
         return 0.5 * (found + found.T)
+
+    def _solved(self, gram: np.ndarray, shown: np.ndarray, samples: int) -> np.ndarray:
+        """Ridge regression, by `inertia`; zeros where the samples show nothing."""
+        ridge = self.parameters.inertia * np.trace(gram) / samples
+        if not ridge > 0.0:
+            return np.zeros_like(shown)
+        return np.linalg.solve(gram + ridge * np.eye(len(gram)), shown)

@@ -119,3 +119,20 @@ def test_the_fit_goes_with_the_group_and_a_factor_that_does_not_is_caught():
     assert worst_error(one) < 1e-9
     broken.root = lambda curvature: np.linalg.cholesky(one.root(curvature) @ one.root(curvature)).T
     assert worst_error(broken) > 1e-6
+
+
+@pytest.mark.parametrize("samples", [30, 300])
+def test_few_samples_and_many_are_fitted_alike(samples):
+    """By inner products, or by products of coordinates where those are fewer."""
+    rng = np.random.default_rng(samples)
+    planner = CoVO(NumbaDynamics(PointMass()), "none", samples=64, horizon=12, knots=4)
+    before, z = np.diag(rng.uniform(0.0, 1.0, 8)), rng.normal(size=(samples, 8))
+    costs = rng.normal(size=samples) + 3.0 * (z @ rng.normal(size=8)) ** 2
+    off = costs - 0.5 * np.einsum("ki,ij,kj->k", z, before, z)
+    dots, centred = z @ z.T, np.eye(samples) - 1.0 / samples
+    gram = centred @ (0.25 * dots**2 + dots) @ centred
+    ridge = planner.parameters.inertia * np.trace(gram) / samples
+    shares = np.linalg.solve(gram + ridge * np.eye(samples), off - off.mean())
+    found = before + 0.5 * (z.T * shares) @ z
+    assert np.abs(planner.fitted(before, z, costs) - found).max() < 1e-10
+    assert (samples > 8 * 9 // 2 + 8) == (samples == 300)
