@@ -52,3 +52,22 @@ def test_the_ground_truth_is_for_who_is_told(tmp_path):
     done = covary_here(tmp_path, "check", "spied.yaml")
     assert done.returncode == 2
     assert "/spy: listens to /ground_truth, which is for nodes with the parameter" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["push", "block_push"])  # one for each file of launch/include
+def test_a_planner_is_told_how_to_use_symmetry_and_time(tmp_path, name):
+    words = ("planner:=mppi", "symmetry_mode:=memory", "memory_size:=9", "memory_distance:=1.5")
+    words += ("memory_file:=m.npz", "budget_ms:=50", "error_every:=7", "late_policy:=brake")
+    done = covary_here(tmp_path, "check", name, *words, "memory_nearest:=2")
+    assert done.returncode == 0, done.stderr
+    done = covary_here(tmp_path, "check", name, *words, "memory_nearest:=0")
+    assert done.returncode == 2 and "memory_nearest: 0 must be from 1" in done.stderr
+
+
+@pytest.mark.slow
+def test_an_episode_in_a_canonical_frame(tmp_path):
+    words = ("planner:=mppi", "symmetry_mode:=canonical", "samples:=8", "horizon:=4", "knots:=2")
+    run = launch(tmp_path, "block_push", "episodes:=1", *words, "--lockstep", here=True)
+    assert run.summary["episodes"] == 1 and run.summary["failures"] == []
+    said = (run.folder / "launch.yaml").read_text()
+    assert "name: symmetry_mode\n      value: canonical" in said
