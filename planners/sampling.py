@@ -32,7 +32,7 @@ from .loop.noise import Antithetic, noise_law
 from .loop.parameters import SamplingParameters
 from .loop.proposal import Proposer, proposal
 from .loop.risk import risk_measure
-from .loop.samples import Samples, check_size
+from .loop.samples import Samples, check_size, check_spread
 from .loop.spline import spline
 from .loop.warm_start import moved_on
 from .loop.weights import elite
@@ -244,6 +244,7 @@ class SamplingPlanner(ABC):
         """Makes whole plans as one kernel, the same to rounding; None: that cannot be had here."""
         from .fused.fused_plan import fused  # it knows the algorithms, which know this file
 
+        check_spread(self)
         return fused(self)[0]
 
     def warm_up(self, state: np.ndarray) -> None:

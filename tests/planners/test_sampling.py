@@ -8,6 +8,8 @@ from covary.planners.loop.spline import kernel_weights, spline
 from covary.planners.mppi import MPPI
 from covary.planners.plan import Plan
 from covary.sim.limits import Ball, Box, Interval, Limits
+from covary.sim.numba_dynamics import NumbaDynamics
+from covary.sim.tasks.point_mass import PointMass
 from covary.symmetry.declaration import Symmetry
 from covary.symmetry.group import group
 from covary.symmetry.part import Vector
@@ -210,3 +212,21 @@ def test_three_lines_make_an_outsiders_planner():
 def test_a_task_is_no_model():
     with pytest.raises(TypeError, match="NumbaDynamics"):
         MPPI(Toy())
+
+
+class Lopsided(MPPI):
+    """Somebody's, with a deviation of its own for each coordinate."""
+
+    def __init__(self, dynamics, symmetry="full", **parameters):
+        super().__init__(dynamics, symmetry, **parameters)
+        self.initial_std = self.initial_std * [1.0, 2.0]
+
+
+def test_noise_that_is_wider_along_an_axis_is_refused_where_it_breaks_the_symmetry():
+    x = PointMass().initial_state(np.random.default_rng(0))
+    size = {"samples": 32, "horizon": 8}
+    one = Lopsided(NumbaDynamics(PointMass()), "full", **size)
+    with pytest.raises(ValueError, match="not as wide in all directions that D8 makes of each"):
+        one.plan(x, 0.0, one.initial_memory(0))
+    other = Lopsided(NumbaDynamics(PointMass()), "none", **size)
+    assert np.isfinite(other.plan(x, 0.0, other.initial_memory(0))[0].actions).all()
