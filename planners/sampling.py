@@ -30,7 +30,7 @@ from .loop.figures import Figures, figures_of
 from .loop.memory import Memory
 from .loop.noise import Antithetic, noise_law
 from .loop.parameters import SamplingParameters
-from .loop.proposal import Proposer, proposal
+from .loop.proposal import Proposer, idle_actions, proposal
 from .loop.risk import risk_measure
 from .loop.samples import Samples, check_size, check_spread
 from .loop.spline import spline
@@ -88,6 +88,8 @@ class SamplingPlanner(ABC):
         self.blocks = self.symmetry.blocks("action")
         self.elements = self.symmetry.distinct_actions()
         self.proposer: Proposer | None = None
+        self.idle = idle_actions(self.task, self.symmetry, p.horizon) if p.null_sample else None
+        self.room = self.room + p.previous_plan + p.null_sample
         orbit = len(self.elements)
         if p.samples - self.room < orbit:
             beside = f" and {self.room} that are kept" if self.room else ""
@@ -354,6 +356,10 @@ class SamplingPlanner(ABC):
     ) -> None:
         """Fill the samples: the orbit of the noise about the mean, and what is tried beside it."""
         beside = [*self.kept(memory, iteration), *proposed]
+        if self.parameters.previous_plan:
+            beside.insert(0, memory.mean)
+        if self.idle is not None:
+            beside.insert(0, self.idle)
         samples = self.samples
         samples.draw(self.law, rng, len(beside))
         self.scaled(memory, samples.noise)

@@ -73,8 +73,10 @@ class TorchMPPI(MPPI):
         return Plan(float(time), self.task.dt, actions, lowest), memory
 
     def _plain(self, state: np.ndarray, memory: Memory) -> bool:
-        """Whether no side is to be chosen or kept, nobody proposes or bounds, and x is a state."""
+        """Whether noise and limits are all there is, no side to be chosen, and x is a state."""
         if self.bounded or self.proposer is not None or not self.budget.holds(self._rollouts):
+            return False
+        if self.room:
             return False
         if state.shape != (len(self.task.state_names),):
             return False

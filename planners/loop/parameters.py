@@ -37,6 +37,10 @@ class SamplingParameters:
     """How far the sizes of log_normal noise differ: deviation of their logarithm."""
     antithetic: bool = False
     """Draw noise in pairs of opposite sign."""
+    previous_plan: bool = False
+    """The last plan itself, in later iterations what became of it, is one of the samples."""
+    null_sample: bool = False
+    """Doing nothing, the safe action throughout, is one of the samples."""
     risk: str = "mean"
     """What counts of the costs in several models: mean, worst, value_at_risk, cvar, entropic or
     variance."""

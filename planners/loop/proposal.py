@@ -1,4 +1,4 @@
-"""Proposals: what somebody else would do, a learned policy say, as one of a planner's samples."""
+"""Proposals: what somebody else would do, a learned policy say, or nothing, as one sample."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ...nodes.parameters import ParameterError, from_dict
 from ...sim.dynamics import Dynamics
 from ...sim.planner_plugin import in_a_line
 from ...sim.task import Task
+from ...symmetry.declaration import Symmetry
 
 
 class Proposer(Protocol):
@@ -49,6 +50,22 @@ def proposal(
             if not (np.isfinite(found[at - 1]).all() and np.isfinite(x).all()):
                 return None
     return found
+
+
+def idle_actions(task: Task, symmetry: Symmetry, horizon: int) -> np.ndarray:
+    """Doing nothing: the safe action throughout. (H, m)
+
+    Raises:
+        ValueError: The group moves it, so that with it no plan would be exact.
+    """
+    safe = task.limits.project(task.safe_action())
+    for g in symmetry.group.elements:
+        if np.abs(symmetry.act(g, action=safe) - safe).max() > 1e-9:
+            raise ValueError(
+                f"null_sample: {symmetry.group.name}'s element {symmetry.group.element_names[g]} "
+                f"moves the safe action of {task.name}; leave it off, or take a smaller group"
+            )
+    return np.tile(safe, (horizon, 1))
 
 
 def build_proposer(block: dict[str, Any], task: Task) -> Proposer:

@@ -200,6 +200,8 @@ class Named(MPPI):
         (MPPI, {"effective_samples": 8.0}, "effective_samples: 8.0"),
         (MPPI, {"best_fraction": 0.5}, "best_fraction: 0.5"),
         (MPPI, {"delay_ms": 50.0}, "delay_ms: 50.0"),
+        (MPPI, {"null_sample": True}, "null_sample: True"),
+        (KMPPI, {"previous_plan": True}, "previous_plan: True"),
     ],
 )
 def test_what_is_not_fused_says_why(kind, more, said):

@@ -1,12 +1,14 @@
 """Proposals: what somebody else would do is one sample, and exactness stays if that is exact."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from covary.nodes.parameters import ParameterError
 from covary.planners.cem import CEM
+from covary.planners.cma_es import CMAES
+from covary.planners.icem import ICEM
 from covary.planners.loop.proposal import proposal
 from covary.planners.mppi import MPPI
 from covary.planners.planner_node import PlannerNode
@@ -91,6 +93,58 @@ def test_plans_stay_exact(cls, samples):
         moved, moved_after = made.plan(s.act(g, state=x), 0.0, memory.act(s, g))
         np.testing.assert_allclose(moved.actions, s.act(g, action=plan.actions), atol=1e-9)
         np.testing.assert_allclose(moved_after.mean, s.act(g, action=after.mean), atol=1e-9)
+
+
+BOTH = {"null_sample": True, "previous_plan": True}
+
+
+@pytest.mark.parametrize("cls", [MPPI, CEM, ICEM, CMAES])
+def test_doing_nothing_is_one_sample_and_bounds_the_best_cost(cls):
+    x, nothing = start(), np.empty((1, 1))
+    x[:2], x[2:4] = x[4:6] + 0.002, 0.0  # all but there: whatever is done does harm
+
+    def planned(samples, **more):
+        made = planner(cls, samples=samples, noise=3.0, **more)
+        memory = replace(made.initial_memory(1), mean=np.ones((20, 2)), draws=1, time=0.0)
+        next(made.planning(x, 0.0, memory))  # as far as its first rollouts
+        tried = made.samples.actions.copy()
+        return made, tried, made.plan(x, 0.0, memory)[0].cost
+
+    made, tried, helped = planned(64, **BOTH)
+    made.dynamics.rollout(x, np.zeros((1, 20, 2)), nothing)
+    assert helped <= nothing[0, 0] + 1e-12
+    for asked in (np.zeros((20, 2)), np.ones((20, 2))):
+        assert (tried == asked).all(axis=(1, 2)).any()
+    assert planned(64)[2] > nothing[0, 0]
+
+
+@pytest.mark.parametrize("cls", [MPPI, CEM])
+def test_plans_with_them_stay_exact(cls):
+    def worst(made):
+        s, off = made.symmetry, 0.0
+        x, memory = start(3), made.initial_memory(5)
+        for time in (0.0, 0.05):  # the second is warm
+            plan, after = made.plan(x, time, memory)
+            assert made.figures().effective_samples > 5 or cls is CEM
+            for g in s.group.elements:
+                moved, _ = made.plan(s.act(g, state=x), time, memory.act(s, g))
+                off = max(off, np.abs(moved.actions - s.act(g, action=plan.actions)).max())
+            memory = after
+        return off
+
+    softness = {"temperature": 5.0} if cls is MPPI else {}
+    made = planner(cls, samples=35, noise=2.0, **softness, **BOTH)
+    assert made.fused is None
+    assert worst(made) < 1e-9
+    made.idle = made.idle + np.array([1.0, 0.0])  # a safe action that the group moves
+    assert worst(made) > 1e-6 or cls is CEM  # of whose elites it is none
+
+
+def test_a_safe_action_that_the_group_moves_is_refused(monkeypatch):
+    monkeypatch.setattr(PointMass, "safe_action", lambda self: np.array([1.0, 0.0]))
+    with pytest.raises(ValueError, match="null_sample: D8's element .* moves the safe action"):
+        planner(null_sample=True)
+    planner(symmetry="none", null_sample=True)
 
 
 def test_one_that_is_not_finite_leaves_the_plan_as_it_were_without():
