@@ -60,11 +60,11 @@ check: setup
 	@$(PYTHON) -m pyright
 	@$(MAKE) --no-print-directory test
 
-# Every file prints one JSON object, and its docstring says what is counted; about eleven minutes.
+# Every file prints one JSON object, and its docstring says what is counted.
 bench: setup
 	@for file in benchmarks/*.py; do $(PYTHON) -P "$$file" || exit 1; done
 
-# The long figures of docs/results.md: held-out starts, dials, residuals, a long collection (about an hour), and what was
+# The long figures of docs/results.md: held-out starts, dials, residuals, a long collection, and what was
 # learned (up to six core-hours; what is finished is kept under runs/results and not done again).
 results: setup
 	@for file in benchmarks/results/*.py; do $(PYTHON) -P "$$file" || exit 1; done

@@ -54,6 +54,8 @@ class Task(ABC):
             are missing the whole state is privileged: /ground_truth has it, and /state these.
         opaque: Whether its plant alone knows its physics and its cost: then nothing can plan with
             a model of it, or draw it.
+        continuous: The options that declare it by a sample of its continuous group, for its
+            refusal of that: {group: Ih}; empty: there are none.
         parameters: Physical parameters of the analytic model. (P,)
         parameter_names: Their names, with units.
         kernels: The module that holds the jitted kernels of the analytic model, for one state each
@@ -76,6 +78,7 @@ class Task(ABC):
     extent: ClassVar[float] = 0.5
     sensed: ClassVar[tuple[str, ...]] = ()
     opaque: ClassVar[bool] = False
+    continuous: ClassVar[str] = ""
     symmetry: Symmetry
     limits: Limits
     rates: Limits | None = None

@@ -57,7 +57,11 @@ class TorchKernels:
             self.terminal_cost(x) + self.running_cost(self.next_state(x, u), u)
         except Exception as error:  # whatever an operation on tensors says
             said = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ValueError(f"{task.name}: its kernels cannot run on tensors ({said})") from error
+            if "Boolean value of Tensor" in said:
+                said = "they branch on numbers that differ from sample to sample"
+            raise ValueError(
+                f"{task.name}: its kernels cannot run on tensors: {said}; take model: numba"
+            ) from error
 
     def next_state(self, x: Tensor, u: Tensor) -> Tensor:
         """The states one control period later. (K, n), (K, m) -> (K, n)"""

@@ -19,7 +19,7 @@ from ...sim.limits import symmetry_clash
 from ...symmetry.declaration import Symmetry, SymmetryError
 from ...symmetry.frame import ContinuousFrame, FiniteFrame, Frame
 from ...symmetry.group import GroupError
-from ...symmetry.motion import check_continuous, drawn, under
+from ...symmetry.motion import CONTINUOUS, check_continuous, drawn, under
 from ...symmetry.part import Vector, Vector3
 from ..plan import Plan, check_state
 
@@ -131,7 +131,9 @@ class Canonical:
             check_continuous(task.symmetry, word)
             clash = symmetry_clash(task.limits, self.tried()) or asymmetry(task, self.tried())
         except (GroupError, SymmetryError) as error:
-            clash = str(error)
+            hint = getattr(task, "continuous", "")
+            own = isinstance(error, GroupError) and hint and word in CONTINUOUS
+            clash = f"{error}; here take task_options: {hint}" if own else str(error)
         if clash:
             raise ParameterError(f"symmetry: {word}: {clash}", "symmetry")
 

@@ -67,6 +67,7 @@ class PointMasses(Task):
     hold = 0.5
     action_interface = "effort"
     goal = "goals"
+    continuous = "{group: Ih}"
     parameter_names = ("mass, kg", "linear friction, N s/m")
     position_tolerance = 0.03
     """Largest distance from its goal at which a ball is there, m."""

@@ -463,6 +463,7 @@ def test_declarations_that_a_continuous_group_does_not_fit():
     [
         ("PointMass", "SE2", "no part is a Position"),
         ("PointMass", "SO3", "not for SO3"),
+        ("PointMasses", "SO3", "here take task_options: {group: Ih}"),
         ("Push", "SO4", "did you mean SO"),
     ],
 )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from in_process import covary_here
 
 torch = pytest.importorskip("torch")
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
@@ -378,8 +379,18 @@ def either(x):
 
 
 def test_kernels_that_hang_on_values_are_refused():
-    with pytest.raises(ParameterError, match="push: its kernels cannot run on tensors"):
+    with pytest.raises(ParameterError) as caught:
         build_dynamics(load_task("push"), "torch", 1.0)
+    assert str(caught.value) == (
+        "model: push: its kernels cannot run on tensors: "
+        "they branch on numbers that differ from sample to sample; take model: numba"
+    )
+
+
+def test_a_launch_that_needs_them_says_so_in_a_line(tmp_path):
+    done = covary_here(tmp_path, "check", "push", "model:=torch")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "they branch on numbers" in done.stderr and "take model: numba" in done.stderr
 
 
 TENSOR_MODELS = """
