@@ -79,9 +79,10 @@ def _states(task: Task, rng: np.random.Generator) -> np.ndarray:
 
 
 def _apart(there: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Relative differences; where neither is a number there is none. (B,)"""
-    both = np.isnan(there) & np.isnan(here)
-    off = np.where(both, 0.0, np.abs(there - here) / (1.0 + np.abs(here)))
+    """Relative differences; where neither is a number, or both are infinite, there is none. (B,)"""
+    same = (np.isnan(there) & np.isnan(here)) | (there == here)
+    with np.errstate(invalid="ignore"):
+        off = np.where(same, 0.0, np.abs(there - here) / (1.0 + np.abs(here)))
     return np.where(np.isnan(off), np.inf, off)
 
 

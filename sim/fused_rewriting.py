@@ -61,10 +61,22 @@ class Rewriter(ast.NodeTransformer):
         self.stored = Counter(n.id for n in stores if isinstance(n.ctx, ast.Store))
         self.local = {*names, *self.stored}
         self.widths = {n: w for n, w in zip(names, widths, strict=False) if not self.stored[n]}
+        self.several = {n for n, w in zip(names, widths, strict=False) if w is not None}
         self.known: dict[str, int] = {}  # locals that are a whole number, always the same
         self.name = plain.__name__
         self.counting = 0  # inside an index or a range, where whole numbers stay whole
         self.nested = 0  # inside what is done sometimes, or more than once
+
+    def arguments(self, arguments: ast.arguments) -> ast.arguments:
+        """The arguments without what is said of their types; defaults are numbers."""
+        if arguments.vararg or arguments.kwarg or arguments.kwonlyargs:
+            raise NotFusableError(f"{self.name} takes more than named arguments")
+        for argument in arguments.args:
+            argument.annotation = None
+        if not all(isinstance(default, ast.Constant) for default in arguments.defaults):
+            raise NotFusableError(f"{self.name} has a default that is no number")
+        arguments.defaults = [self._real(self.visit(default)) for default in arguments.defaults]
+        return arguments
 
     def block(self, statements: list[ast.stmt]) -> list[ast.stmt]:
         """The statements, loops of known length unrolled."""
@@ -80,6 +92,10 @@ class Rewriter(ast.NodeTransformer):
                 body = [_Put(statement.target.id, value).visit(copy.deepcopy(s))
                         for s in statement.body]  # fmt: skip
                 done.extend(self.block(body))
+            if rounds:  # somebody may read it afterwards
+                last = ast.Assign([ast.Name(statement.target.id, ast.Store())],
+                                  ast.Constant(rounds[-1]))  # fmt: skip
+                done.append(last)
         return done
 
     def _rounds(self, loop: ast.stmt) -> range | None:
@@ -146,7 +162,45 @@ class Rewriter(ast.NodeTransformer):
             return None
         return int(value) if isinstance(value, int | np.integer) else None
 
+    def _levels(self, node: ast.AST) -> int:
+        """How often an expression has to be indexed before it is a number."""
+        if isinstance(node, ast.Tuple):
+            return 1
+        if isinstance(node, ast.Name):
+            if node.id in self.several:
+                return 1
+            value = None if node.id in self.local else self.outside.get(node.id)
+            return np.ndim(value) if isinstance(value, tuple | np.ndarray) else 0
+        if isinstance(node, ast.Subscript) and self._size(node) is None:
+            inner = self._levels(node.value)
+            if isinstance(node.slice, ast.Slice):
+                return max(inner, 1)
+            return inner - (len(node.slice.elts) if isinstance(node.slice, ast.Tuple) else 1)
+        return 0
+
+    def _one(self, *nodes: ast.AST) -> None:
+        """Refuse arithmetic with several numbers at once: a tuple's is another than an array's."""
+        for node in nodes:
+            if self._levels(node) > 0:
+                raise NotFusableError(f"{self.name} computes with all of {ast.unparse(node)}")
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        self._one(node.target, node.value)
+        return self.generic_visit(node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self._one(node.operand)
+        return self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self._one(node.left, *node.comparators)
+        return self.generic_visit(node)
+
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        if not isinstance(node.value, ast.Tuple):  # one by one, that is
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    self._one(node.value)
         found = {}
         for target in node.targets if not self.nested else []:
             pairs = [(target, node.value)]
@@ -261,7 +315,9 @@ class Rewriter(ast.NodeTransformer):
         if known is not None:
             return ast.Constant(known)
         if isinstance(node.op, ast.Pow):
+            self._one(node.left, node.right)
             return self._power(node)
+        self._one(node.left, node.right)
         node.left, node.right = self.visit(node.left), self.visit(node.right)
         if not self.counting and not isinstance(node.op, ast.FloorDiv | ast.Mod):
             # A whole number beside a float32 would make a float64 of it.

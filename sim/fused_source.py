@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import inspect
 import math
+import re
 import textwrap
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,10 @@ _MATH = vector_math.__name__
 
 Widths = tuple[int | None, ...]
 """How many numbers each argument of a function holds, where that is known."""
+
+
+OURS = re.compile(r"(constant|written)_.*_$")
+"""Names that generated source makes."""
 
 
 class Translation:
@@ -81,10 +86,14 @@ class Translation:
             raise NotFusableError(f"{plain.__name__} has no source") from error
         if not isinstance(parsed, ast.FunctionDef) or plain.__closure__:
             raise NotFusableError(f"{plain.__name__} is no plain function")
+        ours = {n.id for n in ast.walk(parsed) if isinstance(n, ast.Name) and OURS.match(n.id)}
+        if ours or any(OURS.match(argument.arg) for argument in parsed.args.args):
+            raise NotFusableError(f"{plain.__name__} uses a name as generated source does")
         parsed.name, parsed.decorator_list, parsed.returns = name, [], None
         if isinstance(parsed.body[0], ast.Expr) and isinstance(parsed.body[0].value, ast.Constant):
             parsed.body = parsed.body[1:] or [ast.Pass()]
         rewriter = Rewriter(self, plain, parsed, widths)
+        parsed.args = rewriter.arguments(parsed.args)
         parsed.body = rewriter.block(parsed.body)
         if writes:
             self._return_what_is_written(parsed)
@@ -97,7 +106,7 @@ class Translation:
         if not math.isfinite(value):
             return f"real({value!r})".replace("inf", "np.inf").replace("nan", "np.nan")
         key = math.copysign(1.0, value) * (abs(value) + 0.0) if value else 0.0
-        return self.constants.setdefault(key, f"c{len(self.constants)}")
+        return self.constants.setdefault(key, f"constant_{len(self.constants)}_")
 
     def _return_what_is_written(self, step: ast.FunctionDef) -> None:
         """`step(x, u, p, out)` becomes `step(x, u, p) -> tuple`."""
@@ -107,20 +116,25 @@ class Translation:
         step.args.args = step.args.args[:3]
         written = _Written(out, self.states)
         step.body = [written.visit(statement) for statement in step.body]
-        names = [f"{out}_{i}" for i in range(self.states)]
+        names = [_written(out, i) for i in range(self.states)]
         opening = [ast.parse(f"{name} = {x}[{i}]").body[0] for i, name in enumerate(names)]
         step.body = opening + step.body + [ast.parse(written.result).body[0]]
         same = {i: [ast.unparse(ast.parse(f"{x}[{i}]"))] for i in range(self.states)}
         self.kept = tuple(i for i in same if written.values.get(i, same[i]) == same[i])
 
 
+def _written(out: str, i: int) -> str:
+    """The variable in the place of `out[i]`."""
+    return f"written_{out}_{i}_"
+
+
 class _Written(ast.NodeTransformer):
-    """`out[i]` becomes a variable `out_i`, and every return gives all of them."""
+    """`out[i]` becomes a variable, and every return gives all of them."""
 
     def __init__(self, out: str, states: int) -> None:
         self.out, self.states = out, states
         self.values: dict[int, list[str]] = {}
-        self.result = f"return ({', '.join(f'{out}_{i}' for i in range(states))},)"
+        self.result = f"return ({', '.join(_written(out, i) for i in range(states))},)"
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         for target in node.targets:
@@ -152,7 +166,7 @@ class _Written(ast.NodeTransformer):
         i = node.slice.value if isinstance(node.slice, ast.Constant) else None
         if not isinstance(i, int) or not -self.states <= i < self.states:
             raise NotFusableError(f"step uses {ast.unparse(node)}")
-        return ast.Name(f"{self.out}_{i % self.states}", node.ctx)
+        return ast.Name(_written(self.out, i % self.states), node.ctx)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id == self.out:

@@ -211,6 +211,7 @@ class _Twins:
         copy = types.FunctionType(plain.__code__, world, plain.__name__, None, cells)
         copy.__qualname__ = plain.__qualname__
         self._copies.append(copy)
+        copy.__defaults__ = self.of(plain.__defaults__)  # before it is looked at as a jitted one
         twin = type(jitted)(copy, locals=jitted.locals, targetoptions=jitted.targetoptions)
         self._twins[jitted] = twin  # before what it calls: that may be itself
         for name in sorted(names & plain.__globals__.keys()):
@@ -218,7 +219,6 @@ class _Twins:
             world[name] = self.of(plain.__globals__[name], names)
         for cell, old in zip(cells, plain.__closure__ or (), strict=True):
             cell.cell_contents = self.of(old.cell_contents, names)
-        copy.__defaults__ = self.of(plain.__defaults__)
         return twin
 
     def _module(self, module: types.ModuleType, names: frozenset[str]) -> types.ModuleType:

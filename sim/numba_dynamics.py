@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numba.core.errors import NumbaError
 
 from . import fused_kernels
 from .fused_source import NotFusableError
@@ -119,8 +118,11 @@ class NumbaDynamics:
                 fused(start, rows, self.parameters, costs, states)
                 self._fused = fused
                 return
-            except (NotFusableError, NumbaError) as error:
+            except Exception as error:  # Numba raises whatever its passes stumble over
                 self.not_fused = str(error)
                 if self.precision != "float64":
-                    raise ValueError(f"precision: {self.precision} cannot be had") from error
+                    said = str(error).partition("\n")[0]
+                    raise ValueError(
+                        f"precision: {self.precision} cannot be had: {said}"
+                    ) from error
         loops(self.task.kernels).rollout(start, rows, self.parameters, costs, states)

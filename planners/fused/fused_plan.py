@@ -7,10 +7,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba.core.errors import NumbaError
 
 from ...sim import fused_kernels
-from ...sim.fused_source import NotFusableError
 from ...sim.limits import Ball, Limits
 from ...sim.numba_dynamics import NumbaDynamics
 from ..kmppi import KMPPI
@@ -160,8 +158,8 @@ class FusedPlan:
         """A plan as `SamplingPlanner.plan`'s; None: this one has to be made by the loop.
 
         That is so where a symmetric state needs a side or the memory has one, where the memory is
-        too old or another planner's, where the state is no state, and where one iteration would not
-        fit into the budget.
+        too old or another planner's or its seed too large, where the state is no state, and where
+        one iteration would not fit into the budget.
         """
         planner, rounds, dt, horizon, shape, cut, width, known, std, alone, pool = self._quick[:11]
         costs, places, moving, improve, reals, doubles, wholes = self._quick[11:]
@@ -177,6 +175,8 @@ class FusedPlan:
             return None
         before = memory.__dict__
         steps, draws, seed = -1.0, before["draws"], before["seed"]
+        if seed >> 63:
+            return None
         if draws:
             steps = (time - before["time"]) / dt
             if not 0.0 <= steps < horizon:
@@ -186,7 +186,7 @@ class FusedPlan:
             moving = self._moving_by(steps)
         last = before.get("filled")
         if last is None:
-            last = np.concatenate([memory.mean, memory.planned, memory.sent])
+            last = np.concatenate([memory.mean, memory.planned, memory.sent]).astype(float)
         if last.shape != shape:
             return None
         out = np.empty(shape)
@@ -283,5 +283,5 @@ def fused(planner: Any) -> tuple[FusedPlan | None, str]:
         return None, reason
     try:
         return FusedPlan(planner), ""
-    except (NotFusableError, NumbaError) as error:
+    except Exception as error:  # Numba raises whatever its passes stumble over
         return None, str(error)

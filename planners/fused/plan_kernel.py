@@ -45,7 +45,7 @@ KEPT, TAPS = {kept}, {taps}
 def settle(s, here, costs, best):
     for k in range(LANES):  # blown up: the worst, never NaN
         cost = get(s[{cost}], k)
-        write(costs, k, cost if cost < np.inf else real(np.inf))
+        write(costs, k, cost if -np.inf < cost < np.inf else real(np.inf))
     for k in range(here, LANES):
         write(costs, k, real(np.inf))
     for k in range(LANES):
@@ -62,7 +62,7 @@ def lowest_of(best):
 
 @summed
 def weigh(costs, count, lowest, temperature, weights):
-    total, scale = real(0.0), real(1.0 / temperature)
+    total, scale = real(0.0), real(min(max(1.0 / temperature, 1e-30), 1e30))  # never 0 inf
     for k in range(count):
         weight = exponential((lowest - read(costs, k)) * scale)
         write(weights, k, weight)

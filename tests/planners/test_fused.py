@@ -254,3 +254,12 @@ def test_a_memory_is_cut_when_it_is_asked_for():
         assert np.abs(again.actions - looped.actions).max() < 1e-11
     with pytest.raises(AttributeError, match="Memory has no attribute 'planed'"):
         _ = memory.planed
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e300])
+def test_extreme_temperatures_give_numbers(temperature):
+    """The best sample, or the mean of all; also where tiles are not full."""
+    one, other = both(KMPPI, PointMass, temperature=temperature, samples=63)
+    x = PointMass().initial_state(np.random.default_rng(1))
+    for (a, _), (b, _) in zip(run(one, x, [0.0, 0.05]), run(other, x, [0.0, 0.05]), strict=True):
+        assert np.abs(a.actions - b.actions).max() < 1e-10

@@ -308,3 +308,54 @@ def test_a_second_process_compiles_nothing_and_an_edit_is_seen(tmp_path):
     (new,) = (tmp_path / "__pycache__").glob("*.kernels")
     assert new != old and not list(tmp_path.rglob(f"{old.stem}*"))
     assert len(list((tmp_path / "__pycache__").rglob("*.nb[ic]"))) == kept
+
+
+TRAPS = """
+Q = np.array([1.0, 2.0])
+
+@njit(cache=True)
+def drag(c1, c2: float, k=2.0):
+    return k * c1 - c2
+
+@njit(cache=True)
+def step(x: np.ndarray, u, p, out):
+    out_0 = 3.0 * u[0]
+    for i in range(2):
+        out[i] = x[i] + 0.1 * drag(x[1], out_0)
+    out[2] = x[2] + i
+
+@njit(cache=True)
+def running_cost(x, u, p):
+    c0 = x[0] - x[2]
+    return 2.0 * c0 * c0 + drag(x[1], 1.0, 3.0)
+
+@njit(cache=True)
+def terminal_cost(x, p):
+    return abs(x[2])
+"""
+
+
+def test_names_and_words_of_a_task_mean_what_they_mean_there(tmp_path):
+    """Locals named as generated ones were, a loop's variable after it, annotations, defaults."""
+    task = outsider(tmp_path, "traps", TRAPS, 3, 1)
+    rng = np.random.default_rng(3)
+    fused, own = both(task, rng.normal(size=3), rng.uniform(-1, 1, (20, 5, 1)))
+    assert np.abs(fused - own).max() <= 1e-12 * np.abs(own).max()
+
+
+SEVERAL = {
+    "slices": ("(x[0:2] + x[1:3])[0]", r"computes with all of x\[0:2\]"),
+    "all of it": ("(x + x)[0]", "computes with all of x"),
+    "arrays from outside": ("(Q + Q)[0]", "computes with all of Q"),
+    "what is kept": ("abs(x[0:2][0]) if -Q[0] < 0 else (-Q)[0]", "computes with all of Q"),
+}
+
+
+@pytest.mark.parametrize("what", SEVERAL)
+def test_arithmetic_with_several_numbers_at_once_is_refused(tmp_path, what):
+    """A tuple's is another than an array's."""
+    line, said = SEVERAL[what]
+    body = TRAPS.replace("2.0 * c0 * c0", line)
+    task = outsider(tmp_path, f"several_{list(SEVERAL).index(what)}", body, 3, 1)
+    with pytest.raises(NotFusableError, match=said):
+        fused_kernels.source_of(task, "float64")
