@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import vector_math
+from .fused_syntax import NotFusableError, Put, Sized
 
 if TYPE_CHECKING:
     from .fused_source import Translation, Widths
@@ -36,10 +37,6 @@ _CASTS = {"int32", "int64", "float32", "float64"}
 _AS_THEY_ARE = {"sqrt", "copysign", "fabs"}
 _LIBRARY = {"atan2", "atan", "asin", "acos", "tan", "tanh", "log", "sinh", "cosh", "fmod"}
 _BUILTINS = {"min", "max", "abs", "range", "float", "int", "len", "bool"}
-
-
-class NotFusableError(ValueError):
-    """A kernel uses what cannot be translated."""
 
 
 class Rewriter(ast.NodeTransformer):
@@ -89,7 +86,7 @@ class Rewriter(ast.NodeTransformer):
                 continue
             assert isinstance(statement, ast.For) and isinstance(statement.target, ast.Name)
             for value in rounds:
-                body = [_Put(statement.target.id, value).visit(copy.deepcopy(s))
+                body = [Put(statement.target.id, value).visit(copy.deepcopy(s))
                         for s in statement.body]  # fmt: skip
                 done.extend(self.block(body))
             if rounds:  # somebody may read it afterwards
@@ -148,7 +145,7 @@ class Rewriter(ast.NodeTransformer):
 
     def _whole(self, node: ast.AST) -> int | None:
         """The value of an expression of whole numbers, if it is known."""
-        node = _Sized(self._size).visit(copy.deepcopy(node))
+        node = Sized(self._size).visit(copy.deepcopy(node))
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
         if not names <= self.known.keys() | (self.outside.keys() - self.local):
             return None
@@ -400,31 +397,6 @@ class Rewriter(ast.NodeTransformer):
             call = ast.Call(_dotted("math", word), node.args, [])
             return ast.Call(ast.Name("real", ast.Load()), [call], [])
         raise NotFusableError(f"{self.name} calls {ast.unparse(called)}")
-
-
-class _Sized(ast.NodeTransformer):
-    """Puts the number of coordinates where it is asked for."""
-
-    def __init__(self, size: Callable[[ast.AST], int | None]) -> None:
-        self.size = size
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        size = self.size(node)
-        return self.generic_visit(node) if size is None else ast.Constant(size)
-
-
-class _Put(ast.NodeTransformer):
-    """Puts a whole number in a variable's place."""
-
-    def __init__(self, name: str, value: int) -> None:
-        self.name, self.value = name, value
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id != self.name:
-            return node
-        if isinstance(node.ctx, ast.Store):
-            raise NotFusableError(f"a loop changes its variable {self.name}")
-        return ast.Constant(self.value)
 
 
 def _dotted(owner: str, name: str) -> ast.Attribute:
