@@ -38,6 +38,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "point_mass_obstacles": {"horizon": 30, "knots": 6, "noise": 0.2, "temperature": 0.3},
     "push": {"horizon": 40, "knots": 8, "noise": 0.6, "temperature": 0.03},
     "cart_pole": {"horizon": 20, "knots": 8, "noise": 0.2, "temperature": 0.1},
+    "drone": {"horizon": 18, "knots": 5, "noise": 0.03, "temperature": 0.5},
+    "point_masses": {"horizon": 25, "knots": 5, "noise": 0.1, "temperature": 0.5},
 }
 LOCAL = {"ilqr": ("push", "cart_pole", "point_mass_obstacles")}
 """Where a local method was expected to fail: it sees nothing that it does not touch, and stays with
@@ -47,6 +49,7 @@ the swing, or the way round, that it finds first. No bound was set there."""
 SUCCESS = {
     **{"point_mass": 0.9, "reacher": 0.9, "point_mass_obstacles": 0.8},
     **{"push": 0.7, "cart_pole": 0.5},
+    **{"drone": 0.8, "point_masses": 0.8},
 }
 """Least success rate of every algorithm."""
 DEARER = 1.5
