@@ -142,7 +142,8 @@ def compared(what: str, times: np.ndarray) -> dict:
 def main() -> None:
     """Run what is asked for and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--judo", action="store_true", help="beside judo, which must be installed")
+    told = "beside judo, in an environment with judo-rai==0.1.0: make bench-peers makes none"
+    parser.add_argument("--judo", action="store_true", help=told)
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--task", choices=("cylinder_push", "push_t"), help="default: both")
     parser.add_argument("--samples", type=int, nargs="+", default=[64, 128, 256])

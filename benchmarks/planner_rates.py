@@ -1,12 +1,15 @@
 """Planners' rates and costs on the reference problems, beside pytorch_mppi and a C limit, as JSON.
 
 Plans are made in turns, one thread, K = 256, H = 32: ours by `plan`, the peer's by `command`; the
-ratios are medians over the turns. Costs are those of closed loops, medians of 20 seeds (0 to 19).
+ratios are medians over the turns. Costs are those of closed loops, medians of 20 seeds (0 to 19),
+of 10 where all algorithms are compared. A short table goes to stderr at the end.
 Settings were chosen once for each problem on the seeds from 1000 on; they are printed. `--choose`
 makes as many trials for ours as for the peer's KMPPI. Run it on cores that do nothing else.
 
     python benchmarks/planner_rates.py --peers PYTHON --out rates   # with pytorch_mppi in PYTHON
     python benchmarks/planner_rates.py --choose                     # trials, minutes
+    python benchmarks/planner_rates.py --pareto --out rates         # all algorithms, nothing else
+    python benchmarks/planner_rates.py --elsewhere                  # problems not tuned on
 
 `--peers new` makes an environment for the run and installs pytorch_mppi into it; without `--peers`
 there is no comparison.
@@ -28,12 +31,16 @@ from pathlib import Path
 
 import numpy as np
 
+from covary.benchmarks.grids.cells import say
 from covary.benchmarks.problems.pointmass import Pointmass
 from covary.benchmarks.problems.reacher2 import Reacher2
+from covary.benchmarks.results.planners import SETTINGS as LAUNCHED
 from covary.nodes import plugin
 from covary.planners.fused.fused_plan import taps
 from covary.planners.kmppi import KMPPI
+from covary.planners.mppi import MPPI
 from covary.planners.sampling import SamplingPlanner
+from covary.sim.load_task import load_task
 from covary.sim.numba_dynamics import NumbaDynamics
 
 HERE = Path(__file__).resolve().parent
@@ -66,6 +73,7 @@ TARGETS = {  # what was asked for: times MPPI's rate in each precision, cost and
     "reacher2": {"float32": 275, "float64": 110, "speed": (55.3, 1e-3), "quality": (52.8, 5e-4)},
 }
 TRIALS = 100
+ELSEWHERE = ("point_mass", "reacher", "cart_pole")
 
 
 class Peer:
@@ -119,23 +127,23 @@ def rate(planner, seconds: float) -> float:
     return statistics.median(times) * 1e6
 
 
-def episode(planner, seed: int) -> tuple[float, float]:
-    """Cost and final distance of a closed loop."""
+def episode(planner, seed: int) -> tuple[float, np.ndarray]:
+    """Cost and last state of a closed loop, as long as the task's time limit."""
     task = planner.task
-    model, steps = NumbaDynamics(task), PROBLEMS[task.name][1]
+    model, steps = NumbaDynamics(task), round(task.time_limit / task.dt)
     x, memory, cost = task.initial_state(np.random.default_rng(seed)), None, 0.0
     memory = planner.initial_memory(seed)
     for tick in range(steps):
         plan, memory = planner.plan(x, tick * task.dt, memory)
         x = model.next_state(x, plan.actions[0])
         cost += float(task.running_cost(x, plan.actions[0]))
-    return cost, float(task.distance(x))
+    return cost, x
 
 
 def closed_loop(planner, seeds) -> dict[str, float]:
     """Medians over seeds."""
-    found = np.array([episode(planner, seed) for seed in seeds])
-    cost, distance = np.median(found, axis=0)
+    costs, ends = zip(*(episode(planner, seed) for seed in seeds), strict=True)
+    cost, distance = np.median(costs), np.median([planner.task.distance(x) for x in ends])
     return {"cost": round(float(cost), 3), "distance": float(f"{distance:.2g}")}
 
 
@@ -255,29 +263,81 @@ def c_limit(problem: str, rounds: int) -> dict:
     return found
 
 
-def pareto(problem: str, sizes, seeds) -> list[dict]:
-    """Plans a second and cost of every algorithm at several K, those of one configuration each."""
-    rows = []
-    noise = {"noise": SPEED[problem]["noise"] / 1.5, "knots": 8}
-    for name in plugin.offered("planners"):
-        cls = plugin.load(name, "planners")
-        if not issubclass(cls, SamplingPlanner):
-            continue
-        for samples in sizes:
-            try:
-                if name == "kmppi":
-                    planner = ours(problem, SPEED[problem], samples=samples)
-                else:
-                    model = NumbaDynamics(PROBLEMS[problem][0]())
-                    planner = cls(model, "none", samples=samples, horizon=32, **noise)
-                us = rate(planner, 0.1)
-                figures = closed_loop(planner, seeds)
-            except ValueError as error:
-                rows.append({"planner": name, "samples": samples, "refused": str(error)})
+def swept(problem: str, name: str, samples: int):
+    """A planner of the sweep: in float32 if a plan is one kernel's call then, else in float64."""
+    cls = plugin.load(name, "planners")
+    settings = {"noise": SPEED[problem]["noise"] / 1.5, "knots": 8}
+    size = {"samples": samples, "horizon": SIZE["horizon"]}
+    for precision in ("float32", "float64"):
+        if name == "kmppi":
+            planner = ours(problem, SPEED[problem], precision, samples=samples)
+        else:
+            model = NumbaDynamics(PROBLEMS[problem][0]())
+            planner = cls(model, "none", precision=precision, **size, **settings)
+        if planner.fused:
+            break
+    return planner
+
+
+def pareto(sizes, seeds) -> dict[str, list[dict]]:
+    """Plans a second and cost of every algorithm at several K, those of one configuration each.
+
+    All rates come first: they take seconds, and the closed loops minutes. `torch_mppi` is left out:
+    on a Numba model it makes no tensors, and is `mppi` in its parent's loop; torch_rollouts.py has
+    it on a model of its own.
+    """
+    found: dict[str, list[dict]] = {problem: [] for problem in PROBLEMS}
+    loops = []
+    for problem, rows in found.items():
+        for name in plugin.offered("planners"):
+            cls = plugin.load(name, "planners")
+            if not issubclass(cls, SamplingPlanner) or name == "torch_mppi":
                 continue
-            rows.append({"planner": name, "samples": samples, "plans_per_s": 1e6 / us, **figures})
-            rows[-1]["fused"] = planner.fused is not None
-    return rows
+            for samples in sizes:
+                rows.append(row := {"planner": name, "samples": samples})
+                try:
+                    planner = swept(problem, name, samples)
+                except ValueError as error:
+                    row["refused"] = str(error)
+                    continue
+                row |= {"precision": planner.parameters.precision, "fused": bool(planner.fused)}
+                row |= {"plans_per_s": 1e6 / rate(planner, 0.1)}
+                row["load"] = round(os.getloadavg()[0], 1)
+                loops.append((row, planner))
+    say(f"all rates are taken, load {os.getloadavg()[0]:.1f}")
+    for number, (row, planner) in enumerate(loops):
+        row |= closed_loop(planner, seeds)
+        say(f"{number + 1}/{len(loops)} {planner.task.name} {row['planner']} {row['samples']}")
+    return found
+
+
+def elsewhere(seeds) -> dict[str, dict]:
+    """Median cost, and how often it is at the goal at the end, on tasks of the stack's own.
+
+    No setting here was chosen on them; each planner has K = 256 and one update.
+    Beside the task's own `mppi`, with its launch file's settings: `kmppi` as in `SPEED`, and as the
+    peer's is shipped (white noise), each as it is for both problems.
+    """
+    found = {}
+    white = {"noise_law": "white", "antithetic": False}
+    for name in ELSEWHERE:
+        own = MPPI.Parameters(samples=SIZE["samples"], iterations=1, **LAUNCHED[name])
+        planners = {"mppi": MPPI(NumbaDynamics(load_task(name)), "none", **vars(own))}
+        for problem, shipped in SHIPPED.items():
+            largest = float(PROBLEMS[problem][0]().limits.bound()[1][0])
+            like_peer = {"knots": shipped["points"], "kernel_width": shipped["width"]}
+            like_peer |= {"noise": shipped["sigma"] / largest, "temperature": shipped["lambda"]}
+            for who, settings in (("speed", SPEED[problem]), ("shipped", like_peer | white)):
+                settings = {**SIZE, "precision": "float32", **settings}
+                model = NumbaDynamics(load_task(name))
+                planners[f"{who}, {problem}"] = KMPPI(model, "none", **settings)
+        found[name] = {}
+        for who, planner in planners.items():
+            costs, ends = zip(*(episode(planner, seed) for seed in seeds), strict=True)
+            there = sum(bool(planner.task.success(x)) for x in ends)
+            found[name][who] = {"cost": round(float(np.median(costs)), 2), "at_goal": there}
+        say(f"{name}: " + "; ".join(f"{who} {loop['cost']}" for who, loop in found[name].items()))
+    return found
 
 
 def picture(rows: dict[str, list[dict]], path: Path) -> None:
@@ -376,9 +436,52 @@ def measure(arguments) -> dict:
                     for name, settings in kinds:
                         kind, own = name.split("_")[0], settings[problem]
                         row["closed_loop"][name] = peers_loop(one, problem, kind, own, few)
-    sizes, few = ((64,), seeds[:1]) if quick else ((64, 256, 1024), seeds[:3])
-    figures["pareto"] = {problem: pareto(problem, sizes, few) for problem in PROBLEMS}
+    figures["pareto"] = all_algorithms(quick)
     return figures
+
+
+def all_algorithms(quick: bool) -> dict[str, list[dict]]:
+    """The sweep, long or quick."""
+    return pareto((64,), range(1)) if quick else pareto((64, 256, 1024), range(10))
+
+
+def tables(figures: dict) -> str:
+    """What was measured, in short: plans/s, cost, final distance."""
+    lines = []
+    for problem in (name for name in PROBLEMS if name in figures):
+        row = figures[problem]
+        for name, loop in row["closed_loop"].items():
+            plans = {
+                key: f"{value:,.0f}/s"
+                for key, value in row.get("plans_per_s", {}).items()
+                if key in (name, f"{name}_float32", f"{name}_float64")
+            }
+            told = f"cost {loop['cost']:.2f}, distance {loop['distance']:.2g}"
+            lines.append(f"{problem:10} {name:16} {told}  {', '.join(plans.values())}")
+    panels = figures.get("pareto", {})
+    counts = sorted({row["samples"] for panel in panels.values() for row in panel})
+    columns = [(problem, count) for problem in panels for count in counts]
+    if columns:
+        lines.append("| planner | " + " | ".join(f"{p} {n}" for p, n in columns) + " |")
+        lines.append("|---" * (len(columns) + 1) + "|")
+    cells = {
+        (row["planner"], problem, row["samples"]): cell(row)
+        for problem, panel in panels.items()
+        for row in panel
+    }
+    for name in sorted({planner for planner, _, _ in cells}):
+        told = (cells.get((name, problem, count), "-") for problem, count in columns)
+        lines.append(f"| `{name}` | " + " | ".join(told) + " |")
+    return "\n".join(lines)
+
+
+def cell(row: dict) -> str:
+    """Plans/s, cost, final distance of a row of the sweep."""
+    if "refused" in row:
+        return "-"
+    rate = row["plans_per_s"]
+    told = f"{rate / 1e3:.1f}k" if rate >= 1e3 else f"{rate:.0f}"
+    return f"{told}, {row['cost']:.2f}, {row['distance']:.2g}"
 
 
 def main() -> None:
@@ -386,6 +489,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", help="a Python that has pytorch_mppi; new: make one")
     parser.add_argument("--choose", action="store_true", help="trials of settings, on other seeds")
+    parser.add_argument("--pareto", action="store_true", help="all algorithms, nothing else")
+    parser.add_argument("--elsewhere", action="store_true", help="problems not tuned on")
     parser.add_argument("--quick", action="store_true", help="does it run?")
     parser.add_argument("--out", help="a folder for planner_rates.json and .png")
     arguments = parser.parse_args()
@@ -393,7 +498,16 @@ def main() -> None:
         with peer(arguments.peers or "new") as one:
             choose(one, range(1000, 1010))
         return
-    figures = measure(arguments)
+    load = round(os.getloadavg()[0], 1)
+    if arguments.elsewhere:
+        seeds = range(1 if arguments.quick else 10)
+        print(json.dumps({"benchmark": "planner_rates", "elsewhere": elsewhere(seeds)}, indent=1))
+        return
+    if arguments.pareto:
+        sweep = all_algorithms(arguments.quick)
+        figures = {"benchmark": "planner_rates", "load": load, "pareto": sweep}
+    else:
+        figures = measure(arguments)
     text = json.dumps(figures, indent=1)
     if arguments.out:
         folder = Path(arguments.out)
@@ -401,6 +515,7 @@ def main() -> None:
         (folder / "planner_rates.json").write_text(text + "\n", encoding="utf-8")
         picture(figures["pareto"], folder / "planner_rates.png")
     print(text)
+    say(tables(figures))
 
 
 if __name__ == "__main__":
