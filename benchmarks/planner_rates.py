@@ -315,7 +315,7 @@ def elsewhere(seeds) -> dict[str, dict]:
     """Median cost, and how often it is at the goal at the end, on tasks of the stack's own.
 
     No setting here was chosen on them; each planner has K = 256 and one update.
-    Beside the task's own `mppi`, with its launch file's settings: `kmppi` as in `SPEED`, and as the
+    Beside `mppi` with the task's settings of results/planners.py: `kmppi` as in `SPEED`, and as the
     peer's is shipped (white noise), each as it is for both problems.
     """
     found = {}
