@@ -297,3 +297,111 @@ def test_a_factor_that_does_not_go_with_the_group_is_caught():
     plan, _ = one.plan(x, 0.0, memory)
     there, _ = one.plan(s.act(g, state=x), 0.0, replace(memory).act(s, g))
     assert np.abs(there.actions - s.act(g, action=plan.actions)).max() > 1e-6
+
+
+# What its paper is about, measured beside MPPI on one problem.
+
+PUSHED = np.array([1.0, 0.3, 0.0, 0.0])
+
+
+def drawn(one, x=PUSHED):
+    """The noise of each iteration of a first plan, (K, N, m) each, and the plan."""
+    seen, update = [], one.update
+
+    def watched(memory, noise, actions, costs):
+        seen.append(noise.copy())
+        return update(memory, noise, actions, costs)
+
+    one.update = watched
+    return seen, one.plan(x, 0.0, one.initial_memory(0))[0]
+
+
+def spreads(name, x=PUSHED, **more):
+    return np.array([noise.std() for noise in drawn(planner(name, **more), x)[0]])
+
+
+def test_cem_narrows_its_search_from_iteration_to_iteration_which_mppi_does_not():
+    fitted, kept = spreads("cem", iterations=4), spreads("mppi", iterations=4)
+    assert np.all(np.diff(fitted) < 0) and fitted[-1] < 0.6 * fitted[0]
+    np.testing.assert_allclose(kept, kept[0], rtol=0.1)
+    np.testing.assert_allclose(fitted[0], kept[0], rtol=0.1)
+
+
+def test_icems_noise_is_slow_where_mppis_is_white():
+    shares = {}
+    for name in ("icem", "mppi"):
+        noise = drawn(planner(name, knots=15, spline="zero", samples=400))[0][0]
+        power = np.sum(np.abs(np.fft.rfft(noise, axis=1)) ** 2, axis=(0, 2))[1:]
+        shares[name] = power[:2].sum() / power.sum()  # 2 of 7 frequencies
+    assert abs(shares["mppi"] - 2 / 7) < 0.05 and shares["icem"] > 0.6
+
+
+@pytest.mark.parametrize(("noise", "x", "way"), [(0.01, PUSHED, 1.0), (0.4, 0.01 * PUSHED, -1.0)])
+def test_cma_es_mends_a_badly_chosen_noise_which_mppi_keeps(noise, x, way):
+    """Too little far from the optimum, too much at it."""
+    adapted, kept = (spreads(n, x, noise=noise, iterations=12) for n in ("cma_es", "mppi"))
+    assert way * np.log(adapted[-1] / adapted[0]) > np.log(1.5)
+    np.testing.assert_allclose(kept, kept[0], rtol=0.1)
+
+
+def test_dials_noise_is_less_near_the_present_and_in_later_iterations_mppis_is_not():
+    more = {"iterations": 4, "knots": 6, "samples": 800}
+    annealed, even = (drawn(planner(n, **more))[0] for n in ("dial", "mppi"))
+    for noise, other in zip(annealed, even, strict=True):
+        rising, flat = noise.std(axis=(0, 2)), other.std(axis=(0, 2))  # by knot
+        assert rising[0] < 0.8 * rising[-1] and flat.min() > 0.8 * flat.max()
+    fall = np.array([noise.std() for noise in annealed])
+    np.testing.assert_allclose(fall[1:] / fall[:-1], np.exp(-0.5), rtol=0.1)
+
+
+def test_predictive_samplings_plan_is_one_of_its_samples_and_mppis_is_none():
+    nearest = {}
+    for name in ("predictive_sampling", "mppi"):
+        one = planner(name, temperature=1.0) if name == "mppi" else planner(name)
+        plan = drawn(one)[1]
+        nearest[name] = np.abs(one.samples.actions - plan.actions).max(axis=(1, 2)).min()
+    assert nearest["predictive_sampling"] == 0.0 and nearest["mppi"] > 0.1
+
+
+class Counted(MassDynamics):
+    """The model, which counts its steps."""
+
+    steps = 0
+
+    def next_state(self, x, u):
+        self.steps += int(np.prod(np.broadcast_shapes(x.shape[:-1], u.shape[:-1])))
+        return super().next_state(x, u)
+
+    def rollout(self, x0, actions, costs, states):
+        self.steps += actions.shape[0] * actions.shape[1]
+        super().rollout(x0, actions, costs, states)
+
+
+def least_cost(x, horizon):
+    """Of the problem without limits, by Riccati's recursion over x' = A x + B u."""
+    ahead = np.kron([[1.0, 0.098], [0.0, 0.98]], np.eye(2))
+    push = np.kron([[0.01], [0.1]], np.eye(2))
+    near, value = np.diag([1.0, 1.0, 0.1, 0.1]), np.zeros((4, 4))
+    for _ in range(horizon):
+        after = near + value  # what is arrived in costs too
+        gain = np.linalg.solve(0.01 * np.eye(2) + push.T @ after @ push, push.T @ after @ ahead)
+        value = ahead.T @ after @ (ahead - push @ gain)
+    return float(x @ value @ x)
+
+
+def test_ilqr_reaches_the_optimum_of_a_smooth_problem_that_mppi_misses_at_equal_steps():
+    x, model, costs = 0.1 * PUSHED, Counted(Mass()), np.empty((1, 1))
+    least = least_cost(x, 15)
+    newton = plugin.load("ilqr", "planners")(model, horizon=15)
+    plan, _ = newton.plan(x, 0.0, newton.initial_memory(0))
+    assert abs(plan.cost / least - 1.0) < 1e-6
+    samples, most = model.steps // 15, model.steps
+    for noise in (0.05, 0.2):
+        for effective in (0.0, 10.0):
+            model = Counted(Mass())
+            settings = {"horizon": 15, "noise": noise, "effective_samples": effective}
+            one = plugin.load("mppi", "planners")(model, samples=samples, **settings)
+            plan, _ = one.plan(x, 0.0, one.initial_memory(0))
+            assert 0.9 * most < model.steps <= most
+            model.rollout(x, plan.actions[None], costs, None)
+            assert costs[0, 0] / least > 1.02

@@ -1,5 +1,8 @@
 """Fused plans are those of the loop to rounding, exact under the group, or are not made."""
 
+import gc
+import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -263,3 +266,34 @@ def test_extreme_temperatures_give_numbers(temperature):
     x = PointMass().initial_state(np.random.default_rng(1))
     for (a, _), (b, _) in zip(run(one, x, [0.0, 0.05]), run(other, x, [0.0, 0.05]), strict=True):
         assert np.abs(a.actions - b.actions).max() < 1e-10
+
+
+def left_over():
+    """Blocks and bytes that Python and NumPy hold, but for lists of free objects."""
+    gc.collect()
+    return np.array([sys.getallocatedblocks(), tracemalloc.get_traced_memory()[0]], float)
+
+
+def test_a_plan_allocates_nothing_but_its_result():
+    """None of 200 plans of KMPPI with even points takes more than its own room, or keeps any."""
+    one, _ = both(KMPPI, PointMass, "full", noise_law="sobol", antithetic=True, samples=200)
+    x = PointMass().initial_state(np.random.default_rng(0))
+    fused, memory = one.fused, one.initial_memory(3)
+    for k in range(200):  # warm starts are kept by the time between plans, as rounding leaves it
+        memory = fused.plan(x, 0.05 * k, memory)[1]
+    most = np.zeros(200)  # which holds no object for each number
+    memory = one.initial_memory(3)
+    tracemalloc.start()
+    try:
+        for k in range(200):
+            if k == 20:
+                before = left_over()
+            held = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            memory = fused.plan(x, 0.05 * k, memory)[1]
+            most[k] = tracemalloc.get_traced_memory()[1] - held
+        after = left_over()
+    finally:
+        tracemalloc.stop()
+    assert 600 < most.max() < 10_000  # bytes; a result has 672 of them
+    assert np.all(after - before < [20, 1000])

@@ -9,6 +9,10 @@ import pytest
 
 import covary.planners
 import covary.sim.tasks
+from covary.planners.kmppi import KMPPI
+from covary.planners.loop.weights import effective
+from covary.planners.mppi import MPPI
+from covary.planners.predictive_sampling import PredictiveSampling
 from covary.planners.sampling import SamplingPlanner
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.task import Task
@@ -65,11 +69,55 @@ def test_the_walk_finds_them():
     assert {p.__name__ for p in PLANNERS} >= {"MPPI", "CEM"}
 
 
+SHRINKING = ("DIAL", "ICEM")
+"""Their last samples, which the shares below are of, have a fraction of the noise."""
+
+
 def make(planner, task, symmetry, **more):
-    settings = {"samples": 96, "horizon": 16, "knots": 5, "iterations": 2, **more}
+    """A planner; its own settings make many samples count and many saturate."""
+    noise = 4.0 if planner.__name__ in SHRINKING else 1.2
+    settings = {"samples": 96, "horizon": 16, "knots": 5, "iterations": 2, "noise": noise, **more}
+    if issubclass(planner, MPPI):
+        settings = {"effective_samples": 10.0, **settings}
     if planner.Parameters.spline == "kernel":  # its own: it takes no other
         settings.pop("spline", None)
     return planner(WORLDS[task], symmetry, **settings)
+
+
+def fused_too(planner, task, symmetry, x, **more):
+    """As `make`, with a temperature that is enough from x on where plans can be one kernel.
+
+    A kernel's plan has no target of effective samples, and shows no samples: those come first.
+    """
+    one = make(planner, task, symmetry, **more)
+    if planner not in (MPPI, KMPPI):
+        return one
+    searching = make(planner, task, symmetry, effective_samples=40.0, **more)
+    searching.plan(x, 0.0, searching.initial_memory(7))
+    found = {"effective_samples": 0.0, "temperature": searching.figures().temperature}
+    one = make(planner, task, symmetry, **found, **more)
+    assert one.fused is not None
+    return one
+
+
+def counting(planner):
+    """How many samples of the last iteration count; NaN: that cannot be told."""
+    weight = planner.weight(planner._last[1])
+    return np.nan if weight is None else effective(weight)
+
+
+def saturating(planner):
+    """The share of those samples' actions that a limit holds back."""
+    rest, limits = planner.task.safe_action(), planner.task.limits
+    beyond = rest + 1.01 * (planner.samples.actions - rest)
+    return float(np.mean(np.abs(limits.project(beyond) - beyond).max(axis=-1) > 1e-9))
+
+
+def check_many_count_and_saturate(planner, counts, shares):
+    """What the law rests on: a one-hot weighting would pass with broken code."""
+    if not isinstance(planner, PredictiveSampling):  # whose plan is one sample
+        assert np.nanmin([np.inf, *counts]) > 5.0
+    assert np.mean(shares) > 0.2
 
 
 def allowed(planner, task):
@@ -107,13 +155,14 @@ def test_generic_states(task_class, planner_class, group_name, record_property):
     rng = np.random.default_rng(11)
     compared = switched = 0
     for kind in ("zero", "linear", "cubic"):
-        planner = make(planner_class, task_class, group_name, spline=kind)
-        s = planner.symmetry
         x = task.initial_state(rng)
+        planner = fused_too(planner_class, task_class, group_name, x, spline=kind)
+        s, counts = planner.symmetry, []
         memory = planner.initial_memory(int(rng.integers(1000)))
         moved = {g: memory.act(s, g) for g in s.group.generators}
         for tick in range(3):
             plan, memory = planner.plan(x, tick * task.dt, memory)
+            counts.append(counting(planner))
             for g in s.group.generators:
                 there_x, there_memory = s.act(g, state=x), moved[g]
                 there, moved[g] = planner.plan(there_x, tick * task.dt, there_memory)
@@ -126,7 +175,10 @@ def test_generic_states(task_class, planner_class, group_name, record_property):
                     assert switches(planner, x, g), f"error {error:.2g} with no switch to blame"
                     switched += 1
                     moved[g] = memory.act(s, g)
-            x = WORLDS[task_class].next_state(x, plan.actions[0])
+            last, x = x, WORLDS[task_class].next_state(x, plan.actions[0])
+        planner.fused = None  # the loop keeps its samples
+        planner.plan(last, tick * task.dt, memory)
+        check_many_count_and_saturate(planner, counts, [saturating(planner)])
     record_property("compared", compared)
     record_property("at_a_switch", switched)
     assert switched <= 0.02 * compared + 1
@@ -181,10 +233,13 @@ def test_states_on_every_mirror_line(task_class, planner_class, kind):
     s = planner.symmetry
     mirrors = mirrors_of(s.group)
     rng = np.random.default_rng(3)
+    counts, shares = [], []
     for mirror in mirrors:
         x = fixed_state(task, mirror, rng)
         memory = planner.initial_memory(int(rng.integers(1000)))
         plan, _ = planner.plan(x, 0.0, memory)
+        counts.append(counting(planner))
+        shares.append(saturating(planner))
         fixing = s.stabiliser(state=x)
         sided = np.abs(s.act(mirror, action=plan.actions) - plan.actions).max() > 1e-6
         assert sided or planner_class.__name__ in ROUNDED  # a polish may find that straight is best
@@ -195,13 +250,14 @@ def test_states_on_every_mirror_line(task_class, planner_class, kind):
                 for k in fixing
             ]
             assert min(apart) < allowed(planner_class, task)
+    check_many_count_and_saturate(planner, counts, shares)
 
 
 @every_pair
 def test_both_sides_occur(task_class, planner_class):
     """Over 200 seeds, two-sided binomial p > .01: between 82 and 118 of 200."""
     task = task_class()
-    planner = make(planner_class, task_class, "full", samples=64, iterations=1)
+    planner = make(planner_class, task_class, "full", samples=64, iterations=1, noise=0.4)
     s = planner.symmetry
     mirror = mirrors_of(s.group)[0]
     x = fixed_state(task, mirror, np.random.default_rng(4))

@@ -21,6 +21,8 @@ from covary.planners.symmetric.symmetry_mode import in_mode
 from covary.sim.limits import Ball, Box, Limits
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.task import Task
+from covary.sim.tasks.drone import Drone
+from covary.sim.tasks.point_masses import PointMasses
 from covary.symmetry.declaration import Symmetry
 from covary.symmetry.frame import Frame
 from covary.symmetry.group import dihedral, group, o2, o3, so2
@@ -210,6 +212,25 @@ def test_continuous_groups(task, planner, word):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [(Drone(), ("O2", "E2")), (PointMasses(group="Ih"), ("SO3", "O3"))],
+    ids=lambda one: getattr(one, "name", None),
+)
+def test_continuous_groups_of_wider_tasks(task, words):
+    model = NumbaDynamics(task)
+    settings = {"samples": 64, "horizon": 12, "knots": 4, "iterations": 2, "noise": 0.9}
+    for word in words:
+        planner = Canonical(MPPI(model, "none", effective_samples=10.0, **settings), word)
+        worst, switched = law_errors(planner, type(task))
+        assert worst < EXACT and switched <= 0.05
+        assert effective(planner.weight(planner.samples.costs[0])) > 5
+        assert saturating(planner) > 0.2
+        fixed = Fixed(planner.planner, word)  # the control
+        assert law_errors(fixed, type(task))[0] > 1e-3
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [*TASKS, Mass])
 @pytest.mark.parametrize("planner", PLANNERS)
 def test_every_element_every_spline_every_law_of_noise(task, planner):
@@ -223,6 +244,13 @@ def test_every_element_every_spline_every_law_of_noise(task, planner):
         assert law_errors(one, task, some=False)[0] < ROUNDED.get(planner.__name__, EXACT)
 
 
+def saturating(planner):
+    """The share of the last samples' actions that a limit holds back."""
+    rest, limits = planner.task.safe_action(), planner.task.limits
+    beyond = rest + 1.01 * (planner.samples.actions - rest)
+    return float(np.mean(np.abs(limits.project(beyond) - beyond).max(axis=-1) > 1e-9))
+
+
 def test_many_samples_count_and_many_saturate():
     """What the tests above rest on: a one-hot weighting would pass with broken code."""
     for task in (NAMED["Push"], Mass):
@@ -230,9 +258,42 @@ def test_many_samples_count_and_many_saturate():
         x = planner.task.initial_state(np.random.default_rng(1))
         planner.plan(x, 0.0, planner.initial_memory(1))
         assert effective(planner.weight(planner.samples.costs[0])) > 5
-        largest = planner.task.limits.bound()[1][0]
-        sizes = np.linalg.norm(planner.samples.actions, axis=-1)
-        assert np.mean(sizes > 0.999 * largest) > 0.2
+        assert saturating(planner) > 0.2
+
+
+class Counted(MassDynamics):
+    """The model, which counts its rollouts."""
+
+    rollouts = 0
+
+    def rollout(self, x0, actions, costs, states=None):
+        self.rollouts += len(actions)
+        super().rollout(x0, actions, costs, states)
+
+
+@pytest.mark.parametrize(
+    "planner",
+    [pytest.param(p, marks=slow(p.__name__ in ("MPPI", "CEM", "ICEM", "KMPPI"))) for p in PLANNERS],
+)
+def test_canonical_frames_take_no_rollout_more(planner):
+    """Finite groups and continuous ones: as many as with no symmetry at all, plan by plan."""
+    found = {}
+    for mode, word in (("off", "none"), *(("canonical", w) for w in ("full", "O3", "E3"))):
+        model = Counted(Mass())
+
+        def build(inside, model=model):
+            return planner(model, inside, samples=32, horizon=6, knots=3)
+
+        one = in_mode(build, model.task, mode, word)
+        x, memory = model.task.initial_state(np.random.default_rng(2)), one.initial_memory(1)
+        counts = []
+        for tick in range(2):
+            plan, memory = one.plan(x, tick * 0.1, memory)
+            counts.append(model.rollouts)
+            x = model.next_state(x, plan.actions[0])
+        found[word] = counts
+    assert found["none"][0] >= 32
+    assert all(counts == found["none"] for counts in found.values())
 
 
 class Unmapped(Canonical):
