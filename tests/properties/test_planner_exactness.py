@@ -73,11 +73,12 @@ SHRINKING = ("DIAL", "ICEM")
 """Their last samples, which the shares below are of, have a fraction of the noise."""
 
 
-def make(planner, task, symmetry, **more):
-    """A planner; its own settings make many samples count and many saturate."""
-    noise = 4.0 if planner.__name__ in SHRINKING else 1.2
-    settings = {"samples": 96, "horizon": 16, "knots": 5, "iterations": 2, "noise": noise, **more}
-    if issubclass(planner, MPPI):
+def make(planner, task, symmetry, many=True, **more):
+    """A planner; by its own settings, or such that many samples count and many saturate."""
+    settings = {"samples": 96, "horizon": 16, "knots": 5, "iterations": 2, **more}
+    if many:
+        settings = {"noise": 4.0 if planner.__name__ in SHRINKING else 1.2, **settings}
+    if many and issubclass(planner, MPPI):
         settings = {"effective_samples": 10.0, **settings}
     if planner.Parameters.spline == "kernel":  # its own: it takes no other
         settings.pop("spline", None)
@@ -257,7 +258,7 @@ def test_states_on_every_mirror_line(task_class, planner_class, kind):
 def test_both_sides_occur(task_class, planner_class):
     """Over 200 seeds, two-sided binomial p > .01: between 82 and 118 of 200."""
     task = task_class()
-    planner = make(planner_class, task_class, "full", samples=64, iterations=1, noise=0.4)
+    planner = make(planner_class, task_class, "full", many=False, samples=64, iterations=1)
     s = planner.symmetry
     mirror = mirrors_of(s.group)[0]
     x = fixed_state(task, mirror, np.random.default_rng(4))
@@ -278,7 +279,8 @@ def test_the_side_is_kept_from_tick_to_tick(planner_class):
     """A point mass straight before its zone goes round it on the side of its first plan."""
     task_class = next(t for t in TASKS if t.__name__ == "PointMass")
     task = task_class()
-    planner = make(planner_class, task_class, "full", samples=256, horizon=30, noise=0.2)
+    more = {"samples": 256, "horizon": 30, "noise": 0.2}
+    planner = make(planner_class, task_class, "full", many=False, **more)
     first_sides = set()
     for seed in range(20):
         x = np.array([-0.5, 0.0, 0.0, 0.0, 0.5, 0.0])
