@@ -15,7 +15,7 @@ from .mppi import MPPI
 
 
 class KMPPI(MPPI):
-    """The mean is a curve ``W theta`` through knots theta, and stays one.
+    """The mean is a curve about the safe action, ``rest + W theta``, and stays one.
 
     So the noise of the samples is averaged, not their actions (which the limits cut), and the warm
     start is the curve itself, read at later times, from which the knots are taken again.
@@ -38,6 +38,7 @@ class KMPPI(MPPI):
             raise ValueError(f"{name}: {value} is not KMPPI's; it joins knots by kernels")
         self.matrix = self.spline.matrix(p.knots)  # (H, N)
         self.inverse = np.linalg.pinv(self.matrix)  # (N, H)
+        self.rest = self.task.limits.project(self.task.safe_action())  # (m,): what lies ahead
 
     def update(
         self, memory: Memory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray
@@ -46,9 +47,12 @@ class KMPPI(MPPI):
         moved = np.einsum("k,knm->nm", self.weight(costs), noise)
         return replace(memory, mean=memory.mean + self.matrix @ moved)
 
-    def moved_on(self, mean: np.ndarray, steps: float) -> np.ndarray:
-        """The curve read `steps` control periods later. (H, m)"""
+    def later(self, steps: float) -> np.ndarray:
+        """From a curve about nothing to its knots `steps` control periods later. (N, H)"""
         p = self.parameters
         centres = np.linspace(0.0, p.horizon - 1.0, p.knots) + steps
-        theta = kernel_weights(centres, p.horizon, p.knots, p.kernel_width) @ (self.inverse @ mean)
-        return self.matrix @ theta
+        return kernel_weights(centres, p.horizon, p.knots, p.kernel_width) @ self.inverse
+
+    def moved_on(self, mean: np.ndarray, steps: float) -> np.ndarray:
+        """The curve read `steps` control periods later. (H, m)"""
+        return self.rest + self.matrix @ (self.later(steps) @ (mean - self.rest))

@@ -110,6 +110,7 @@ class FusedPlan:
             "knot": knot,
             "to_steps": np.kron(planner.matrix.T, np.eye(width)) if curve else 0.0,
             "mean": np.zeros((p.horizon, width)),
+            "rest": np.tile(planner.rest if curve else np.zeros(width), (p.horizon, 1)),
             "actions": np.zeros(0 if curve else (sum(tiles), p.horizon * width, lanes)),
             "parts": np.zeros(0 if curve else (p.horizon * width, lanes)),
             "limits": np.stack(task.limits.bound()),
@@ -135,7 +136,6 @@ class FusedPlan:
             full = [first + np.arange(n) for first, n in zip(starts, numbers, strict=True)]
             self._places = np.concatenate(full)
         self._last, none = np.zeros((2 * p.horizon + 2, width)), np.empty((0, 0))
-        self._to_knots = planner.inverse if curve else none
         self._moving: dict[float, np.ndarray] = {-1.0: none}
         self._call = self._compiled()
         self._quick = (
@@ -244,9 +244,8 @@ class FusedPlan:
         """From a mean that is a curve to its knots after the planner's `moved_on`. (N m, H m)"""
         whole = float(round(steps))
         near = whole if -1e-9 < steps - whole < 1e-9 else steps
-        horizon, width = self.planner.parameters.horizon, len(self.planner.task.action_names)
-        moving = self._to_knots @ self.planner.moved_on(np.eye(horizon), near)
-        moving = np.kron(moving, np.eye(width))
+        width = len(self.planner.task.action_names)
+        moving = np.kron(self.planner.later(near), np.eye(width))
         if near == whole and len(self._moving) < MOST:  # its neighbours by rounding are few
             self._moving[steps] = moving
         return moving

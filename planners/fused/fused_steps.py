@@ -137,7 +137,7 @@ def filled(element, negative, begin, sizes, orbit, factors, draw, width, lanes, 
 
 
 @njit(**_SUMMED)
-def warm(last, steps, moving, to_steps, kept, sums, out):
+def warm(last, steps, moving, to_steps, rest, kept, sums, out):
     """The warm start: the mean `steps` control periods later, as the planner's `moved_on`.
 
     Args:
@@ -145,6 +145,7 @@ def warm(last, steps, moving, to_steps, kept, sums, out):
         steps: Control periods since then; negative: there was no plan.
         moving: Where the mean is a curve, from it to its knots so many steps later. (N m, H m)
         to_steps: As of `curved`.
+        rest: What the curve is about. (H m,)
         kept: Whether the mean is no curve.
         sums: Room for the knots. (N m,)
         out: Its first rows are the mean, its last two what was sent before. (2 H + 2, m)
@@ -168,10 +169,10 @@ def warm(last, steps, moving, to_steps, kept, sums, out):
         for row in range(count):
             total, of = 0.0, after(by, row * many)
             for past in range(many):
-                total += read(of, past) * read(old, past)
+                total += read(of, past) * (read(old, past) - read(rest, past))
             write(sums, row, total)
         for place in range(many):
-            write(new, place, 0.0)
+            write(new, place, read(rest, place))
         curved(to_steps, count, sums, many, new)
     for i in range(2):
         at = min(int(np.floor(i + max(steps, 0.0) + 0.5 + 1e-6)), rows // 2)

@@ -25,7 +25,7 @@ REALS = (
 )
 """Arrays in the kernel's precision, as `fused_steps` tells of them; the
 spline's weights (H, taps), the mean (H, m)."""
-DOUBLES = ("parameters", "limits", "temperature", "to_steps", "sums")
+DOUBLES = ("parameters", "limits", "temperature", "to_steps", "rest", "sums")
 """Arrays in float64."""
 WHOLES = ("sizes", "knot", "projected")
 """Whole numbers: as `fused_steps` names them; the spline's knots (H, taps)."""
@@ -103,7 +103,7 @@ def improve(
     low, high = limits_of(limits)
     horizon, elements = out.shape[0] // 2 - 1, read(sizes, ELEMENTS)
     if first == 0:
-        warm(last, steps, moving, to_steps, KEPT, sums, out)
+        warm(last, steps, moving, to_steps, rest, KEPT, sums, out)
     lowest = np.inf
     for iteration in range(first, first + rounds):
         for t in range(horizon):

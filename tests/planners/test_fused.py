@@ -22,10 +22,11 @@ from covary.sim.dynamics import in_precision
 from covary.sim.fused_kernels import LANES, WIDE
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
+from covary.sim.tasks.drone import Drone
 from covary.sim.tasks.point_mass import PointMass
 from covary.sim.tasks.push import Push
 
-WORLDS = {cls: NumbaDynamics(cls()) for cls in (PointMass, Push)}
+WORLDS = {cls: NumbaDynamics(cls()) for cls in (PointMass, Push, Drone)}
 SIZE = {"samples": 150, "horizon": 20, "knots": 5, "iterations": 2}
 
 
@@ -54,6 +55,7 @@ CASES = [
     (KMPPI, PointMass, "full", {"noise_law": "sobol", "antithetic": True, "samples": 200}),
     (KMPPI, Push, "none", {"noise_law": "halton", "samples": 2 * LANES["float64"]}),
     (KMPPI, PointMass, "none", {"kernel_width": 6.0, "antithetic": True, "samples": 33}),
+    pytest.param(KMPPI, Drone, "full", {"noise_law": "sobol"}, marks=pytest.mark.slow),
 ]
 
 
@@ -232,6 +234,17 @@ def test_a_memory_of_another_planner_is_refused_by_the_loop(kind):
         memory = other.plan(x, 0.0, other.initial_memory(0))[1]
         with pytest.raises(ValueError):
             one.plan(x, 0.05, memory)
+
+
+def test_what_kmppi_has_not_planned_yet_is_the_safe_action():
+    """Not zero, which lets a drone fall."""
+    one = KMPPI(WORLDS[Drone], "full", **SIZE)
+    hovering = one.initial_memory(0).mean
+    assert hovering[0, 0] > 1.0
+    for steps in (1.0, 7.3):
+        np.testing.assert_allclose(one.moved_on(hovering, steps), hovering, atol=1e-12)
+    later = one.moved_on(hovering + one.matrix @ np.ones((one.parameters.knots, 4)), 15.0)
+    np.testing.assert_allclose(later[-1], hovering[-1], atol=0.1)
 
 
 def test_a_proposal_is_weighed_by_the_loop():
