@@ -220,11 +220,12 @@ class FusedPlan:
         """
         planner, lowest, done = self.planner, math.inf, 0
         rounds, samples = planner.parameters.iterations, planner.parameters.samples
-        budget, rng = planner.budget, np.random.Generator(np.random.Philox(key=list(known[1:3])))
+        budget, rng = planner.budget, None
         if timed:
             budget.begin()
         while done < rounds and (not timed or not done or budget.allows(samples, samples)):
             if not self._pool:
+                rng = rng or np.random.Generator(np.random.Philox(key=list(known[1:3])))
                 draws = self._law(rng, self._count)
                 self._given[:, : self._count] = draws.reshape(self._count, -1).T
             lowest = self._call(state, done, 1, out, *known, *self._packs)

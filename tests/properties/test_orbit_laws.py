@@ -1,11 +1,8 @@
 """Orbits are exact with every law of noise and every way of joining knots, or are refused."""
 
-import importlib
-import inspect
-import pkgutil
-
 import numpy as np
 import pytest
+from walking import found
 
 import covary.planners
 from covary.planners.cem import CEM
@@ -32,18 +29,7 @@ WAYS = [
 ]
 
 
-def found():
-    classes = []
-    for module in pkgutil.iter_modules(covary.planners.__path__):
-        loaded = importlib.import_module(f"covary.planners.{module.name}")
-        for _, cls in inspect.getmembers(loaded, inspect.isclass):
-            own = cls.__module__ == loaded.__name__ and issubclass(cls, SamplingPlanner)
-            if own and not inspect.isabstract(cls):
-                classes.append(cls)
-    return classes
-
-
-PLANNERS = found()
+PLANNERS = found(covary.planners, SamplingPlanner)
 
 
 def made(kind, world, symmetry, samples, **way):

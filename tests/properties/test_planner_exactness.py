@@ -1,11 +1,8 @@
 """The law of every planner on every task, group and spline: plan(gx, g mem) = g s plan(x, mem)."""
 
-import importlib
-import inspect
-import pkgutil
-
 import numpy as np
 import pytest
+from walking import found
 
 import covary.planners
 import covary.sim.tasks
@@ -21,20 +18,6 @@ EXACT = 1e-9
 # Second differences over steps of 1e-2 keep 12 of 16 digits, and a damped step of Newton's method
 # divides by curvatures down to 1e-4 of the largest.
 ROUNDED = {"MPPIiLQR": 1e-7}  # of the largest action: second differences lose digits
-
-
-def found(package, kind):
-    classes = []
-    for module in pkgutil.iter_modules(package.__path__):
-        loaded = importlib.import_module(f"{package.__name__}.{module.name}")
-        for _, cls in inspect.getmembers(loaded, inspect.isclass):
-            if (
-                cls.__module__ == loaded.__name__
-                and issubclass(cls, kind)
-                and not inspect.isabstract(cls)
-            ):
-                classes.append(cls)
-    return classes
 
 
 # A planner is as exact as its model, and an analytic one is exact.

@@ -1,12 +1,10 @@
 """Planners in canonical frames: plan(gx, g memory) = g s plan(x, memory) under every group."""
 
-import importlib
-import inspect
-import pkgutil
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from walking import found
 
 import covary.planners
 import covary.sim.tasks
@@ -32,17 +30,6 @@ from covary.symmetry.part import Angle, Point3, Position, Pseudoscalar, Regular,
 EXACT = 1e-9
 ROUNDED = {"MPPIiLQR": 1e-7}  # second differences keep 12 of 16 digits
 COSTLY = ("CoVO", "TubeMPPI", "MPPIiLQR", "TorchMPPI")
-
-
-def found(package, kind):
-    classes = []
-    for module in pkgutil.iter_modules(package.__path__):
-        loaded = importlib.import_module(f"{package.__name__}.{module.name}")
-        for _, cls in inspect.getmembers(loaded, inspect.isclass):
-            own = cls.__module__ == loaded.__name__ and issubclass(cls, kind)
-            if own and not inspect.isabstract(cls):
-                classes.append(cls)
-    return classes
 
 
 TASKS = [cls for cls in found(covary.sim.tasks, Task) if cls().kernels is not None]

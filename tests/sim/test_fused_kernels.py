@@ -232,6 +232,11 @@ REFUSED = {
     "keywords": ("out[0] = np.sum(x, axis=0)", "keywords"),
     "numpy's": ("out[0] = np.linalg.norm(x)", "np.linalg.norm"),
     "an index that is not known": ("out[int(x[0])] = 1.0", "step writes out"),
+    # A tuple's arithmetic is another than an array's.
+    "slices at once": ("out[0] = (x[0:1] + u[0:1])[0]", r"computes with all of x\[0:1\]"),
+    "all of it at once": ("out[0] = (x + x)[0]", "computes with all of x"),
+    "an array from outside at once": ("out[0] = (Q + Q)[0]", "computes with all of Q"),
+    "a sign for all": ("out[0] = (-Q)[0]", "computes with all of Q"),
 }
 
 
@@ -239,7 +244,8 @@ REFUSED = {
 def test_what_cannot_be_translated_is_said(tmp_path, what):
     line, said = REFUSED[what]
     body = FUNCTIONS.replace("out[0] = u[0]", f"{line}\n    out[0] = u[0]")
-    body = f"\n@njit(cache=True)\ndef helper(out):\n    out[0] = 1.0\n{body}"
+    helper = "Q = np.array([1.0, 2.0])\n\n@njit(cache=True)\ndef helper(out):\n    out[0] = 1.0\n"
+    body = f"\n{helper}{body}"
     task = outsider(tmp_path, f"refused_{list(REFUSED).index(what)}", body, 1, 1, [1.0, 0.0, 0.0])
     with pytest.raises(NotFusableError, match=said):
         fused_kernels.source_of(task, "float64")
@@ -341,21 +347,3 @@ def test_names_and_words_of_a_task_mean_what_they_mean_there(tmp_path):
     rng = np.random.default_rng(3)
     fused, own = both(task, rng.normal(size=3), rng.uniform(-1, 1, (20, 5, 1)))
     assert np.abs(fused - own).max() <= 1e-12 * np.abs(own).max()
-
-
-SEVERAL = {
-    "slices": ("(x[0:2] + x[1:3])[0]", r"computes with all of x\[0:2\]"),
-    "all of it": ("(x + x)[0]", "computes with all of x"),
-    "arrays from outside": ("(Q + Q)[0]", "computes with all of Q"),
-    "what is kept": ("abs(x[0:2][0]) if -Q[0] < 0 else (-Q)[0]", "computes with all of Q"),
-}
-
-
-@pytest.mark.parametrize("what", SEVERAL)
-def test_arithmetic_with_several_numbers_at_once_is_refused(tmp_path, what):
-    """A tuple's is another than an array's."""
-    line, said = SEVERAL[what]
-    body = TRAPS.replace("2.0 * c0 * c0", line)
-    task = outsider(tmp_path, f"several_{list(SEVERAL).index(what)}", body, 3, 1)
-    with pytest.raises(NotFusableError, match=said):
-        fused_kernels.source_of(task, "float64")

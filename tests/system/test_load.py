@@ -1,32 +1,17 @@
 """A planner on cores three times over-subscribed: no unsafe command, all late plans counted."""
 
-import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 from launches import left, start, wait_for
 from plant_record import PlantRecord
 
+from covary.benchmarks.planner_load import busy
 from covary.nodes.bags.reader import Bag
 
 BUDGET_MS, PLANS = 50.0, 40
-
-
-@contextlib.contextmanager
-def busy():
-    """Three processes for each core that do nothing but count."""
-    words = [sys.executable, "-c", "while True: pass"]
-    burners = [subprocess.Popen(words) for _ in range(3 * (os.cpu_count() or 1))]
-    try:
-        yield
-    finally:
-        for burner in burners:
-            burner.kill()
-            burner.wait()
 
 
 def planned(place):
@@ -47,7 +32,7 @@ def test_no_unsafe_command_and_every_late_plan_counted(tmp_path):
     )
     try:
         wait_for(lambda: planned(tmp_path), 120, launcher)
-        with busy():
+        with busy(3 * (os.cpu_count() or 1)):
             before = planned(tmp_path)
             wait_for(lambda: planned(tmp_path) > before + PLANS, 300, launcher)
         launcher.send_signal(signal.SIGINT)
