@@ -348,12 +348,11 @@ class PlannerNode(Node):
     def _account(self, taken_ms: float, figures: Figures | None) -> None:
         self.plan_ms.append(taken_ms)
         self.stats["plans"] += 1
+        if figures is not None:  # what one kernel rolls out is told nowhere else
+            self._evaluated.append((figures.samples, self.planner.parameters.horizon))
         if self._evaluated:
             samples, horizon = max(self._evaluated)  # some try a single plan beside
             self.stats.update(samples=samples, horizon=horizon, iterations=len(self._evaluated))
-        elif figures is not None:  # a whole plan in one kernel, rollouts and all
-            horizon = self.planner.parameters.horizon
-            self.stats.update(samples=figures.samples, horizon=horizon)
         if figures is not None:
             self.iterations.append(figures.iterations)
             self.most = max(self.most, figures.iterations)

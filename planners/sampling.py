@@ -237,8 +237,11 @@ class SamplingPlanner(ABC):
         Raises:
             ValueError: The state has another shape, or holds NaN or infinities.
         """
-        fused = self.fused
-        whole = fused.plan(state, time, memory) if fused and not len(tried) else None
+        fused, known = self.fused, (state, time, memory)
+        if fused and not len(tried):
+            whole = fused.plan(*known)
+        else:
+            whole = fused.trying(*known, tried) if fused else None
         return whole or driven(self.dynamics, self.planning(state, time, memory, tried))
 
     @cached_property

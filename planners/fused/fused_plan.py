@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,19 +76,21 @@ class FusedPlan:
 
     Args:
         planner: For which `why_not` has nothing to say.
+        beside: Of its samples so many are left for what is tried beside the noise.
 
     Raises:
         NotFusableError: The kernels of its task cannot be translated.
         NumbaError: What they are translated to cannot be compiled.
     """
 
-    def __init__(self, planner: Any) -> None:
+    def __init__(self, planner: Any, beside: int = 0) -> None:
         self.planner, p, task = planner, planner.parameters, planner.task
+        samples = p.samples - beside
         precision = planner.dynamics.precision
         curve = isinstance(planner, KMPPI)  # the noise alone is averaged
         knot, weight = taps(planner.spline, precision)
         width = len(task.action_names)
-        count, rest = divmod(p.samples, len(planner.elements))
+        count, rest = divmod(samples, len(planner.elements))
         paired = isinstance(planner.law, Antithetic)
         self._law = planner.law.law if paired else planner.law
         half = (count + 1) // 2 if paired else count
@@ -131,17 +134,19 @@ class FusedPlan:
         self._given = place_of("pool", self._packs, pool.shape)[0]  # unless it is a pool, filled
         self._costs = place_of("costs", self._packs, (sum(tiles) * lanes,))
         self._places = None  # where the samples stand in tiles that are not all full
-        if len(self._costs) > p.samples:
+        if len(self._costs) > samples:
             starts = lanes * np.cumsum([0, *tiles[:-1]])
             full = [first + np.arange(n) for first, n in zip(starts, numbers, strict=True)]
             self._places = np.concatenate(full)
         self._last, none = np.zeros((2 * p.horizon + 2, width)), np.empty((0, 0))
         self._moving: dict[float, np.ndarray] = {-1.0: none}
+        self._trying: dict[int, Any] = {}  # the same for so many sequences that are tried
         self._call = self._compiled()
         self._quick = (
             *(planner, p.iterations, task.dt, p.horizon, (2 * p.horizon + 2, width)),
             *(slice(p.horizon, 2 * p.horizon), (len(task.state_names),), self._moving),
-            *(planner.initial_std, planner.symmetry.group.order == 1, self._pool, self._costs),
+            *(planner.initial_std, planner.symmetry.group.order == 1),
+            *(self._pool and not beside, self._costs),
             *(self._places, None if curve else none, self._call, *self._packs),
         )
 
@@ -154,6 +159,19 @@ class FusedPlan:
         self.improve(x, 0, 0, last.copy(), -1.0, 0, 0, last, none, *self._packs)  # plans nothing
         return self.improve.get_overload(self.improve.signatures[0])
 
+    def trying(
+        self, state: np.ndarray, time: float, memory: Memory, tried: Sequence[np.ndarray]
+    ) -> tuple[Plan, Memory] | None:
+        """As `plan`, with action sequences tried beside the noise, if one orbit is left of it."""
+        from .fused_tried import FusedTried  # it is made of this
+
+        count = len(tried)
+        if self.planner.parameters.samples - count - 1 < len(self.planner.elements):
+            return None
+        if count not in self._trying:
+            self._trying[count] = FusedTried(self.planner, count)
+        return self._trying[count].plan_trying(state, time, memory, tried)
+
     def plan(self, state: np.ndarray, time: float, memory: Memory) -> tuple[Plan, Memory] | None:
         """A plan as `SamplingPlanner.plan`'s; None: this one has to be made by the loop.
 
@@ -161,7 +179,7 @@ class FusedPlan:
         too old or another planner's or its seed too large, where the state is no state, and where
         one iteration would not fit into the budget.
         """
-        planner, rounds, dt, horizon, shape, cut, width, known, std, alone, pool = self._quick[:11]
+        planner, rounds, dt, horizon, shape, cut, width, known, std, alone, whole = self._quick[:11]
         costs, places, moving, improve, reals, doubles, wholes = self._quick[11:]
         timed = planner.budget.seconds < math.inf
         if planner.proposer is not None or (
@@ -190,7 +208,7 @@ class FusedPlan:
         if last.shape != shape:
             return None
         out = np.empty(shape)
-        if pool and not timed:
+        if whole and not timed:
             lowest = improve(
                 state, 0, rounds, out, steps, seed, draws, last, moving, reals, doubles, wholes
             )
@@ -220,21 +238,26 @@ class FusedPlan:
         """
         planner, lowest, done = self.planner, math.inf, 0
         rounds, samples = planner.parameters.iterations, planner.parameters.samples
-        budget, rng = planner.budget, None
+        budget = planner.budget
         if timed:
             budget.begin()
         while done < rounds and (not timed or not done or budget.allows(samples, samples)):
-            if not self._pool:
-                rng = rng or np.random.Generator(np.random.Philox(key=list(known[1:3])))
-                draws = self._law(rng, self._count)
-                self._given[:, : self._count] = draws.reshape(self._count, -1).T
-            lowest = self._call(state, done, 1, out, *known, *self._packs)
+            lowest = self._round(state, done, out, known)
             if not lowest < math.inf:
                 break  # nothing to learn from: the shifted plan stands
             done += 1
             if timed:
                 budget.spent(samples)
         return lowest, max(done, 1)
+
+    def _round(self, state: np.ndarray, done: int, out: np.ndarray, known: tuple) -> float:
+        """An iteration, `done` of which were before it; its lowest cost."""
+        if not self._pool:
+            if done == 0:
+                self._rng = np.random.Generator(np.random.Philox(key=list(known[1:3])))
+            draws = self._law(self._rng, self._count)
+            self._given[:, : self._count] = draws.reshape(self._count, -1).T
+        return self._call(state, done, 1, out, *known, *self._packs)
 
     def _symmetric(self, state: np.ndarray) -> bool:
         """Whether more than the identity leaves the state where it is: it may need a side."""

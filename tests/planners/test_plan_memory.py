@@ -119,6 +119,7 @@ def test_a_state_finds_the_plan_of_its_twin():
     plan, memory = planner.plan(x, 0.0, planner.initial_memory(0))
     memory = planner.next_memory(memory, 1)
     s, chosen = moved(planner)
+    planner.planner.fused = None  # the loop keeps its samples
     for g in chosen:
         there = s.act(g, state=x)
         planner.plan(there, 0.0, memory)
@@ -161,6 +162,7 @@ def test_it_is_tried_beside_the_last_plan_and_replaces_nothing():
     memory = lived(planner, ticks=1)
     x = TASK.initial_state(np.random.default_rng(8))
     _, memory = planner.plan(x, 0.0, memory)
+    planner.planner.fused = None  # the loop keeps its samples
     planner.plan(x, TASK.dt, memory)
     samples = planner.planner.samples
     acting, _, back = planner.frames.of(x, _Nothing())
