@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ _UNCHANGED = 1e-6  # of the goal, in parts of 1 + its size: a model may compute 
 
 
 class FunctionDynamics:
-    """A `Dynamics` over a function of NumPy arrays; a Numba function is one too.
+    """A `Dynamics` over a function of NumPy arrays; a Numba function is one too, indices checked.
 
     The costs are the task's. A rollout calls the function once a control period, with all samples.
 
@@ -33,6 +34,10 @@ class FunctionDynamics:
     models = 1
 
     def __init__(self, task: Task, next_state: NextState, name: str = "next_state") -> None:
+        if hasattr(next_state, "py_func"):
+            from .kernel_loops import checked  # here, because Numba is for who has such a function
+
+            next_state = checked(next_state)  # pyright: ignore
         self.task, self.name, self._function = task, name, next_state
         check_model(task, self.next_state, name)
 
@@ -69,7 +74,14 @@ class FunctionDynamics:
     def _stepped(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
         """One call. (K, n), (K, m) -> (K, n)"""
         shape = x.shape  # the function may write into x
-        found = np.asarray(self._function(x, u))
+        given = self._function(x, u)
+        found = np.asarray(given)
+        if found.dtype.kind not in "fiub":
+            if inspect.iscoroutine(given):
+                given.close()  # nobody will wait for it, and Python would say so too
+            kind = type(given).__name__
+            kind = f"numbers of type {found.dtype}" if kind == "ndarray" else f"a {kind}"
+            raise ValueError(f"model: {self.name}: it gave {kind}, not an array of real numbers")
         if found.shape != shape:
             said = wrong_shape(found.shape, shape, u.shape)
             raise ValueError(f"model: {self.name}: {said}")
@@ -123,11 +135,9 @@ def check_model(
     try:
         found = next_state(x, u)
         alone = next_state(x[1], u[1])
-    except ValueError as error:
-        if str(error).startswith("model: "):
+    except (Exception, SystemExit) as error:  # somebody else's code may fail in any way
+        if isinstance(error, ValueError) and str(error).startswith("model: "):
             raise
-        raise ValueError(_failed(name, x, u, error)) from error
-    except Exception as error:  # somebody else's code may fail in any way
         raise ValueError(_failed(name, x, u, error)) from error
     if not np.isfinite(found).all():
         raise ValueError(f"model: {name}: {not_finite(task, found, 'after one control period')}")
@@ -140,6 +150,8 @@ def check_model(
         raise ValueError(f"model: {name}: it moves the goal ({at}); that part of a state stays")
 
 
-def _failed(name: str, x: np.ndarray, u: np.ndarray, error: Exception) -> str:
+def _failed(name: str, x: np.ndarray, u: np.ndarray, error: BaseException) -> str:
     said = " ".join(f"{type(error).__name__}: {error}".split())
+    if said.startswith("KernelError: "):  # it says itself where
+        return f"model: {name}: {error}"
     return f"model: {name}: it failed for states {x.shape} and actions {u.shape} ({said})"

@@ -4,12 +4,14 @@ A task gives `step(x, u, p, out)`, `running_cost(x, u, p)` and `terminal_cost(x,
 and `constraint(x, out)` where it has constraints; each argument is an array, p the physical
 parameters, and all of `out` is written. The loops that call them are compiled when they are first
 called, and kept on disk (`kernel_files`), under a name that tells the code of the kernels, of all
-that they call in whatever file, and the constants that all of these read.
+that they call in whatever file, and the constants that all of these read. They check every index:
+a kernel that writes where its array ends would write over what is somebody else's.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 import sys
 import types
@@ -21,6 +23,7 @@ from numba import config
 from numba.core.dispatcher import Dispatcher
 
 from . import kernel_files
+from .kernel_errors import plain, told
 
 _OPENING = '''"""Generated loops round the kernels of {origin}."""
 
@@ -31,7 +34,7 @@ from numba import njit
 _LOOPS = {
     "rollout": '''
 @njit(cache=True)
-def rollout(x0, actions, p, costs, states):
+def rollout_loop(x0, actions, p, costs, states):
     """Costs, and unless `states` is empty the states, of action sequences from x0.
 
     (n,), (K, H, m), (M, P) -> costs (M, K), states (M, K, H, n) or of shape (0, 0, 0, 0)
@@ -53,33 +56,39 @@ def rollout(x0, actions, p, costs, states):
 ''',
     "step_batch": '''
 @njit(cache=True)
-def step_batch(x, u, p, out):
+def step_batch_loop(x, u, p, out):
     """One control period for each row. (B, n), (B, m), (P,) -> out (B, n)"""
     for b in range(x.shape[0]):
         step(x[b], u[b], p, out[b])
 ''',
     "running_cost_batch": '''
 @njit(cache=True)
-def running_cost_batch(x, u, p, out):
+def running_cost_batch_loop(x, u, p, out):
     """Running cost of each row. (B, n), (B, m), (P,) -> out (B,)"""
     for b in range(x.shape[0]):
         out[b] = running_cost(x[b], u[b], p)
 ''',
     "terminal_cost_batch": '''
 @njit(cache=True)
-def terminal_cost_batch(x, p, out):
+def terminal_cost_batch_loop(x, p, out):
     """Terminal cost of each row. (B, n), (P,) -> out (B,)"""
     for b in range(x.shape[0]):
         out[b] = terminal_cost(x[b], p)
 ''',
     "constraint_batch": '''
 @njit(cache=True)
-def constraint_batch(x, out):
+def constraint_batch_loop(x, out):
     """The constraints of each row. (B, n) -> out (B, C)"""
     for b in range(x.shape[0]):
         constraint(x[b], out[b])
 ''',
 }
+_OWN = '''
+@njit(cache=True)
+def {name}({words}):
+    """The author's, with all indices checked."""
+    return own_{name}({words})
+'''
 _CALLED = {
     "rollout": ("step", "running_cost", "terminal_cost"),
     "step_batch": ("step",),
@@ -90,18 +99,33 @@ _CALLED = {
 
 
 class Loops:
-    """The loops round one module of kernels; those that it has itself are taken as they are.
+    """The loops round one module of kernels; of those that it has itself jitted ones check indices.
 
     Args:
         kernels: A task's.
 
     Raises:
-        ValueError: On use: a kernel is not there, or not jitted.
+        ValueError: On use: a kernel is not there, or not jitted; as `KernelError`, it cannot be
+            compiled, or an index is out of range.
         OSError: On use: there is no folder to keep what is compiled in.
     """
 
     def __init__(self, kernels: Any) -> None:
         self._kernels = kernels
+
+    def try_out(self, name: str, *given: Any) -> None:
+        """Hold the loop round a scalar kernel to its bounds, as a rule without compiling anything.
+
+        Python runs it first. Only where that fails the compiled one is asked, whose word counts: it
+        has other rules for a division by zero, say.
+
+        Raises:
+            KernelError: It cannot be compiled, or an index is out of range.
+        """
+        try:
+            plain(getattr(self._generated, f"{name}_loop"))(*given)
+        except Exception:
+            self._guarded(f"{name}_loop")(*given)
 
     @functools.cached_property
     def rollout(self) -> Callable:
@@ -131,14 +155,19 @@ class Loops:
         return self._own("constraint_batch") or self._made("constraint_batch")
 
     def _own(self, name: str) -> Callable | None:
-        return getattr(self._kernels, name, None)
+        """The module's own loop; a jitted one as it is compiled for us."""
+        own = getattr(self._kernels, name, None)
+        return self._guarded(name) if isinstance(own, Dispatcher) else own
 
     def _made(self, name: str) -> Callable:
         for kernel in _CALLED[name]:
             if not _jitted(getattr(self._kernels, kernel, None)):
                 said = "is not jitted" if hasattr(self._kernels, kernel) else "is not there"
                 raise ValueError(f"{self._kernels.__name__}: {kernel} {said}")
-        return getattr(self._generated, name)
+        return self._guarded(f"{name}_loop")
+
+    def _guarded(self, name: str) -> Callable:
+        return guarded(getattr(self._generated, name))
 
     @functools.cached_property
     def _generated(self) -> types.ModuleType:
@@ -147,13 +176,54 @@ class Loops:
         there = {name: getattr(self._kernels, name, None) for name in names}
         there = {name: kernel for name, kernel in there.items() if _jitted(kernel)}
         loops = [_LOOPS[name] for name, called in _CALLED.items() if there.keys() >= set(called)]
-        text = "\n".join([_OPENING.format(origin=self._kernels.__name__), *loops])
-        twins = _Twins()
-        given = {name: twins.of(kernel) for name, kernel in there.items()}
-        kind = f"loops_{sys.implementation.cache_tag}"  # a Python has bytecode of its own
-        made = kernel_files.load(self._kernels, kind, text, "\n".join(twins.said), given)
-        twins.belong_to(made.__name__)
-        return made
+        for name in _CALLED:
+            own = getattr(self._kernels, name, None)
+            if isinstance(own, Dispatcher):
+                there[f"own_{name}"] = own
+                loops.append(_own(own, name))
+        return _generated(self._kernels, "loops", loops, there)
+
+
+def _own(jitted: Dispatcher, name: str) -> str:
+    return _OWN.format(name=name, words=", ".join(inspect.signature(jitted.py_func).parameters))
+
+
+def _generated(
+    kernels: Any, kind: str, functions: list[str], called: dict[str, Any]
+) -> types.ModuleType:
+    """A generated module, given copies of what its functions call."""
+    text = "\n".join([_OPENING.format(origin=kernels.__name__), *functions])
+    twins = _Twins()
+    given = {name: twins.of(kernel) for name, kernel in called.items()}
+    kind = f"{kind}_{sys.implementation.cache_tag}"  # a Python has bytecode of its own
+    made = kernel_files.load(kernels, kind, text, "\n".join(twins.said), given)
+    twins.belong_to(made.__name__)
+    return made
+
+
+def checked(jitted: Dispatcher) -> Callable:
+    """A jitted function compiled with all indices checked, `guarded`.
+
+    Raises:
+        OSError: There is no folder to keep it in.
+    """
+    name = jitted.py_func.__name__
+    module = sys.modules[jitted.py_func.__module__]
+    made = _generated(module, f"checked_{name}", [_own(jitted, name)], {f"own_{name}": jitted})
+    return guarded(getattr(made, name))
+
+
+def guarded(jitted: Callable) -> Callable:
+    """A jitted function whose errors are one line, that of its author's file: `KernelError`."""
+
+    @functools.wraps(jitted)
+    def call(*given: Any) -> Any:
+        try:
+            return jitted(*given)
+        except Exception as error:  # of the kernels, or of Numba's where it compiles them
+            raise told(error, jitted, given) from error
+
+    return call
 
 
 @functools.cache
@@ -205,14 +275,15 @@ class _Twins:
     def _function(self, jitted: Dispatcher) -> Dispatcher:
         plain = jitted.py_func
         names = frozenset(_names(plain.__code__))
-        self.said += [*_told(plain.__code__), repr(sorted(jitted.targetoptions.items()))]
+        options = {**jitted.targetoptions, "boundscheck": True}
+        self.said += [*_told(plain.__code__), repr(sorted(options.items()))]
         world: dict[str, Any] = {}
         cells = tuple(types.CellType() for _ in plain.__closure__ or ())
         copy = types.FunctionType(plain.__code__, world, plain.__name__, None, cells)
         copy.__qualname__ = plain.__qualname__
         self._copies.append(copy)
         copy.__defaults__ = self.of(plain.__defaults__)  # before it is looked at as a jitted one
-        twin = type(jitted)(copy, locals=jitted.locals, targetoptions=jitted.targetoptions)
+        twin = type(jitted)(copy, locals=jitted.locals, targetoptions=options)
         self._twins[jitted] = twin  # before what it calls: that may be itself
         for name in sorted(names & plain.__globals__.keys()):
             self.said.append(name)

@@ -53,7 +53,8 @@ def load_task(spec: str, options: Mapping[str, Any] | None = None) -> Task:
         raise
     except (Exception, SystemExit) as error:  # an outsider's may fail in any way
         said = " ".join(f"{type(error).__name__}: {error}".split())
-        raise PluginError(f"task {spec!r}: cannot be built ({said})", True, "task") from error
+        said = str(error) if said.startswith("KernelError") else f"cannot be built ({said})"
+        raise PluginError(f"task {spec!r}: {said}", True, "task") from error
     if reason:
         raise PluginError(f"task {spec!r}: {reason}", True, "task")
     return task
@@ -212,6 +213,10 @@ def _flaw(task: Any) -> str:
         names, units = getattr(task, f"{space}_names"), getattr(task, f"{space}_units")
         if units and len(units) != len(names):
             return f"its {space}_names are {len(names)}, its {space}_units {len(units)}"
+    if task.kernels is not None:
+        from .kernel_trial import check_kernels  # here, because Numba is for tasks with kernels
+
+        check_kernels(task)
     names = task.constraint_names
     found = np.shape(task.constraint(np.zeros((2, s.width("state")))))
     if found != (2, len(names)):

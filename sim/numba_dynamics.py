@@ -94,7 +94,11 @@ class NumbaDynamics:
         costs: np.ndarray,
         states: np.ndarray | None = None,
     ) -> None:
-        """Roll out action sequences; see `Dynamics`. (n,), (K, H, m), (M, K), (M, K, H, n)"""
+        """Roll out action sequences; see `Dynamics`. (n,), (K, H, m), (M, K), (M, K, H, n)
+
+        Raises:
+            KernelError: A kernel cannot be compiled, or uses an index that is out of range.
+        """
         # A copy: an array that may not be written, as messages hold, would be compiled for anew.
         start = np.array(x0, dtype=np.float64)
         rows = np.ascontiguousarray(actions, dtype=np.float64)
@@ -103,10 +107,13 @@ class NumbaDynamics:
             self._exact.rollout(start, rows, costs, states)
             return
         kept = _NO_STATES if states is None else states
-        if self._fused is not None:
-            self._fused(start, rows, self.parameters, costs, kept)
-        else:
+        if self._fused is None:
             self._first_rollout(start, rows, costs, kept)
+            return
+        try:
+            self._fused(start, rows, self.parameters, costs, kept)
+        except IndexError:  # the loop says which index, and where
+            loops(self.task.kernels).rollout(start, rows, self.parameters, costs, kept)
 
     def _first_rollout(
         self, start: np.ndarray, rows: np.ndarray, costs: np.ndarray, states: np.ndarray

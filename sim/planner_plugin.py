@@ -173,7 +173,7 @@ def outside_dynamics(task: Task, spec: str) -> Dynamics:
         except (Exception, SystemExit) as error:  # an outsider's may fail in any way
             text = f"model: {spec}: cannot be built ({in_a_line(error)})"
             raise plugin.PluginError(text, True, "model") from error
-        if hasattr(found, "rollout"):
+        if callable(getattr(found, "rollout", None)):
             return found
         if not callable(getattr(found, "next_state", None)):
             said = "has neither next_state nor rollout"

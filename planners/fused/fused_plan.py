@@ -208,13 +208,16 @@ class FusedPlan:
         if last.shape != shape:
             return None
         out = np.empty(shape)
-        if whole and not timed:
-            lowest = improve(
-                state, 0, rounds, out, steps, seed, draws, last, moving, reals, doubles, wholes
-            )
-        else:
-            known_of = (steps, seed, draws, last, moving)
-            lowest, rounds = self._one_by_one(state, out, known_of, timed)
+        try:
+            if whole and not timed:
+                lowest = improve(
+                    state, 0, rounds, out, steps, seed, draws, last, moving, reals, doubles, wholes
+                )
+            else:
+                known_of = (steps, seed, draws, last, moving)
+                lowest, rounds = self._one_by_one(state, out, known_of, timed)
+        except IndexError:  # of a kernel: the loop says which, and where
+            return None
         if lowest != lowest:
             return None
         planner._last = (rounds, costs if places is None else costs[places])

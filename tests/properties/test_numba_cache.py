@@ -204,7 +204,8 @@ for module in pkgutil.iter_modules(covary.sim.tasks.__path__):
             NumbaDynamics(task).next_state(x, u)
             task.terminal_cost(x)
             called += [made.step_batch, made.terminal_cost_batch]
-        kernels = called + [k for k in vars(task.kernels).values() if hasattr(k, "stats")]
+        kernels = [loop.__wrapped__ for loop in called]
+        kernels += [k for k in vars(task.kernels).values() if hasattr(k, "stats")]
         told[task.name] = {
             "costs": costs.tolist(),
             "hits": sum(sum(k.stats.cache_hits.values()) for k in kernels),

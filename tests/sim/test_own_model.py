@@ -72,12 +72,29 @@ def off_by(index, value):
     return moved
 
 
+async def waits(x, u):
+    return x
+
+
+@njit
+def one_too_many(x, u):
+    for k in range(len(x)):
+        x[k, 6] = 0.0
+    return x
+
+
 @pytest.mark.parametrize(
     ("function", "said"),
     [
         (lambda x, u: x[:, :4], "gave (3, 4), not (3, 6); it takes rows"),
         (lambda x, u: np.hstack([x[0:2], u]), "it failed for states (3, 6) and actions (3, 2)"),
-        (lambda x, u: None, "gave (), not (3, 6)"),
+        (lambda x, u: None, "it gave a NoneType, not an array of real numbers"),
+        (lambda x, u: (yield x), "it gave a generator"),
+        (waits, "it gave a coroutine"),
+        (lambda x, u: x.astype(str), "it gave numbers of type <U32"),
+        (lambda x, u: x + 1j, "it gave numbers of type complex128"),
+        (lambda x, u: sys.exit(3), "(SystemExit: 3)"),
+        (one_too_many, "test_own_model.py:82: x[k, 6]: index 6 is out of bounds for axis 1"),
         (lambda x, u: x @ u, "(ValueError: matmul"),
         (off_by(3, np.nan), "velocity_y is nan after one control period"),
         (off_by(4, 0.0), "it moves the goal (goal_x); that part of a state stays"),
