@@ -12,7 +12,7 @@ STAMP = $$(cat constraints.txt setup.py pyproject.toml Makefile | cksum) $$(pwd)
 # Most of these start processes of their own.
 LAUNCHING = tests/system tests/interop tests/nodes/supervision $(wildcard tests/test_*.py)
 
-.PHONY: setup install demo test test-launching test-rest test-all check bench bench-peers results verify-exports
+.PHONY: setup install demo test test-launching test-rest test-all check bench results verify-exports
 
 # Brings .venv up to date, in place, where it is missing, its pins changed or the checkout moved.
 setup:
@@ -60,20 +60,12 @@ check: setup
 	@$(PYTHON) -m pyright
 	@$(MAKE) --no-print-directory test
 
-# Every file prints one JSON object, and its docstring says what is counted.
-bench: setup
-	@for file in benchmarks/*.py; do $(PYTHON) -P "$$file" || exit 1; done
-
-# The planners beside pytorch_mppi, in an environment of its own that is deleted afterwards: the network, a few gigabytes, and
-# quiet cores. Leaves planner_rates.json and .png under runs/. judo is not in it: it pins its versions, and
-# benchmarks/mujoco_rollouts.py and benchmarks/results/beside_judo.py say how to make an environment for it.
-bench-peers: setup
-	@$(PYTHON) -P benchmarks/planner_rates.py --peers new --out runs/bench-peers
-
-# The long figures of docs/results.md: held-out starts, dials, residuals, a long collection, and what was
-# learned (up to six core-hours; what is finished is kept under runs/results and not done again).
-results: setup
-	@for file in benchmarks/results/*.py; do $(PYTHON) -P "$$file" || exit 1; done
+# Speeds beside their floors and beside other people's planners, and the long figures of docs/results.md (hours):
+# each part says first how long it takes; JSON, tables.md and summary.json in runs/bench and runs/results. What is finished
+# is not done again but where it is named: make bench parts="planner_rates judo_rates". The others' planners are
+# installed into .peers (a minute and 2 GB); without the network nothing is compared with them.
+bench results: setup
+	@$(PYTHON) -P benchmarks/running/parts.py $@ $(parts)
 
 # Opens exports with the lerobot package itself, in an environment of its own that is deleted afterwards.
 # Needs a few gigabytes and the network; exit code 3: it could not be installed, so nothing is verified.

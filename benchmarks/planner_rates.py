@@ -6,13 +6,12 @@ of 10 where all algorithms are compared. A short table goes to stderr at the end
 Settings were chosen once for each problem on the seeds from 1000 on; they are printed. `--choose`
 makes as many trials for ours as for the peer's KMPPI. Run it on cores that do nothing else.
 
-    python benchmarks/planner_rates.py --peers PYTHON --out rates   # with pytorch_mppi in PYTHON
-    python benchmarks/planner_rates.py --choose                     # trials, minutes
-    python benchmarks/planner_rates.py --pareto --out rates         # all algorithms, nothing else
-    python benchmarks/planner_rates.py --elsewhere                  # problems not tuned on
+    python -P benchmarks/planner_rates.py                        # beside pytorch_mppi
+    python -P benchmarks/planner_rates.py --choose               # trials, minutes
+    python -P benchmarks/planner_rates.py --pareto               # all algorithms, nothing else
+    python -P benchmarks/planner_rates.py --elsewhere            # problems not tuned on
 
-`--peers new` makes an environment for the run and installs pytorch_mppi into it; without `--peers`
-there is no comparison.
+pytorch_mppi is in .peers, which `make bench` makes; without it there is no comparison.
 """
 
 import argparse
@@ -25,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +33,7 @@ from covary.benchmarks.grids.cells import say
 from covary.benchmarks.problems.pointmass import Pointmass
 from covary.benchmarks.problems.reacher2 import Reacher2
 from covary.benchmarks.results.planners import SETTINGS as LAUNCHED
+from covary.benchmarks.running import peers
 from covary.nodes import plugin
 from covary.planners.fused.fused_plan import taps
 from covary.planners.kmppi import KMPPI
@@ -79,8 +78,8 @@ ELSEWHERE = ("point_mass", "reacher", "cart_pole")
 class Peer:
     """pytorch_mppi in a process of its own."""
 
-    def __init__(self, python: str) -> None:
-        command = [python, str(HERE / "problems" / "pytorch_peer.py")]
+    def __init__(self) -> None:
+        command = [str(peers.PYTHON), str(HERE / "problems" / "pytorch_peer.py")]
         alone = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen(command, env=alone, **pipes)
@@ -93,18 +92,12 @@ class Peer:
 
 
 @contextmanager
-def peer(python: str):
-    """The peer, in a Python that has it, or in one made for it."""
-    with tempfile.TemporaryDirectory() as folder:
-        if python == "new":
-            venv.create(folder, with_pip=True)
-            python = str(Path(folder) / "bin" / "python")
-            wanted = ["pytorch_mppi==0.9.1", "torch==2.13.0"]
-            subprocess.run([python, "-m", "pip", "install", "-q", *wanted], check=True)
-        one = Peer(python)
-        yield one
-        one.process.stdin.close()
-        one.process.wait(10)
+def peer():
+    """The peer, as long as it is needed."""
+    one = Peer()
+    yield one
+    one.process.stdin.close()
+    one.process.wait(10)
 
 
 def ours(problem: str, settings: dict, precision: str = "float64", kind=KMPPI, **more):
@@ -410,7 +403,7 @@ def choose(one: Peer, seeds) -> None:
 
 
 def measure(arguments) -> dict:
-    """Everything, as a dictionary."""
+    """The reference problems, as a dictionary."""
     quick = arguments.quick
     seeds, rounds = range(2 if quick else 20), 1 if quick else 15
     figures = {"benchmark": "planner_rates", "load": round(os.getloadavg()[0], 1)}
@@ -425,8 +418,10 @@ def measure(arguments) -> dict:
         }
         loops = {name: closed_loop(planner, seeds) for name, planner in mine.items()}
         figures[problem] = {"closed_loop": loops, "c_limit": c_limit(problem, rounds)}
-    if arguments.peers:
-        with peer(arguments.peers) as one:
+    if not peers.has("pytorch_mppi"):
+        figures["skipped"] = "pytorch_mppi is not installed"
+    else:
+        with peer() as one:
             figures["versions"] = one.ask(ask="versions")
             for problem, row in figures.items():
                 if problem in PROBLEMS:
@@ -436,7 +431,6 @@ def measure(arguments) -> dict:
                     for name, settings in kinds:
                         kind, own = name.split("_")[0], settings[problem]
                         row["closed_loop"][name] = peers_loop(one, problem, kind, own, few)
-    figures["pareto"] = all_algorithms(quick)
     return figures
 
 
@@ -487,15 +481,16 @@ def cell(row: dict) -> str:
 def main() -> None:
     """Measure and print; or choose settings."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", help="a Python that has pytorch_mppi; new: make one")
     parser.add_argument("--choose", action="store_true", help="trials of settings, on other seeds")
     parser.add_argument("--pareto", action="store_true", help="all algorithms, nothing else")
     parser.add_argument("--elsewhere", action="store_true", help="problems not tuned on")
     parser.add_argument("--quick", action="store_true", help="does it run?")
-    parser.add_argument("--out", help="a folder for planner_rates.json and .png")
+    parser.add_argument("--picture", type=Path, help="of --pareto, a .png")
     arguments = parser.parse_args()
     if arguments.choose:
-        with peer(arguments.peers or "new") as one:
+        if not peers.has("pytorch_mppi"):
+            sys.exit("pytorch_mppi is not installed: make bench makes an environment for it")
+        with peer() as one:
             choose(one, range(1000, 1010))
         return
     load = round(os.getloadavg()[0], 1)
@@ -508,13 +503,9 @@ def main() -> None:
         figures = {"benchmark": "planner_rates", "load": load, "pareto": sweep}
     else:
         figures = measure(arguments)
-    text = json.dumps(figures, indent=1)
-    if arguments.out:
-        folder = Path(arguments.out)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "planner_rates.json").write_text(text + "\n", encoding="utf-8")
-        picture(figures["pareto"], folder / "planner_rates.png")
-    print(text)
+    if arguments.picture and arguments.pareto:
+        picture(figures["pareto"], arguments.picture)
+    print(json.dumps(figures, indent=1))
     say(tables(figures))
 
 

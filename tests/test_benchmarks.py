@@ -19,7 +19,7 @@ KEYS = {
     "recorder_throughput": {"cameras", "hz", "image", "seconds", "recorder", "alone"},
     "policy_latency": {"limit_ms", "policies", "import_torch_s"},
     "layers": {"batch", "step", "inference"},
-    "planner_rates": {"settings", "targets", "pointmass", "reacher2", "pareto"},
+    "planner_rates": {"settings", "targets", "pointmass", "reacher2"},
     "arm_rates": {"joint_rates", "mujoco_kinematics_and_jacobian", "actuate_every_tick"},
     "planner_load": {"cores", "period_ms", "rows"},
     "mujoco_rollouts": {"mujoco", "cores", "bare"},

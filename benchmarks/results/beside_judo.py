@@ -3,18 +3,16 @@
 Same XML, K = 128, H = 50, a plan every 40 ms, 8 s, the same starts; a plan acts at once. Three
 planners each: ours, judo's as shipped for its own task, and judo's with settings of one trial
 more than ours. Both sets of settings hold for both tasks and were chosen on the starts of
-seeds 1000 to 1002, never on those reported. judo 0.1.0 pins its versions:
+seeds 1000 to 1002, never on those reported. In judo's environment, which `make results` makes:
 
-    python -m venv judo && judo/bin/pip install judo-rai==0.1.0 covary
-    judo/bin/python -P benchmarks/results/beside_judo.py            # again: goes on
-    judo/bin/python -P benchmarks/results/beside_judo.py --choose   # the trials
+    make results parts=beside_judo                               # again: goes on
+    python -P benchmarks/results/beside_judo.py --choose         # the trials
 
 Costs do not depend on the load of the machine.
 """
 
 import argparse
 import importlib.metadata
-import importlib.util
 import json
 import sys
 import time
@@ -24,6 +22,7 @@ import mujoco
 import numpy as np
 
 from covary.benchmarks.problems.pushing import CylinderPush, Pushing, PushT
+from covary.benchmarks.running import peers
 
 SAMPLES, SECONDS, REPLAN = 128, 8.0, 2  # REPLAN: control periods from plan to plan
 FIRST_TRIAL, TRIALS_OF = 1000, 3
@@ -184,7 +183,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/beside_judo"))
     asked = parser.parse_args()
     figures = {"benchmark": "beside_judo", "samples": SAMPLES, "seconds": SECONDS}
-    if importlib.util.find_spec("judo") is None:
+    if not peers.in_their_python("judo"):
         print(json.dumps(figures | {"skipped": "judo is not installed"}))
         return
     import judo
