@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +21,11 @@ TORCH = "https://download.pytorch.org/whl/cpu/torch/"
 
 def has(module: str) -> bool:
     """Whether .peers has it."""
-    return any(FOLDER.glob(f"lib/python*/site-packages/{module}/__init__.py"))
+    return any(_folders(module))
+
+
+def _folders(module: str) -> Iterator[Path]:
+    return FOLDER.glob(f"lib/python*/site-packages/{module}")
 
 
 def in_their_python(module: str) -> bool:
@@ -33,13 +38,19 @@ def in_their_python(module: str) -> bool:
 
 
 def install(*wanted: str) -> str:
-    """Install into .peers; why it could not be, in pip's last words, or nothing."""
+    """Install into .peers; why it could not be, or nothing."""
     pip = (PYTHON, "-m", "pip", "install", "--quiet", "--no-compile", "--retries", "1")
     where = ("--find-links", TORCH, "--constraint", PINS)
     alone = {**os.environ, "PYTHONPATH": ""}
     done = subprocess.run([*pip, *where, *wanted], env=alone, capture_output=True, text=True)
-    said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-    return (said or [f"exit code {done.returncode}"])[-1] if done.returncode else ""
+    if not done.returncode:
+        return ""
+    lines = done.stderr.splitlines()
+    if any("connection broken" in line and not TORCH.endswith(line.split()[-1]) for line in lines):
+        return "no package index can be reached"
+    return next(
+        (line for line in lines if line.startswith("ERROR")), f"exit code {done.returncode}"
+    )
 
 
 def make() -> None:
@@ -51,10 +62,15 @@ def make() -> None:
         return
     print(f"peers: installing {' and '.join(PEERS)} into .peers (a minute)", flush=True)
     venv.create(FOLDER, with_pip=True, clear=True)
-    failed = install("setuptools") or install("--no-build-isolation", "--editable", str(ROOT))
-    found = {module: failed or install(package) for module, package in PEERS.items()}
-    for module, why in found.items():
-        if why:
-            print(f"peers: no {module}, nothing is compared with it ({why})", flush=True)
-    if not any(found.values()):
+    found = {module: install(package) for module, package in PEERS.items()}
+    if not found["judo"]:  # ours run beside it in one process
+        own = ("--no-build-isolation", "--editable", str(ROOT))
+        found["judo"] = install("setuptools") or install(*own)
+    missing = {module: why for module, why in found.items() if why}
+    for folder in _folders("judo"):  # it would fetch meshes, which none of our tasks has
+        (folder / "models" / "meshes").mkdir(exist_ok=True)
+    if missing:
+        why = next(iter(missing.values()))
+        print(f"peers: nothing is compared with {' and '.join(missing)} ({why})", flush=True)
+    else:
         there.write_text(stamp, encoding="utf-8")

@@ -43,14 +43,22 @@ def cell(value: Any) -> str:
 
 def _nested(value: Any) -> bool:
     """Whether it is more than a line."""
-    inner = value.values() if isinstance(value, dict) else value
-    return isinstance(value, dict | list) and any(isinstance(one, dict) for one in inner)
+    inner = list(value.values() if isinstance(value, dict) else value) if _many(value) else []
+    return any(isinstance(one, dict) for one in inner) or (
+        isinstance(value, dict) and len(inner) > 6
+    )
+
+
+def _many(value: Any) -> bool:
+    return isinstance(value, dict | list)
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:
     """As rows, or none: a dictionary of dictionaries of rows."""
     if isinstance(value, list):
         return [one if isinstance(one, dict) else {"": one} for one in value]
+    if not any(_many(one) for one in value.values()):
+        return [{"": key, "value": one} for key, one in value.items()]
     if all(isinstance(one, dict) and not _nested(one) for one in value.values()):
         return [{"": key, **one} for key, one in value.items()]
     return []
