@@ -51,8 +51,10 @@ test-launching:
 test-rest:
 	@$(PYTEST) $(LAUNCHING:%=--ignore=%) >.venv/rest.txt 2>&1; code=$$?; cat .venv/rest.txt; exit $$code
 
+# The fast tests, then each file that has slow ones, in a pytest of its own (hours); a failure stops nothing, and what passed
+# is not run again until the code changes. Logs and the seconds of each file: runs/test-all.
 test-all: setup
-	@$(PYTEST) -m ''
+	@$(PYTHON) -P tests/run_all.py
 
 check: setup
 	@$(PYTHON) -m ruff check .
