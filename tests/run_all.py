@@ -46,7 +46,6 @@ def minutes(left: list[str], known: dict[str, dict]) -> str:
 
 def run(name: str) -> dict:
     """Run a part, its output in a log."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
     log = FOLDER / f"{name.replace('/', '.').replace(' ', '_')}.log"
     slow = (*PYTEST, "-m", "slow", "--durations=5", name)
     command = ("make", "--no-print-directory", "test") if name == DEFAULT else slow
@@ -62,6 +61,7 @@ def run(name: str) -> dict:
 
 def main() -> int:
     """Run what has not passed."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
     at, there = revision(), FOLDER / "summary.json"
     known = json.loads(there.read_text()) if there.exists() else {}
     files = [DEFAULT, *slow_files()]
