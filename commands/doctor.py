@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -130,22 +129,16 @@ def _hardware() -> Iterator[Row]:
 def _numba_cache() -> Row:
     """Numba keeps what it compiled beside the source, or in the user's cache folder."""
     purpose = "compiled kernels are kept (first start 10-60 s, later ones none)"
+    from ..sim import cache_folder
+
     folder = os.environ.get("NUMBA_CACHE_DIR")
-    spec = find_spec("covary.sim")
-    beside = Path(spec.submodule_search_locations[0]) if spec else Path.cwd()  # type: ignore[index]
-    fallback = Path.home() / ".cache" / "numba"
-    candidates = [Path(folder)] if folder else [beside, fallback]
+    beside, cache = Path(cache_folder.__file__).parent / "__pycache__", cache_folder.users("numba")
+    candidates = [Path(folder)] if folder else [beside, *([cache] if cache else [])]
     for candidate in candidates:
-        if _writable(candidate):
+        if cache_folder.writable(candidate):
             return "ok", "Numba cache", str(candidate), purpose
     note = "every start compiles again: export NUMBA_CACHE_DIR=/a/folder/you/may/write"
     return "missing", "Numba cache", "no folder that may be written", note
-
-
-def _writable(folder: Path) -> bool:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return os.access(folder, os.W_OK)
 
 
 def _shared_memory() -> Row:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from ..nodes.launching.yaml_loader import InputError
 from ..nodes.supervision.child import THREADS
+from .interrupts import end_in_order
 
 
 def evaluate(
@@ -69,6 +70,7 @@ def _run(asked: Any, path: Path | None) -> int:
     begin = time.monotonic()
     episodes = Episodes(asked.setting)
     episodes.prepare(0)  # what is wrong is said before anything runs
+    end_in_order()
     folder = _folder(asked)
     made: dict[Job, Result] = {}
     code = 0

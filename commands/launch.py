@@ -36,6 +36,7 @@ from ..nodes.supervision.run_folder import (
     write_json,
 )
 from .check import checked
+from .interrupts import end_in_order
 
 
 def launch(
@@ -87,6 +88,7 @@ def launch(
     if summary is not None and not summary.absolute().parent.is_dir():
         raise InputError(f"--summary: no folder {summary.absolute().parent}")
     runner = _runner(lockstep)
+    end_in_order()
     folder = _folder(description)
     try:
         outcome = _run(description, folder, runner, wiring.warnings)

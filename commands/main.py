@@ -3,16 +3,17 @@
 `commands/NAME.py` holds a function NAME (or, for a command with parts, a typer `app`).
 """
 
-import functools
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable
-from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+from . import interrupts  # and nothing that takes time: Ctrl-C may come while it is imported
 
-from ..nodes.launching.yaml_loader import InputError, in_a_line, nearest
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import typer
 
 COMMANDS = {
     "launch": "Start what a launch file describes, and supervise it to its end.",
@@ -37,9 +38,23 @@ COMMANDS = {
 }
 """The commands and what `covary --help` says of each."""
 
+_CHECK_FIRST = {"launch", "collect", "train", "evaluate", "tune", "check", "audit"}
+"""Those that import what others wrote, and say themselves from when on Ctrl-C is waited for."""
+
 
 def main() -> None:
     """Runs the command line; the entry point of the `covary` script."""
+    ours = interrupts.end_at_once()
+    try:
+        _main()
+    finally:
+        if ours:
+            interrupts.end_in_order()
+
+
+def _main() -> None:
+    from ..nodes.launching.yaml_loader import InputError, in_a_line, nearest
+
     _own_path_last()
     words = sys.argv[1:]
     name = next((word for word in words if not word.startswith("-")), None)
@@ -57,7 +72,7 @@ def main() -> None:
             sys.exit(2)
         _fail(in_a_line(f"covary {name}: {_usage(error)}" if name else f"covary: {_usage(error)}"))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(interrupts.CODE)
     except BrokenPipeError:  # `covary graph push | head` is nobody's mistake
         sys.stderr.close()
         sys.exit(1)
@@ -65,6 +80,8 @@ def main() -> None:
 
 def _usage(error: Any) -> str:
     """What is wrong with the words of a command, where typer would draw a box of several lines."""
+    from ..nodes.launching.yaml_loader import nearest
+
     option, context = getattr(error, "option_name", ""), getattr(error, "ctx", None)
     if not (option and context) or "No such option" not in error.message:
         return f"{error.format_message().rstrip('.')}; see --help"
@@ -76,6 +93,10 @@ def _usage(error: Any) -> str:
 
 def build(wanted: str | None) -> typer.Typer:
     """The application with one command real and the others there by name and summary."""
+    from importlib import import_module
+
+    import typer
+
     app = typer.Typer(
         name="covary",
         help="Simulation, planners and policies as processes that share one declared symmetry.",
@@ -83,7 +104,13 @@ def build(wanted: str | None) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_version)
+    said = "Show the version."
+    shown = typer.Option(False, "--version", callback=_print_version, is_eager=True, help=said)
+
+    def version(version: bool = shown) -> None:
+        pass
+
+    app.callback()(version)
     for name, summary in COMMANDS.items():
         if name != wanted:
             app.command(name, help=summary)(_absent)
@@ -91,22 +118,27 @@ def build(wanted: str | None) -> typer.Typer:
         module = import_module(f".{name}", __package__)
         if hasattr(module, "app"):
             for command in module.app.registered_commands:
-                command.callback = _interruptible(command.callback)
+                command.callback = _interruptible(name, command.callback)
             app.add_typer(module.app, name=name, help=summary)
         else:
-            app.command(name)(_interruptible(getattr(module, name)))
+            app.command(name)(_interruptible(name, getattr(module, name)))
     return app
 
 
-def _interruptible(command: Callable) -> Callable:
+def _interruptible(name: str, command: Callable) -> Callable:
     """The command with 130 for Ctrl-C, as in every shell, where typer would say 1 and "Aborted"."""
+    import functools
+
+    import typer
 
     @functools.wraps(command)
     def run(*args, **kwargs):
+        if name not in _CHECK_FIRST:
+            interrupts.end_in_order()
         try:
             return command(*args, **kwargs)
         except KeyboardInterrupt:
-            raise typer.Exit(130) from None
+            raise typer.Exit(interrupts.CODE) from None
 
     return run
 
@@ -119,16 +151,10 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
+        import typer
+
         print(f"covary {version('covary')}")
         raise typer.Exit()
-
-
-def _version(
-    version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Show the version."
-    ),
-) -> None:
-    pass
 
 
 def _own_path_last() -> None:
@@ -136,8 +162,10 @@ def _own_path_last() -> None:
 
     Last, so that no file of the user's hides a module of Python's or of ours.
     """
+    import os
+
     try:
-        here = str(Path.cwd())
+        here = os.getcwd()
     except FileNotFoundError:
         _fail("the working folder does not exist any more; go to another one")
     if here not in sys.path:

@@ -19,6 +19,7 @@ from ..nodes.launching.description import to_yaml
 from ..nodes.launching.launch_file import read_assignments
 from ..nodes.launching.yaml_loader import InputError, dump
 from ..nodes.supervision.child import THREADS
+from .interrupts import end_in_order
 
 _PLACE = "command line"
 _LOCK, _WORK, _REQUEST, _LAUNCH = ".lock", ".work", "tuning.json", "launch.yaml"
@@ -59,8 +60,10 @@ def _run(asked: Any) -> int:
     from .evaluating.crew import crew
     from .evaluating.episodes import EpisodeError
     from .tuning.progress import TuneProgress, report
+    from .tuning.search import Search  # noqa: F401 (its imports, before anything has begun)
     from .tuning.trials import TRIALS, Setting, TrialFile, Trials
 
+    end_in_order()
     begin, code, failures = time.monotonic(), 0, []
     there = _begun(asked)
     try:

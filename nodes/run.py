@@ -127,8 +127,11 @@ def _tell(log: logging.Logger, error: Exception) -> None:
 
 
 def _stop_early(number: int, _: Any) -> None:
-    """Nothing has begun yet, so there is nothing to end in order."""
-    sys.exit(128 + number)
+    """Nothing has begun yet, so there is nothing to end in order.
+
+    It is no exception, since it may come in an import, which makes others of those.
+    """
+    os._exit(128 + number)
 
 
 def _leave() -> None:

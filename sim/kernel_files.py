@@ -19,6 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .cache_folder import for_this_run, users
+
 SUFFIX = ".kernels"
 
 
@@ -36,13 +38,14 @@ def load(
         given: What it finds among its globals.
 
     Raises:
-        OSError: There is no folder to keep it in.
+        OSError: There is no folder to keep it in, not even for this run.
     """
     own = f"{_called(kernels)}_{kind}"
     name = f"{own}_{hashlib.sha256(f'{text}{said}'.encode()).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
-    for folder in _folders(kernels):
+    for folder in (*_folders(kernels), None):
+        folder = folder or for_this_run()
         path = folder / f"{name}{SUFFIX}"
         # RuntimeError is Numba's, where somebody removed the file just now.
         with contextlib.suppress(OSError, RuntimeError):
@@ -62,12 +65,19 @@ def _called(kernels: Any) -> str:
 
 def _folders(kernels: Any) -> list[Path]:
     """Where generated files may stand: beside the module's own, or in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "covary" / "kernels"
+    caches = [folder / "kernels" for folder in (users("covary"), _given()) if folder]
     file = getattr(kernels, "__file__", None)
     if file is None:  # typed in somewhere
-        return [cache]
+        return caches
     beside = Path(file).resolve().parent
-    return [beside / "__pycache__", cache / hashlib.sha256(str(beside).encode()).hexdigest()[:16]]
+    own = hashlib.sha256(str(beside).encode()).hexdigest()[:16]
+    return [beside / "__pycache__", *(cache / own for cache in caches)]
+
+
+def _given() -> Path | None:
+    """The folder that Numba was told to use."""
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    return Path(folder) if folder else None
 
 
 def _written(path: Path, text: str) -> bool:

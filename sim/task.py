@@ -10,6 +10,7 @@ import numpy as np
 
 from ..symmetry.declaration import Symmetry
 from ..symmetry.part import Pose
+from .cache_folder import provide
 from .limits import Limits
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from .dials import Dials
     from .kernel_loops import Loops
     from .plant import Plant
+
+
+provide()  # a task's kernels come next, and Numba wants to keep them somewhere
 
 
 class Task(ABC):

@@ -23,6 +23,7 @@ from ...nodes.launching.description import RESOLVED, LaunchDescription, to_yaml
 from ...nodes.launching.variables import as_text
 from ...nodes.launching.yaml_loader import InputError
 from ...nodes.supervision.run_folder import versions, write_json
+from ..interrupts import end_in_order
 from .card import Request, make_card, model_of, off_symmetry, residuals_of, write_card
 from .progress import CollectProgress, report
 
@@ -77,6 +78,7 @@ class Collection:
         Raises:
             InputError: The folder holds something else, or a dataset of another request.
         """
+        end_in_order()
         code = 0
         with self._locked() as lock:
             self._check_earlier()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, Protocol
 
 from ...nodes.supervision.child import THREADS
@@ -64,6 +65,7 @@ def crew(runner: Runner, workers: int) -> Iterator[Callable[[Sequence[Any]], Ite
         return
     for name in THREADS:  # spawned processes read them before anything is imported
         os.environ.setdefault(name, "1")
+    resource_tracker.ensure_running()  # started with the first worker it would undo `_unheard`
     pool = ProcessPoolExecutor(
         workers,
         multiprocessing.get_context("spawn"),
@@ -88,7 +90,8 @@ def _spread(pool: ProcessPoolExecutor, jobs: Sequence[Any], ahead: int) -> Itera
     left = iter(jobs)
     while True:
         for job in left:
-            waiting.add(pool.submit(_run, job))
+            with _unheard():  # it may start a worker
+                waiting.add(pool.submit(_run, job))
             if len(waiting) >= ahead:
                 break
         if not waiting:
@@ -98,12 +101,24 @@ def _spread(pool: ProcessPoolExecutor, jobs: Sequence[Any], ahead: int) -> Itera
             yield future.result()
 
 
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """A Ctrl-C waits, here until the end of it, and for ever in processes that are started in it.
+
+    Otherwise a terminal's would end theirs with a page of what they were importing.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _RUNNER: list[Runner] = []  # of this worker
 
 
 def _begin(kind: Any, setting: Any) -> None:
     """What a worker does first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for who looks after it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _RUNNER[:] = [kind(setting)]
 

@@ -7,6 +7,10 @@ import math
 import numpy as np
 from numba import njit
 
+from ...sim.cache_folder import provide
+
+provide()  # before Numba meets the first kernel
+
 HALVINGS = 50
 """Of the way from braking at once to what is asked: then rounding alone is left."""
 

@@ -6,7 +6,10 @@ import mujoco
 import numpy as np
 from numba import njit
 
+from ..cache_folder import provide
 from .bullet_scene import SceneError
+
+provide()  # before Numba meets the first kernel
 
 _NONE, _INTEGRATOR = int(mujoco.mjtDyn.mjDYN_NONE), int(mujoco.mjtDyn.mjDYN_INTEGRATOR)
 _AFFINE = int(mujoco.mjtBias.mjBIAS_AFFINE)

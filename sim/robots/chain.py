@@ -23,6 +23,10 @@ import math
 import numpy as np
 from numba import njit
 
+from ..cache_folder import provide
+
+provide()  # before Numba meets the first kernel
+
 SINGULAR = 0.08
 """Smallest singular value below which its direction is damped."""
 DAMPING = 0.05

@@ -1,12 +1,14 @@
 """Loops round scalar kernels: a task's own are taken, and no edit in any file is missed."""
 
 import importlib
+import os
+import shutil
 import sys
 
 import numpy as np
 import pytest
 
-from covary.sim import kernel_files
+from covary.sim import cache_folder, kernel_files
 from covary.sim.kernel_loops import Loops, loops
 from covary.sim.tasks.point_mass_obstacles import OBSTACLES, PointMassObstacles
 
@@ -189,5 +191,11 @@ def test_where_nothing_can_be_written_the_users_cache_is_taken(tmp_path, monkeyp
     assert str(made.__file__).rpartition("/")[0].startswith(str(typed.__file__).rpartition("/")[0])
     (tmp_path / "cache").rename(tmp_path / "away")
     (tmp_path / "cache").write_text("here too")
-    with pytest.raises(OSError, match="there is no folder to keep generated kernels in"):
-        kernel_files.load(module, "b", '"""Generated."""\n')
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    cache_folder.for_this_run.cache_clear()
+    with pytest.warns(UserWarning, match="kernels are compiled anew in every run; export NUMBA_"):
+        made = kernel_files.load(module, "b", '"""Generated."""\n')
+    assert str(made.__file__).startswith(os.environ["NUMBA_CACHE_DIR"])
+    kernel_files.load(module, "c", '"""Generated."""\n')  # says nothing more
+    shutil.rmtree(os.environ["NUMBA_CACHE_DIR"])
+    cache_folder.for_this_run.cache_clear()
