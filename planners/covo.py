@@ -70,7 +70,7 @@ class CoVO(MPPI):
     def scaled(self, memory: CurvatureMemory, noise: np.ndarray) -> None:
         """By the symmetric root of the covariance."""
         root = self.root(memory.curvature)
-        noise[:] = (noise.reshape(len(noise), -1) @ root).reshape(noise.shape) * self.initial_std
+        noise[:] = (noise.reshape(len(noise), -1) @ root).reshape(noise.shape) * memory.std
 
     def root(self, curvature: np.ndarray) -> np.ndarray:
         """The symmetric root of ``c R^(-1/2)``, of determinant 1. (D, D)"""

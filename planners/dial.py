@@ -46,13 +46,6 @@ class DIAL(MPPI):
         self.initial_std = self.initial_std * np.exp(-before / p.horizon_annealing)[:, None]
         self.fall = float(np.exp(-1.0 / (p.iteration_annealing * p.iterations)))
 
-    def tempered(self, costs: np.ndarray) -> float:
-        """The temperature, in units of these costs."""
-        if self.parameters.effective_samples:
-            return super().tempered(costs)
-        deviation = float(costs[np.isfinite(costs)].std())
-        return self.parameters.relative_temperature * deviation or 1.0  # all alike: whatever it is
-
     def update(
         self, memory: Memory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray
     ) -> Memory:

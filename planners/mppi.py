@@ -7,14 +7,16 @@ samples.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from .loop.memory import Memory
+from .loop.noise_scale import NoiseParameters
 from .loop.parameters import SamplingParameters
-from .loop.weights import elite, exponential, temperature_for, tsallis
+from .loop.weights import elite, exponential, relative_temperature, temperature_for, tsallis
 from .sampling import SamplingPlanner
 
 
@@ -25,6 +27,9 @@ class WeightParameters(SamplingParameters):
     effective_samples: float = 0.0
     """Choose the temperature anew each time, so that the weights have this effective sample size;
     0: it stays."""
+    relative_temperature: float = 0.0
+    """The temperature in standard deviations of the samples' costs, each time anew, so that the
+    unit of cost does not matter; 0: `temperature` it is. effective_samples stands above both."""
     weights: Literal["exponential", "tsallis"] = "exponential"
     """tsallis: weights that end, at temperature / (tsallis_order - 1) above the lowest cost."""
     tsallis_order: float = 1.5
@@ -33,12 +38,18 @@ class WeightParameters(SamplingParameters):
     best_fraction: float = 1.0
     """Share of the samples, the best, that have a weight at all: elite MPPI below 1."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.relative_temperature < math.inf:
+            said = f"{self.relative_temperature} must be a positive number, or 0"
+            raise ValueError(f"relative_temperature: {said}")
+
 
 class MPPI(SamplingPlanner):
     """Path integral control: ``mean = sum_k w_k a_k``, ``w_k ~ exp(-cost_k / temperature)``."""
 
     @dataclass(frozen=True)
-    class Parameters(WeightParameters):
+    class Parameters(WeightParameters, NoiseParameters):
         """Parameters of MPPI."""
 
         temperature: float = 0.1
@@ -63,7 +74,7 @@ class MPPI(SamplingPlanner):
     def update(
         self, memory: Memory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray
     ) -> Memory:
-        """The weighted mean of the samples' actions; the spread stays."""
+        """The weighted mean of the samples' actions."""
         return replace(memory, mean=np.einsum("k,khm->hm", self.weight(costs), actions))
 
     def weight(self, costs: np.ndarray) -> np.ndarray:
@@ -78,8 +89,10 @@ class MPPI(SamplingPlanner):
         return exponential(costs, temperature)
 
     def tempered(self, costs: np.ndarray) -> float:
-        """The temperature, or the one at which so many samples count."""
+        """The temperature: as it is, by the costs' spread, or such that so many samples count."""
         p = self.parameters
         if p.effective_samples:
             return temperature_for(costs, p.effective_samples)
+        if p.relative_temperature:
+            return relative_temperature(costs, p.relative_temperature)
         return p.temperature

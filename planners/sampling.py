@@ -29,6 +29,8 @@ from .loop.batch import Planning, driven, together
 from .loop.figures import Figures, figures_of
 from .loop.memory import Memory
 from .loop.noise import Antithetic, noise_law
+from .loop.noise_scale import NoiseScale
+from .loop.orbits import Orbits
 from .loop.parameters import SamplingParameters
 from .loop.proposal import Proposer, idle_actions, proposal
 from .loop.risk import risk_measure
@@ -97,13 +99,19 @@ class SamplingPlanner(ABC):
                 f"samples: {p.samples} is less than one orbit of {self.symmetry.group.name} "
                 f"({orbit} actions){beside}; use at least {orbit + self.room}"
             )
-        most = p.samples // orbit
+        self.orbits = Orbits(self.symmetry.orbit("action")[list(self.elements)])
+        most = self.orbits.most_draws(p.samples)
         law = (p.noise_law, p.knots, width, most, p.colour, p.correlation, p.tail)
         self.law = Antithetic(noise_law(*law)) if p.antithetic else noise_law(*law)
         self.risk = risk_measure(p.risk, p.risk_level, p.risk_aversion)
         self._integrals = 2 if self.task.action_interface == "effort" else 1
         self.largest = largest_actions(self.task.limits, self.symmetry)  # (m,)
         self.initial_std = np.tile(p.noise * self.largest, (p.knots, 1))  # (N, m)
+        self.scale: NoiseScale | None = None
+        if getattr(p, "noise_adaptation", 0.0):
+            parts = list(self.symmetry.slices("action").values())
+            apart = p.horizon / p.knots if p.knots == 1 else (p.horizon - 1) / (p.knots - 1)
+            self.scale = NoiseScale(p, self.initial_std, self.largest, parts, max(apart, 1.0))
         self.delay = delayed_periods(p.delay_ms * 1e-3, self.task.dt)
         self.slew = Slew(self.task) if Slew.needed(self.task) else None
         self.budget = Budget(np.inf)
@@ -114,10 +122,9 @@ class SamplingPlanner(ABC):
     def buffers(self) -> tuple[Samples, StateConstraints | None]:
         """New room for the samples of a plan, and for the states that constraints are told of."""
         p, models = self.parameters, getattr(self.dynamics, "models", 1)
-        matrices = self.symmetry.orbit("action")[list(self.elements)]
         rules = (p.constraints, p.penalty, p.barrier_share)
         return (
-            Samples(p.samples, p.knots, p.horizon, models, matrices),
+            Samples(p.samples, p.knots, p.horizon, models, self.orbits),
             constraints_of(self.dynamics, p.samples, p.horizon, *rules),
         )
 
@@ -180,8 +187,8 @@ class SamplingPlanner(ABC):
         noise *= memory.std
 
     def respread(self, memory: Memory) -> Memory:
-        """The memory with the spread that a plan begins with."""
-        return replace(memory, std=self.initial_std)
+        """The memory with the spread that a plan begins with: the initial, or the adapted one."""
+        return memory if self.scale else replace(memory, std=self.initial_std)
 
     def chosen(self, memory: Memory) -> np.ndarray:
         """What is planned, by what is known after the last iteration. (H, m)"""
@@ -310,6 +317,7 @@ class SamplingPlanner(ABC):
                 break
             samples.use(count)
             self._draw(memory, rng, iteration, [*proposed, *[memory.mean] * bool(len(tried))])
+            count = len(samples.costs[0])  # as many as make orbits
             states = constraints and constraints.states(count)
             yield state, samples.actions, samples.costs, states
             if constraints:
@@ -391,7 +399,12 @@ class SamplingPlanner(ABC):
             drawn = draw_side(self.symmetry, fixing, memory.mean, samples.actions, costs, key)
             if drawn is not None:
                 return replace(memory, mean=drawn[0], side=drawn[1], side_time=time)
-        return self.update(memory, samples.noise[kept], samples.actions[kept], costs[kept])
+        noise, costs = samples.noise[kept], costs[kept]
+        learned = self.update(memory, noise, samples.actions[kept], costs)
+        weight = self.weight(costs) if self.scale else None
+        if weight is None or self.scale is None:
+            return learned
+        return replace(learned, std=self.scale.fitted(memory.std, noise, weight))
 
     def _shifted(self, memory: Memory, time: float) -> Memory:
         """The memory moved ahead by the time that has passed; too old a one is forgotten."""
@@ -403,7 +416,10 @@ class SamplingPlanner(ABC):
             return replace(fresh, draws=memory.draws)
         mean = self.moved_on(memory.mean, steps)
         sent, multipliers = memory.sent_after(steps), memory.multipliers_after(steps)
-        side = memory.side
+        side, std = memory.side, memory.std
+        if self.scale:
+            std = self.scale.later(std, steps)
         if time - memory.side_time >= self.parameters.horizon * self.task.dt:
             side = np.zeros_like(side)
-        return replace(memory, mean=mean, side=side, sent=sent, multipliers=multipliers)
+        moved = {"mean": mean, "std": std, "side": side}
+        return replace(memory, sent=sent, multipliers=multipliers, **moved)

@@ -42,4 +42,4 @@ class SMPPI(MPPI):
         before = np.broadcast_to(memory.sent[-1], (len(actions), 1, actions.shape[2]))
         unit = np.diff(actions, axis=1, prepend=before) / self.largest
         change = np.sum(np.square(unit), axis=(1, 2))
-        return self.parameters.roughness * self.parameters.temperature * change
+        return self.parameters.roughness * self.tempered(self._last[1]) * change

@@ -44,7 +44,7 @@ class TorchMPPI(MPPI):
             return
         only = {
             **{"noise_law": "white", "antithetic": False},
-            **{"weights": "exponential", "best_fraction": 1.0},
+            **{"weights": "exponential", "best_fraction": 1.0, "noise_adaptation": 0.0},
         }
         for name, value in only.items():
             given = getattr(self.parameters, name)
@@ -163,8 +163,16 @@ class TensorStep:
             self.mean.copy_(self._projected(mean))
 
     def _temperature(self, above: Any) -> Any:
-        """It, or the one at which the weights have an effective size. (K,) -> ()"""
+        """It, of the costs' spread, or such that the weights have an effective size. (K,) -> ()"""
         torch, target = self._torch, self._parameters.effective_samples
+        relative = self._parameters.relative_temperature
+        if not target and relative:
+            count = torch.isfinite(above).sum()
+            known = torch.where(torch.isfinite(above), above, 0.0)
+            mean = known.sum() / count
+            square = torch.where(torch.isfinite(above), (above - mean) ** 2, 0.0).sum() / count
+            found = relative * square.sqrt()
+            return torch.where(found > 0.0, found, 1.0)
         if not target:
             return self._parameters.temperature
         spread = torch.where(torch.isfinite(above), above, 0.0).max().clamp_min(1e-30)

@@ -61,6 +61,9 @@ def why_not(planner: SamplingPlanner) -> str:
             return f"{field.name}: {value}"
     if planner.bounded:
         return "it keeps to a delay, limits on rates, or constraints"
+    orbit = len(planner.elements)
+    if planner.parameters.samples % orbit:
+        return f"samples: {planner.parameters.samples} are no whole orbits of {orbit} actions"
     return ""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...sim.limits import Limits
 from .noise import Law
+from .orbits import Orbits
 from .spline import Spline
 
 LARGEST_BUFFERS = 8 << 30
@@ -65,7 +66,7 @@ class Samples:
         knots: Values of noise along the horizon, N.
         horizon: Control periods, H.
         models: Models that each is rolled out in, M.
-        orbit: The distinct matrices of the group on actions. (E, m, m)
+        orbits: Of noise, under the group.
 
     Attributes:
         noise: On the knots, of each sample. (K, N, m)
@@ -77,9 +78,9 @@ class Samples:
     actions: np.ndarray
     costs: np.ndarray
 
-    def __init__(self, most: int, knots: int, horizon: int, models: int, orbit: np.ndarray) -> None:
-        width = orbit.shape[-1]
-        self._orbit, self._models = orbit, models
+    def __init__(self, most: int, knots: int, horizon: int, models: int, orbits: Orbits) -> None:
+        width = orbits.matrices.shape[-1]
+        self.orbits, self._models = orbits, models
         self._noise = np.zeros((most, knots, width))
         self._actions = np.empty((most, horizon, width))
         self._scratch = np.empty_like(self._actions)
@@ -94,24 +95,30 @@ class Samples:
     def draw(self, law: Law, rng: np.random.Generator, beside: int) -> None:
         """Fill the noise with draws of variance 1 and all that the group makes of each.
 
+        The last rows go where not even a small orbit fits: there are so many samples less.
+
         Args:
             law: What draws.
             rng: Its random state.
-            beside: How many samples at the end are left for what is tried beside the noise. Those
-                left over when there is no room for one more orbit have no noise: they are the mean
-                itself, which every element that matters leaves in place.
+            beside: How many samples at the end are left for what is tried beside the noise.
         """
-        orbit = len(self._orbit)
-        count = (len(self.noise) - beside) // orbit
-        base = law(rng, count)  # (count, N, m)
-        self.noise[count * orbit :] = 0.0
-        if orbit == 1:
+        count, small = self.orbits.split(len(self.noise) - beside)
+        whole = count * self.orbits.order
+        self.use(whole + sum(len(kind.moved) for kind in small) + beside)
+        base = law(rng, count + len(small))  # (draws, N, m)
+        self.noise[len(self.noise) - beside :] = 0.0
+        if self.orbits.order == 1:
             self.noise[:count] = base
             return
-        closed = self.noise[: count * orbit].reshape(count, orbit, *base.shape[1:])
-        for i, row in enumerate(np.moveaxis(self._orbit, 1, 0)):  # (E, m)
-            terms = (base[:, None, :, j] * row[:, None, j] for j in range(base.shape[-1]))
+        closed = self.noise[:whole].reshape(count, self.orbits.order, *base.shape[1:])
+        for i, row in enumerate(np.moveaxis(self.orbits.matrices, 1, 0)):  # (E, m)
+            terms = (base[:count, None, :, j] * row[:, None, j] for j in range(base.shape[-1]))
             closed[..., i] = sum(terms)
+        at = whole
+        for kind, draw in zip(small, base[count:], strict=True):
+            images = self.noise[at : at + len(kind.moved)]
+            np.einsum("sij,nj->sni", kind.moved, draw @ kind.fixed.T, out=images)
+            at += len(kind.moved)
 
     def act(
         self, mean: np.ndarray, spline: Spline, limits: Limits, beside: list[np.ndarray]

@@ -58,6 +58,17 @@ def temperature_for(costs: np.ndarray, target: float) -> float:
     return float(np.exp(0.5 * (low + high)))
 
 
+def relative_temperature(costs: np.ndarray, deviations: float) -> float:
+    """A temperature of so many standard deviations of the costs, those that are finite.
+
+    Args:
+        costs: At least one finite; if all are alike, any temperature will do. (K,)
+        deviations: As in DIAL (Xue et al. 2024), which weighs standardised costs.
+    """
+    finite = costs[np.isfinite(costs)]
+    return deviations * float(finite.std()) or 1.0
+
+
 def elite(costs: np.ndarray, count: int) -> np.ndarray:
     """Rows of the best, and of all that tie with the last of them: a choice would hang on order."""
     ordered = np.sort(costs[np.isfinite(costs)])
