@@ -29,7 +29,7 @@ class WeightParameters(SamplingParameters):
     0: it stays."""
     relative_temperature: float = 0.0
     """The temperature in standard deviations of the samples' costs, each time anew, so that the
-    unit of cost does not matter; 0: `temperature` it is. effective_samples stands above both."""
+    unit of cost does not matter; 0: `temperature` it is."""
     weights: Literal["exponential", "tsallis"] = "exponential"
     """tsallis: weights that end, at temperature / (tsallis_order - 1) above the lowest cost."""
     tsallis_order: float = 1.5
@@ -43,6 +43,9 @@ class WeightParameters(SamplingParameters):
         if not 0.0 <= self.relative_temperature < math.inf:
             said = f"{self.relative_temperature} must be a positive number, or 0"
             raise ValueError(f"relative_temperature: {said}")
+        given = self.relative_temperature != type(self).relative_temperature
+        if given and self.effective_samples:
+            raise ValueError("relative_temperature: effective_samples chooses it; set one of them")
 
 
 class MPPI(SamplingPlanner):

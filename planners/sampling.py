@@ -29,7 +29,7 @@ from .loop.batch import Planning, driven, together
 from .loop.figures import Figures, figures_of
 from .loop.memory import Memory
 from .loop.noise import Antithetic, noise_law
-from .loop.noise_scale import NoiseScale
+from .loop.noise_scale import noise_scale
 from .loop.orbits import Orbits
 from .loop.parameters import SamplingParameters
 from .loop.proposal import Proposer, idle_actions, proposal
@@ -107,11 +107,7 @@ class SamplingPlanner(ABC):
         self._integrals = 2 if self.task.action_interface == "effort" else 1
         self.largest = largest_actions(self.task.limits, self.symmetry)  # (m,)
         self.initial_std = np.tile(p.noise * self.largest, (p.knots, 1))  # (N, m)
-        self.scale: NoiseScale | None = None
-        if getattr(p, "noise_adaptation", 0.0):
-            parts = list(self.symmetry.slices("action").values())
-            apart = p.horizon / p.knots if p.knots == 1 else (p.horizon - 1) / (p.knots - 1)
-            self.scale = NoiseScale(p, self.initial_std, self.largest, parts, max(apart, 1.0))
+        self.scale = noise_scale(p, self.symmetry, self.initial_std, self.largest)
         self.delay = delayed_periods(p.delay_ms * 1e-3, self.task.dt)
         self.slew = Slew(self.task) if Slew.needed(self.task) else None
         self.budget = Budget(np.inf)
@@ -401,10 +397,9 @@ class SamplingPlanner(ABC):
                 return replace(memory, mean=drawn[0], side=drawn[1], side_time=time)
         noise, costs = samples.noise[kept], costs[kept]
         learned = self.update(memory, noise, samples.actions[kept], costs)
-        weight = self.weight(costs) if self.scale else None
-        if weight is None or self.scale is None:
+        if not self.scale:
             return learned
-        return replace(learned, std=self.scale.fitted(memory.std, noise, weight))
+        return replace(learned, std=self.scale.fitted(memory.std, noise, self.weight(costs)))
 
     def _shifted(self, memory: Memory, time: float) -> Memory:
         """The memory moved ahead by the time that has passed; too old a one is forgotten."""
@@ -416,9 +411,8 @@ class SamplingPlanner(ABC):
             return replace(fresh, draws=memory.draws)
         mean = self.moved_on(memory.mean, steps)
         sent, multipliers = memory.sent_after(steps), memory.multipliers_after(steps)
-        side, std = memory.side, memory.std
-        if self.scale:
-            std = self.scale.later(std, steps)
+        std = self.scale.later(memory.std, steps) if self.scale else memory.std
+        side = memory.side
         if time - memory.side_time >= self.parameters.horizon * self.task.dt:
             side = np.zeros_like(side)
         moved = {"mean": mean, "std": std, "side": side}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,24 +72,28 @@ class _Own:
     high: float
     times: bool = False
     """The ends are factors on the value that it has."""
-    idle: tuple[str, tuple[Any, ...]] | None = None
-    """A parameter, and the values of it with which this one does something; None: always."""
+    idle: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Parameters, and the values of them with which this one does something."""
+    on: bool = False
+    """It does something where it is not 0."""
 
 
+_CHOOSING = ("effective_samples", "relative_temperature")  # another temperature than that one
 _OURS: Mapping[str, _Own] = {
     "noise": _Own(0.05, 2.0),
     "knots": _Own(0.4, 2.5, times=True),
-    "kernel_width": _Own(0.3, 3.0, times=True, idle=("spline", ("kernel",))),
-    "colour": _Own(0.0, 3.0, idle=("noise_law", ("coloured",))),
-    "correlation": _Own(0.0, 0.95, idle=("noise_law", ("ornstein_uhlenbeck",))),
-    "tail": _Own(0.1, 1.5, idle=("noise_law", ("log_normal",))),
-    "temperature": _Own(0.03, 30.0, times=True, idle=("effective_samples", (0.0,))),
-    "relative_temperature": _Own(0.1, 10.0, times=True, idle=("effective_samples", (0.0,))),
+    "kernel_width": _Own(0.3, 3.0, times=True, idle={"spline": ("kernel",)}),
+    "colour": _Own(0.0, 3.0, idle={"noise_law": ("coloured",)}),
+    "correlation": _Own(0.0, 0.95, idle={"noise_law": ("ornstein_uhlenbeck",)}),
+    "tail": _Own(0.1, 1.5, idle={"noise_law": ("log_normal",)}),
+    "temperature": _Own(0.03, 30.0, times=True, idle=dict.fromkeys(_CHOOSING, (0.0,))),
+    "relative_temperature": _Own(0.1, 10.0, times=True, idle={"effective_samples": (0.0,)}),
     "effective_samples": _Own(0.2, 5.0, times=True),
-    "tsallis_order": _Own(1.1, 3.0, idle=("weights", ("tsallis",))),
+    "tsallis_order": _Own(1.1, 3.0, idle={"weights": ("tsallis",)}),
     "elite_fraction": _Own(0.01, 0.5),
     "parent_fraction": _Own(0.05, 0.6),
-    "smallest_noise": _Own(0.002, 0.2),
+    "smallest_noise": _Own(0.002, 0.2, idle={"noise_adaptation": ()}),  # elsewhere `noise` is above
+    "noise_adaptation": _Own(0.05, 1.0, on=True),
     "kept_fraction": _Own(0.0, 1.0),
     "momentum": _Own(0.0, 0.9),
     "decay": _Own(1.0, 2.0),
@@ -115,7 +119,9 @@ def default_space(settings: Mapping[str, Any]) -> dict[str, Range]:
         value = settings.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        if own.idle is not None and settings.get(own.idle[0]) not in (None, *own.idle[1]):
+        if any(settings.get(other) not in (None, *used) for other, used in own.idle.items()):
+            continue
+        if own.on and not value:
             continue
         times = value if own.times else 1.0
         low, high = (float(f"{end * times:.4g}") for end in (own.low, own.high))

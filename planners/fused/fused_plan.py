@@ -165,11 +165,12 @@ class FusedPlan:
     def trying(
         self, state: np.ndarray, time: float, memory: Memory, tried: Sequence[np.ndarray]
     ) -> tuple[Plan, Memory] | None:
-        """As `plan`, with action sequences tried beside the noise, if one orbit is left of it."""
+        """As `plan`, with action sequences tried beside the noise, if that leaves whole orbits."""
         from .fused_tried import FusedTried  # it is made of this
 
-        count = len(tried)
-        if self.planner.parameters.samples - count - 1 < len(self.planner.elements):
+        count, orbit = len(tried), len(self.planner.elements)
+        left = self.planner.parameters.samples - count - 1
+        if left < orbit or left % orbit:
             return None
         if count not in self._trying:
             self._trying[count] = FusedTried(self.planner, count)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...symmetry.declaration import Symmetry
 from .parameters import SamplingParameters
 
 
@@ -43,34 +44,35 @@ class NoiseScale:
     A part has one factor, whatever the group: so it goes with every group that acts on the part.
 
     Args:
-        parameters: Share and least noise.
-        initial: Standard deviation of the noise, where nothing is known. (N, m)
-        largest: Action of each coordinate. (m,)
+        parameters: Share and least noise, knots and horizon.
         parts: Coordinates of each action part.
-        apart: Control periods from knot to knot.
+        initial: Standard deviation of the noise where nothing is known, the most. (N, m)
+        largest: Action of each coordinate. (m,)
     """
 
     def __init__(
         self,
         parameters: NoiseParameters,
+        parts: list[slice],
         initial: np.ndarray,
         largest: np.ndarray,
-        parts: list[slice],
-        apart: float,
     ) -> None:
-        self.share, self.parts, self.apart = parameters.noise_adaptation, parts, apart
-        self.most = initial
+        self.share, self.parts, self.most = parameters.noise_adaptation, parts, initial
         self.least = np.minimum(parameters.smallest_noise * largest, initial)
+        self.apart = max(parameters.horizon - 1, 1) / max(parameters.knots - 1, 1)
+        """Control periods from knot to knot."""
 
-    def fitted(self, std: np.ndarray, noise: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def fitted(self, std: np.ndarray, noise: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """The deviation after a round of samples.
 
         Args:
             std: Before it. (N, m)
             noise: Of the samples, on the knots. (K, N, m)
-            weight: What each counts, summing to 1. (K,)
+            weight: What each counts, summing to 1 (K,); None: that cannot be told.
         """
-        square = noise**2
+        if weight is None:
+            return std
+        square = (noise / self.most) ** 2
         asked, drawn = np.einsum("k,knm->nm", weight, square), square.mean(axis=0)
         factor = np.ones_like(std)
         for part in self.parts:
@@ -92,3 +94,12 @@ class NoiseScale:
         beyond = np.concatenate([std, self.most[-1:]]) ** 2
         variance = (1.0 - part) * beyond[left] + part * beyond[left + 1]
         return np.clip(np.sqrt(variance), self.least, self.most)
+
+
+def noise_scale(
+    parameters: SamplingParameters, symmetry: Symmetry, initial: np.ndarray, largest: np.ndarray
+) -> NoiseScale | None:
+    """What adapts the noise of a planner with these parameters; None: nothing does."""
+    if not isinstance(parameters, NoiseParameters) or not parameters.noise_adaptation:
+        return None
+    return NoiseScale(parameters, list(symmetry.slices("action").values()), initial, largest)

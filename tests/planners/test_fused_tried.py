@@ -44,8 +44,8 @@ def apart(one, other, x, count, size):
     ("kind", "task", "symmetry", "more"),
     [
         (MPPI, Push, "none", {}),
-        (MPPI, PointMass, "C4", {"noise_law": "sobol", "iterations": 3}),
-        (KMPPI, PointMass, "full", {"noise_law": "sobol", "antithetic": True}),
+        (MPPI, PointMass, "C2", {"noise_law": "sobol", "iterations": 3}),
+        (KMPPI, PointMass, "D1", {"noise_law": "sobol", "antithetic": True}),
         (KMPPI, Push, "none", {"samples": 33}),
     ],
 )
@@ -99,8 +99,9 @@ def test_what_blows_up_counts_nothing():
     np.testing.assert_array_equal(a.actions, b.actions)
 
 
-def test_without_room_for_an_orbit_it_is_left_to_the_loop():
-    one, _ = both(MPPI, PointMass, "C4", samples=6)
+def test_without_whole_orbits_it_is_left_to_the_loop():
+    one, _ = both(MPPI, PointMass, "C4", samples=8)
     x, memory = np.array([0.3, 0.1, 0.0, 0.0, 0.5, 0.2]), one.initial_memory(0)
-    assert one.fused.trying(x, 0.0, memory, [memory.mean]) is not None
-    assert one.fused.trying(x, 0.0, memory, [memory.mean] * 2) is None
+    assert one.fused.trying(x, 0.0, memory, [memory.mean] * 3) is not None
+    for count in (1, 2, 4, 7):
+        assert one.fused.trying(x, 0.0, memory, [memory.mean] * count) is None

@@ -7,6 +7,7 @@ from walking import found
 import covary.planners
 import covary.sim.tasks
 from covary.planners.kmppi import KMPPI
+from covary.planners.loop.noise_scale import NoiseParameters
 from covary.planners.loop.weights import effective
 from covary.planners.mppi import MPPI
 from covary.planners.predictive_sampling import PredictiveSampling
@@ -170,6 +171,45 @@ def test_generic_states(task_class, planner_class, group_name, record_property):
     record_property("compared", compared)
     record_property("at_a_switch", switched)
     assert switched <= 0.02 * compared + 1
+
+
+def mark_adapted(task, planner):
+    quick = planner.__name__ in ("MPPI", "SMPPI") and task.__name__ in EVERYWHERE
+    return () if quick else pytest.mark.slow
+
+
+ADAPTED = [
+    pytest.param(t, p, marks=mark_adapted(t, p))
+    for t in TASKS
+    for p in PLANNERS
+    if issubclass(p.Parameters, NoiseParameters)
+]
+
+
+@pytest.mark.parametrize(("task_class", "planner_class"), ADAPTED)
+def test_with_adapted_noise_and_temperature_and_small_orbits(task_class, planner_class):
+    """Warm: the memory that is moved holds noise that has changed."""
+    task = task_class()
+    more = {"noise_adaptation": 0.6, "relative_temperature": 0.5, "effective_samples": 0.0}
+    planner = make(planner_class, task_class, "full", samples=96 + 13, **more)  # 13: no orbit of 16
+    s, x = planner.symmetry, task.initial_state(np.random.default_rng(12))
+    memory, counts, switched = planner.initial_memory(3), [], 0
+    for tick in range(3):
+        plan, learned = planner.plan(x, tick * task.dt, memory)
+        counts.append(counting(planner))
+        shares = [saturating(planner)]
+        for g in s.group.generators:
+            moved = memory.act(s, g)
+            there, after = planner.plan(s.act(g, state=x), tick * task.dt, moved)
+            error = np.abs(there.actions - s.act(g, action=plan.actions)).max()
+            error = max(error, np.abs(after.std - learned.std).max())
+            if error > allowed(planner_class, task):
+                assert switches(planner, x, g), f"error {error:.2g} with no switch to blame"
+                switched += 1
+        memory, x = learned, WORLDS[task_class].next_state(x, plan.actions[0])
+    assert np.abs(memory.std / planner.initial_std - 1.0).max() > 0.02
+    check_many_count_and_saturate(planner, counts, shares)
+    assert switched <= 1
 
 
 def switches(planner, x, g):
