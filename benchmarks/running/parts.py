@@ -113,8 +113,9 @@ class Run:
         minutes = {n: self.summary.get(n, {}).get("minutes", self.parts[n].minutes) for n in todo}
         print(f"{len(todo)} of {len(self.parts)} parts, about {sum(minutes.values()):.0f} min:")
         for name in self.parts:
-            told = f"{minutes[name]:6.1f} min" if name in todo else "  there already"
-            print(f"  {name:26}{told}", flush=True)
+            other = "there already" if self.figures(name) else "not asked for"
+            told = f"{minutes[name]:.1f} min" if name in todo else other
+            print(f"  {name:24}{told:>15}", flush=True)
 
     def run(self, todo: list[str]) -> None:
         """Run parts; the figures of one that ends well replace those that are there."""
