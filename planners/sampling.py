@@ -99,7 +99,7 @@ class SamplingPlanner(ABC):
                 f"samples: {p.samples} is less than one orbit of {self.symmetry.group.name} "
                 f"({orbit} actions){beside}; use at least {orbit + self.room}"
             )
-        self.orbits = Orbits(self.symmetry.orbit("action")[list(self.elements)])
+        self.orbits = Orbits(self.symmetry.orbit("action")[list(self.elements)], p.knots)
         most = self.orbits.most_draws(p.samples)
         law = (p.noise_law, p.knots, width, most, p.colour, p.correlation, p.tail)
         self.law = Antithetic(noise_law(*law)) if p.antithetic else noise_law(*law)

@@ -62,7 +62,7 @@ def why_not(planner: SamplingPlanner) -> str:
     if planner.bounded:
         return "it keeps to a delay, limits on rates, or constraints"
     orbit = len(planner.elements)
-    if planner.parameters.samples % orbit:
+    if planner.parameters.samples % orbit or planner.orbits.split(planner.parameters.samples)[1]:
         return f"samples: {planner.parameters.samples} are no whole orbits of {orbit} actions"
     return ""
 
@@ -170,7 +170,7 @@ class FusedPlan:
 
         count, orbit = len(tried), len(self.planner.elements)
         left = self.planner.parameters.samples - count - 1
-        if left < orbit or left % orbit:
+        if left < orbit or left % orbit or self.planner.orbits.split(left)[1]:
             return None
         if count not in self._trying:
             self._trying[count] = FusedTried(self.planner, count)

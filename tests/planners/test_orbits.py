@@ -20,9 +20,9 @@ TASKS = {
 SIZES = {"point_mass": [8], "reacher": [], "drone": [8, 2, 1], "Oh": [24, 12, 8, 6]}
 
 
-def orbits_of(task):
+def orbits_of(task, knots=3):
     symmetry = task.symmetry
-    return Orbits(symmetry.orbit("action")[list(symmetry.distinct_actions())])
+    return Orbits(symmetry.orbit("action")[list(symmetry.distinct_actions())], knots)
 
 
 def drawn(orbits, samples, seed=0, knots=3):
@@ -52,7 +52,7 @@ def test_all_that_is_drawn_is_closed_under_every_element(name):
 
 
 def test_hardly_a_sample_is_idle_and_none_is_the_mean():
-    orbits = orbits_of(PointMasses())
+    orbits = orbits_of(PointMasses(), 1)
     for samples in range(48, 200):
         noise = drawn(orbits, samples, knots=1)
         assert samples - 5 <= len(noise) <= samples
@@ -68,6 +68,18 @@ def test_small_orbits_have_variance_one_on_the_mean(name):
         images = np.einsum("sij,nj->nsi", kind.moved, draws @ kind.fixed.T)
         found = np.mean(images**2, axis=(0, 1))
         assert np.all((np.abs(found - 1.0) < 0.1) | (found < 1e-12)) and found.max() > 0.5
+
+
+def test_few_samples_span_more_directions_on_mirrors():
+    """Of the 45 of five knots and three balls; 240 are five whole orbits of 9 directions each."""
+    orbits, few = orbits_of(PointMasses(), 5), []
+    assert orbits.sparing == 240 and orbits.split(240) == (5, [])
+    assert orbits.split(239)[0] == 0 and len(orbits.split(120)[1]) == 5
+    for many in (orbits, orbits_of(PointMasses(), 1)):  # which need one orbit only
+        noise = drawn(many, 128, knots=5)
+        few.append(np.linalg.matrix_rank(noise.reshape(len(noise), -1), tol=1e-6))
+    assert few[0] > 30 > few[1] > 20
+    assert all(orbits_of(TASKS[name](), 9).sparing == 0 for name in ("push", "point_mass"))
 
 
 def test_an_orbit_of_the_wrong_elements_is_not_closed():
