@@ -31,42 +31,42 @@ class Part:
 
     words: str
     minutes: float
-    """On quiet cores; measured."""
+    """On quiet cores, about: until it has run here."""
     peer: str = ""
     """The module of a peer, if there is one."""
 
 
 BENCH = {
-    "arm_rates": Part("arm_rates.py", 1),
-    "bus_round_trip": Part("bus_round_trip.py", 1),
-    "camera_rate": Part("camera_rate.py", 1),
-    "engines": Part("engines.py", 1),
-    "exactness": Part("exactness.py", 1),
-    "heightmap": Part("heightmap.py", 1),
+    "arm_rates": Part("arm_rates.py", 0.3),
+    "bus_round_trip": Part("bus_round_trip.py", 0.5),
+    "camera_rate": Part("camera_rate.py", 0.3),
+    "engines": Part("engines.py", 0.3),
+    "exactness": Part("exactness.py", 3),
+    "heightmap": Part("heightmap.py", 0.3),
     "judo_rates": Part("judo_rates.py", 1, "judo"),
     "launch_to_first_command": Part("launch_to_first_command.py", 1),
-    "layers": Part("layers.py", 1),
-    "mujoco_rollouts": Part("mujoco_rollouts.py", 1),
+    "layers": Part("layers.py", 2),
+    "mujoco_rollouts": Part("mujoco_rollouts.py", 2),
     "plan_time": Part("plan_time.py", 1),
-    "plan_time_of_batches": Part("plan_time.py --batch", 1),
-    "planner_load": Part("planner_load.py", 1),
-    "planner_rates": Part("planner_rates.py", 1, "pytorch_mppi"),
-    "planner_sweep": Part("planner_rates.py --pareto --picture runs/bench/planner_sweep.png", 1),
+    "plan_time_of_batches": Part("plan_time.py --batch", 3),
+    "planner_load": Part("planner_load.py", 2),
+    "planner_rates": Part("planner_rates.py", 3, "pytorch_mppi"),
+    "planner_sweep": Part("planner_rates.py --pareto --picture runs/bench/planner_sweep.png", 12),
     "planner_rates_elsewhere": Part("planner_rates.py --elsewhere", 1),
-    "policy_latency": Part("policy_latency.py", 1),
-    "push_plant_symmetry": Part("push_plant_symmetry.py", 1),
-    "recorder_throughput": Part("recorder_throughput.py", 1),
-    "sensor_to_command": Part("sensor_to_command.py", 1),
-    "start_time": Part("start_time.py", 1),
-    "tabletop_rate": Part("tabletop_rate.py", 1),
+    "policy_latency": Part("policy_latency.py", 2),
+    "push_plant_symmetry": Part("push_plant_symmetry.py", 0.5),
+    "recorder_throughput": Part("recorder_throughput.py", 2),
+    "sensor_to_command": Part("sensor_to_command.py", 2),
+    "start_time": Part("start_time.py", 0.7),
+    "tabletop_rate": Part("tabletop_rate.py", 0.5),
     "torch_rollouts": Part("torch_rollouts.py", 1),
 }
 RESULTS = {
     "beside_judo": Part("results/beside_judo.py", 60, "judo"),
-    "bmil": Part("results/bmil.py", 120),
+    "bmil": Part("results/bmil.py", 60),
     "collecting": Part("results/collecting.py", 10),
     "dials": Part("results/dials.py", 2),
-    "exact_relaxed_free": Part("results/exact_relaxed_free.py", 120),
+    "exact_relaxed_free": Part("results/exact_relaxed_free.py", 75),
     "experts": Part("results/experts.py", 25),
     "plan_memory": Part("results/plan_memory.py", 10),
     "plan_memory_in_mujoco": Part("results/plan_memory.py --plant mujoco --out runs/in_mujoco", 10),
@@ -74,7 +74,7 @@ RESULTS = {
     "success": Part("results/success.py", 6),
     "symmetry": Part("results/symmetry.py", 5),
     "symmetry_modes": Part("results/symmetry_modes.py", 10),
-    "tilted_camera": Part("results/tilted_camera.py", 120),
+    "tilted_camera": Part("results/tilted_camera.py", 45),
     "trace_reach": Part("results/trace_reach.py", 10),
 }
 
