@@ -62,7 +62,7 @@ BENCH = {
     "torch_rollouts": Part("torch_rollouts.py", 1),
 }
 RESULTS = {
-    "beside_judo": Part("results/beside_judo.py", 60, "judo"),
+    "beside_judo": Part("results/beside_judo.py", 30, "judo"),
     "bmil": Part("results/bmil.py", 60),
     "collecting": Part("results/collecting.py", 10),
     "dials": Part("results/dials.py", 2),
