@@ -1,4 +1,4 @@
-"""Closed loops beside judo's, on its cylinder_push and on a push-T, as JSON (half an hour; goes on).
+"""Closed loops beside judo's, on its cylinder_push and on a push-T (half an hour; goes on).
 
 Same XML, K = 128, H = 50, a plan every 40 ms, 8 s, the same starts; a plan acts at once. Three
 planners each: ours, judo's as shipped for its own task, and judo's with settings of one trial
