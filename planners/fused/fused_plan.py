@@ -14,7 +14,7 @@ from ...sim.limits import Ball, Limits
 from ...sim.numba_dynamics import NumbaDynamics
 from ..kmppi import KMPPI
 from ..loop.memory import Memory
-from ..loop.noise import Antithetic, Pool
+from ..loop.noise import Antithetic, Drawn, Pool
 from ..loop.spline import Spline
 from ..mppi import MPPI
 from ..plan import Plan
@@ -55,6 +55,8 @@ def why_not(planner: SamplingPlanner) -> str:
     own = [hook for hook in HOOKS if getattr(cls, hook, None) is not getattr(MPPI, hook, None)]
     if own:
         return f"{cls.__name__} has its own {own[0]}"
+    if not isinstance(_unpaired(planner.law), Drawn | Pool):
+        return f"{cls.__name__} has a law of noise of its own"
     for field in dataclasses.fields(planner.parameters):
         value = getattr(planner.parameters, field.name)
         if field.name not in FREE and value != field.default:
@@ -74,8 +76,8 @@ MOST = 256
 class FusedPlan:
     """Plans of one planner by one kernel.
 
-    The arrays that it works on are made here; a plan allocates nothing but its result, and where
-    its noise comes from a pool it is one call.
+    The arrays that it works on are made here; a plan is one call, unless something is tried or
+    timed, and allocates nothing but its result.
 
     Args:
         planner: For which `why_not` has nothing to say.
@@ -94,9 +96,8 @@ class FusedPlan:
         knot, weight = taps(planner.spline, precision)
         width = len(task.action_names)
         count, rest = divmod(samples, len(planner.elements))
-        paired = isinstance(planner.law, Antithetic)
-        self._law = planner.law.law if paired else planner.law
-        half = (count + 1) // 2 if paired else count
+        law = _unpaired(planner.law)
+        half = count if law is planner.law else (count + 1) // 2
         lanes = fused_kernels.WIDE[precision]
         if half % lanes:
             lanes = fused_kernels.LANES[precision]
@@ -104,13 +105,10 @@ class FusedPlan:
         numbers = [*[half, count - half] * len(planner.elements), rest]
         tiles = [-(-number // lanes) for number in numbers]
         rows, most = p.knots * width, tiles[0] * lanes
-        self._count, self._pool = half, isinstance(self._law, Pool)
-        sets = self._law.sets[:, :half] if self._pool else np.zeros((1, half, rows))
-        pool = np.zeros((len(sets), rows, most))
-        pool[:, :, :half] = np.moveaxis(sets.reshape(len(sets), half, rows), 1, 2)
-        projected, words = _projected(task.limits), self._law.words if self._pool else 0
+        projected = _projected(task.limits)
+        noise, counts = _noise(law, rows, half, most)
         arrays: dict[str, Any] = {
-            "pool": pool,
+            **noise,
             "orbit": planner.symmetry.orbit("action")[list(planner.elements)],
             "weight": weight,
             "knot": knot,
@@ -126,15 +124,14 @@ class FusedPlan:
             "z": np.zeros((rows, lanes)),
             "shares": np.zeros(most),
             "sizes": [
-                *(len(planner.elements), half, count - half, rest, most, len(sets), words, rows),
-                *(sum(tiles), len(projected)),
+                *(len(planner.elements), half, count - half, rest, most, rows, sum(tiles)),
+                *(len(projected), *counts),
             ],
         }
         arrays |= dict.fromkeys(("std", "factors"), planner.initial_std)
         arrays |= dict.fromkeys(("costs", "weights"), np.zeros(sum(tiles) * lanes))
         arrays |= dict.fromkeys(("totals", "sums"), np.zeros(rows))
         self._packs = packed(arrays, precision)
-        self._given = place_of("pool", self._packs, pool.shape)[0]  # unless it is a pool, filled
         self._costs = place_of("costs", self._packs, (sum(tiles) * lanes,))
         self._places = None  # where the samples stand in tiles that are not all full
         if len(self._costs) > samples:
@@ -148,8 +145,7 @@ class FusedPlan:
         self._quick = (
             *(planner, p.iterations, task.dt, p.horizon, (2 * p.horizon + 2, width)),
             *(slice(p.horizon, 2 * p.horizon), (len(task.state_names),), self._moving),
-            *(planner.initial_std, planner.symmetry.group.order == 1),
-            *(self._pool and not beside, self._costs),
+            *(planner.initial_std, planner.symmetry.group.order == 1, beside == 0, self._costs),
             *(self._places, None if curve else none, self._call, *self._packs),
         )
 
@@ -238,7 +234,7 @@ class FusedPlan:
     def _one_by_one(
         self, state: np.ndarray, out: np.ndarray, known: tuple, timed: bool
     ) -> tuple[float, int]:
-        """Iterations with draws of their own, or as many as the budget has time for.
+        """Iterations one after another, as many as the budget has time for.
 
         Returns:
             The lowest cost of the last, and how many there were.
@@ -259,11 +255,6 @@ class FusedPlan:
 
     def _round(self, state: np.ndarray, done: int, out: np.ndarray, known: tuple) -> float:
         """An iteration, `done` of which were before it; its lowest cost."""
-        if not self._pool:
-            if done == 0:
-                self._rng = np.random.Generator(np.random.Philox(key=list(known[1:3])))
-            draws = self._law(self._rng, self._count)
-            self._given[:, : self._count] = draws.reshape(self._count, -1).T
         return self._call(state, done, 1, out, *known, *self._packs)
 
     def _symmetric(self, state: np.ndarray) -> bool:
@@ -280,6 +271,43 @@ class FusedPlan:
         if near == whole and len(self._moving) < MOST:  # its neighbours by rounding are few
             self._moving[steps] = moving
         return moving
+
+
+def _unpaired(law: Any) -> Any:
+    """A law without the opposites of its draws."""
+    return law.law if isinstance(law, Antithetic) else law
+
+
+def _noise(
+    law: Drawn | Pool, rows: int, half: int, most: int
+) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """What the kernel takes noise from.
+
+    Args:
+        law: Where draws come from.
+        rows: N m.
+        half: How many draws.
+        most: Room for them.
+
+    Returns:
+        Those of the arrays, and the last of the sizes.
+    """
+    none = np.zeros(0)
+    if isinstance(law, Pool):
+        sets = law.sets[:, :half]
+        pool = np.zeros((len(sets), rows, most))
+        pool[:, :, :half] = np.moveaxis(sets.reshape(len(sets), half, rows), 1, 2)
+        arrays = {"pool": pool, "mixing": none, "white": none, "room": none, "tail": 0.0}
+        return arrays, (len(sets), law.words, 0, 0)
+    mixed = law.mixing is not None
+    arrays = {
+        "pool": np.zeros((rows, most)) if mixed else none,
+        "mixing": law.mixing if mixed else none,
+        "white": np.zeros((-(-law.rows // 4) * 4, most)),
+        "room": np.zeros(2 * most),
+        "tail": law.tail,
+    }
+    return arrays, (0, 0, law.rows, law.sources if mixed else 0)
 
 
 def _projected(limits: Limits) -> np.ndarray:

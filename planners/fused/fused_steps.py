@@ -16,14 +16,16 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from ...sim.lanes import after, noise_get, noise_put, part_of, read, write
+from ..loop.normals import fill
 
 CLIPPED, BALL = 0, 1
 """How an action part is projected onto its limits."""
 
-ELEMENTS, HALF, OPPOSITE, REST, MOST, SETS, WORDS, ROWS, TILES, PARTS = range(10)
+ELEMENTS, HALF, OPPOSITE, REST, MOST, ROWS, TILES, PARTS, SETS, WORDS, DRAWN, MIXED = range(12)
 """Sizes: elements of the group, E; draws; how many of them are there with the other sign too;
-samples without noise; room for draws, a whole number of tiles; sets of draws in the pool, S; words
-of a choice from it, 0: there is no choice; rows of noise, N m; tiles in all; action parts."""
+samples without noise; room for draws, a whole number of tiles; rows of noise, N m; tiles in all;
+action parts; sets of draws in the pool, S; words of a choice from it; rows of normal numbers to
+draw instead, 0: none; rows of these that are mixed to noise, R m, 0: they are it."""
 
 _ALONE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 _OPTIONS = {"fastmath": {"contract", "nsz"}, **_ALONE}
@@ -61,6 +63,40 @@ def words(seed, draws, counter):
 
 
 @njit(**_OPTIONS)
+def drawn(seed, draws, iteration, sizes, mixing, width, room, white, pool):
+    """Draw the noise of an iteration, but for factors of its size: as `Drawn`.
+
+    Args:
+        seed: Key of the draws.
+        draws: How many plans were drawn.
+        iteration: Of this plan.
+        sizes: See above.
+        mixing: From normal numbers along time to noise on the knots. (N, R)
+        width: Of an action, m.
+        room: For words, an array. (4 most,)
+        white: For normal numbers, an array. (a whole number of fours of rows x most,)
+        pool: Filled if they are mixed. (N m, most)
+
+    Returns:
+        Draws of variance 1. (N m, most)
+    """
+    most, size, sources = read(sizes, MOST), read(sizes, ROWS), read(sizes, MIXED)
+    fill(words(seed, draws, iteration // 4)[iteration % 4], read(sizes, DRAWN), most, room, white)
+    numbers = part_of(white, 0)
+    if sources == 0:
+        return numbers
+    for row in range(size):
+        into, shares = after(pool, row * most), after(mixing, row // width * (sources // width))
+        for k in range(most):
+            write(into, k, read(shares, 0) * 0)
+        for past in range(sources // width):
+            share, of = read(shares, past), after(numbers, (past * width + row % width) * most)
+            for k in range(most):
+                write(into, k, read(into, k) + share * read(of, k))
+    return pool
+
+
+@njit(**_OPTIONS)
 def signed(seed, draws, iteration, sizes, pool, std, factors):
     """Choose a set of the pool, and a sign for each row of it.
 
@@ -71,13 +107,11 @@ def signed(seed, draws, iteration, sizes, pool, std, factors):
         sizes: See above.
         pool: Sets of draws of variance 1. (S, N m, most)
         std: Of the noise. (N m,)
-        factors: Filled where there is a choice: the spread with the sign. (N m,)
+        factors: Filled: the spread with the sign. (N m,)
 
     Returns:
         The set. (N m, most)
     """
-    if read(sizes, WORDS) == 0:
-        return pool
     first = iteration * read(sizes, WORDS)
     counter = first // 4
     four = words(seed, draws, counter)

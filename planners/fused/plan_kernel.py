@@ -17,26 +17,27 @@ import numpy as np
 
 from ...sim import fused_kernels
 from ...sim.task import Task
+from ..loop import normals
 from . import fused_steps
 
 REALS = (
     *("pool", "orbit", "std", "weight", "factors", "z", "totals", "shares"),
-    *("actions", "parts", "costs", "weights", "mean"),
+    *("actions", "parts", "costs", "weights", "mean", "mixing", "white"),
 )
 """Arrays in the kernel's precision, as `fused_steps` tells of them; the
 spline's weights (H, taps), the mean (H, m)."""
-DOUBLES = ("parameters", "limits", "temperature", "to_steps", "rest", "sums")
-"""Arrays in float64."""
-WHOLES = ("sizes", "knot", "projected")
-"""Whole numbers: as `fused_steps` names them; the spline's knots (H, taps)."""
+DOUBLES = ("parameters", "limits", "temperature", "to_steps", "rest", "sums", "tail")
+"""Arrays in float64; the last as of `Drawn`."""
+WHOLES = ("sizes", "knot", "projected", "room")
+"""Whole numbers: as `fused_steps` names them; the spline's knots (H, taps), room for words."""
 
 ALIGNED = 16
 """Each array begins at a multiple of so many numbers, which is where vectors begin."""
 
 _PLAN = '''
 # {digest}
-from {steps} import ELEMENTS, HALF, OPPOSITE, REST, TILES, conclude, filled, gathered, project
-from {steps} import signed, warm
+from {steps} import DRAWN, ELEMENTS, HALF, MOST, OPPOSITE, REST, ROWS, TILES
+from {steps} import conclude, drawn, filled, gathered, project, signed, warm
 
 KEPT, TAPS = {kept}, {taps}
 
@@ -50,6 +51,16 @@ def settle(s, here, costs, best):
         write(costs, k, real(np.inf))
     for k in range(LANES):
         put(best, k, min(get(best, k), read(costs, k)))
+
+
+@inlined
+def heavier(draw, numbers, sizes, tail):
+    most, rows = read(sizes, MOST), read(sizes, ROWS)
+    for row in range(rows):
+        into = after(draw, row * most)
+        of = after(numbers, (read(sizes, DRAWN) - rows // WIDTH + row // WIDTH) * most)
+        for k in range(most):
+            write(into, k, read(into, k) * exponential(tail * read(of, k) - tail * tail))
 
 
 @ordered
@@ -109,7 +120,13 @@ def improve(
         for t in range(horizon):
             for j in range(WIDTH):
                 write(mean, t * WIDTH + j, real(out[t, j]))
-        draw = signed(seed, draws, iteration, sizes, pool, std, factors)
+        if read(sizes, DRAWN):
+            room, numbers = wholes[{room}].view(np.uint32), reals[{white}]
+            draw = drawn(seed, draws, iteration, sizes, mixing, WIDTH, room, numbers, pool)
+            if read(tail, 0) > 0.0:
+                heavier(draw, white, sizes, real(read(tail, 0)))
+        else:
+            draw = signed(seed, draws, iteration, sizes, pool, std, factors)
         tile = 0
         for k in range(LANES):
             put(best, k, real(np.inf))
@@ -222,7 +239,9 @@ def _source(taps: int, kept: bool, tile: fused_kernels.Tile) -> str:
         together += [f"advance({at}, u{c}, x, p, s)"]
     return _PLAN.format(
         steps=fused_steps.__name__,
-        digest=fused_kernels.digest(fused_steps),
+        digest=" ".join(fused_kernels.digest(module) for module in (fused_steps, normals)),
+        room=f"wholes[{[name for _, name in places].index('room')}] :",
+        white=f"wholes[{[name for _, name in places].index('white')}] :",
         kept=kept,
         taps=taps,
         rows=tile.rows,

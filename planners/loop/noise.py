@@ -57,26 +57,46 @@ def noise_law(
         raise ValueError(f"{name}: {value} must be a finite number, a tail not below 0")
     if kind in ("sobol", "halton"):
         return _even(kind, knots, width, most)
-    shape = (knots, width)
     if kind == "log_normal":
-        # E[(z e^(s n))^2] = e^(2 s^2)
-        shrink = np.exp(-(tail**2))
-
-        def heavy(rng: np.random.Generator, count: int) -> np.ndarray:
-            factor = np.exp(tail * rng.standard_normal((count, knots, 1)))
-            return shrink * factor * rng.standard_normal((count, *shape))
-
-        return heavy
+        return Drawn(knots, width, tail=tail)
     if kind == "white" or knots == 1:
-        return lambda rng, count: rng.standard_normal((count, *shape))
+        return Drawn(knots, width)
     mixing = _coloured(knots, colour) if kind == "coloured" else _reverting(knots, correlation)
+    return Drawn(knots, width, mixing)
 
-    def mixed(rng: np.random.Generator, count: int) -> np.ndarray:
-        return np.einsum(
-            "nk,ckm->cnm", mixing, rng.standard_normal((count, mixing.shape[1], width))
-        )
 
-    return mixed
+class Drawn:
+    """Draws made anew each time: normal numbers, mixed along time, or of heavy tails.
+
+    What they are hangs on one raw word of the random state alone, the key of all `normals` of a
+    set of draws: fused kernels draw the same.
+
+    Args:
+        knots: N.
+        width: Of an action, m.
+        mixing: From R numbers along time to those on the knots (N, R); None: they are these.
+        tail: Standard deviation of the logarithm of a factor for each knot of each draw.
+    """
+
+    def __init__(
+        self, knots: int, width: int, mixing: np.ndarray | None = None, tail: float = 0.0
+    ) -> None:
+        self.knots, self.width, self.mixing, self.tail = knots, width, mixing, tail
+        self.sources = (knots if mixing is None else mixing.shape[1]) * width
+        """Rows of numbers that become noise, R m; those of the logarithms of factors follow."""
+        self.rows = self.sources + (knots if tail else 0)
+
+    def __call__(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """As `Law`."""
+        from .normals import normals  # with it comes Numba: only who draws pays for it
+
+        drawn = normals(rng.bit_generator.random_raw(), self.rows, count)
+        noise = drawn[: self.sources].reshape(-1, self.width * count)
+        noise = noise if self.mixing is None else self.mixing @ noise
+        noise = noise.reshape(self.knots, self.width, count)
+        if self.tail:  # E[(z e^(s n))^2] = e^(2 s^2)
+            noise *= np.exp(self.tail * drawn[self.sources :, None] - self.tail**2)
+        return noise.transpose(2, 0, 1)
 
 
 class Antithetic:

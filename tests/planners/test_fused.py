@@ -53,6 +53,8 @@ CASES = [
     (MPPI, Push, "full", {"noise_law": "coloured", "noise": 1.5, **WHOLE}),
     (MPPI, PointMass, "C4", {"noise_law": "sobol", "rate": True, "iterations": 3, **WHOLE}),
     (MPPI, Push, "none", {"spline": "cubic", "samples": 3}),
+    (MPPI, PointMass, "C4", {"noise_law": "log_normal", "antithetic": True, "knots": 3, **WHOLE}),
+    (KMPPI, PointMass, "none", {"noise_law": "ornstein_uhlenbeck", "iterations": 5}),
     (KMPPI, PointMass, "full", {"noise_law": "sobol", "antithetic": True, "samples": 208}),
     (KMPPI, Push, "none", {"noise_law": "halton", "samples": 2 * LANES["float64"]}),
     (KMPPI, PointMass, "none", {"kernel_width": 6.0, "antithetic": True, "samples": 33}),
@@ -193,6 +195,14 @@ class Half(MPPI):
         return super().update(memory, noise, actions, costs)
 
 
+class Uniform(MPPI):
+    """Somebody's."""
+
+    def __init__(self, *model, **parameters):
+        super().__init__(*model, **parameters)
+        self.law = lambda rng, count: rng.uniform(-1.0, 1.0, (count, *self.initial_std.shape))
+
+
 class Named(MPPI):
     """Somebody's, with nothing of its own."""
 
@@ -203,6 +213,7 @@ class Named(MPPI):
         (CEM, {}, "CEM is not MPPI or KMPPI"),
         (SMPPI, {}, "SMPPI has its own beside"),
         (Half, {}, "Half has an update of its own"),
+        (Uniform, {}, "Uniform has a law of noise of its own"),
         (Named, {}, ""),
         (MPPI, {"weights": "tsallis"}, "weights: tsallis"),
         (MPPI, {"effective_samples": 8.0}, "effective_samples: 8.0"),

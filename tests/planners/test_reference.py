@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from covary.planners.cem import CEM
+from covary.planners.loop.normals import normals
 from covary.planners.mppi import MPPI
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.tasks.point_mass import PointMass
@@ -37,8 +38,10 @@ def cost_of(task, dynamics, x, actions):
 
 def reference(kind, task, dynamics, x, mean, std, rng, rounds, orbit):
     """One plan. `orbit` holds the matrices that the noise is closed under."""
+    width, count = mean.shape[1], K // len(orbit)
     for _ in range(rounds):
-        base = rng.standard_normal((K // len(orbit), N, mean.shape[1])) * std
+        numbers = normals(rng.bit_generator.random_raw(), N * width, count)
+        base = numbers.T.reshape(count, N, width) * std
         noise = np.array([[a @ knot for knot in knots] for knots in base for a in orbit])
         actions = task.limits.project(mean + interpolate(noise))
         cost = cost_of(task, dynamics, x, actions)

@@ -32,10 +32,10 @@ def disturbed(one, seed, kick=0.2, steps=40):
 def test_it_rejects_disturbances_better_than_mppi_on_the_same_draws():
     model = NumbaDynamics(Pointmass())
     plain, tube = (
-        np.array([disturbed(cls(model, **FEW), seed) for seed in range(4)])
+        np.array([disturbed(cls(model, **FEW), seed) for seed in range(8)])
         for cls in (MPPI, TubeMPPI)
     )
-    assert np.all(tube < plain) and tube.sum() < 0.9 * plain.sum()
+    assert np.sum(tube < plain) >= 7 and tube.sum() < 0.85 * plain.sum()
 
 
 def test_without_disturbances_it_is_mppi():
@@ -85,7 +85,7 @@ def test_it_is_exact_while_it_is_disturbed(task_class):
     task = task_class()
     one = TubeMPPI(NumbaDynamics(task), samples=64, horizon=30, noise=1.5)
     s, rng = one.symmetry, np.random.default_rng(4)
-    x, memory = task.initial_state(rng), one.initial_memory(1)
+    x, memory = task.initial_state(rng), one.initial_memory(2)
     moved = {g: memory.act(s, g) for g in s.group.elements}
     held = 0
     things = 2 if task_class is Push else 4  # a feedback moves the pusher, not the box
