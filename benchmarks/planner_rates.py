@@ -15,14 +15,12 @@ pytorch_mppi is in .peers, which `make bench` makes; without it there is no comp
 """
 
 import argparse
-import ctypes
+import itertools
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,12 +28,12 @@ from pathlib import Path
 import numpy as np
 
 from covary.benchmarks.grids.cells import say
+from covary.benchmarks.problems.by_hand import ByHand
 from covary.benchmarks.problems.pointmass import Pointmass
 from covary.benchmarks.problems.reacher2 import Reacher2
 from covary.benchmarks.results.planners import SETTINGS as LAUNCHED
 from covary.benchmarks.running import peers
 from covary.nodes import plugin
-from covary.planners.fused.fused_plan import taps
 from covary.planners.kmppi import KMPPI
 from covary.planners.mppi import MPPI
 from covary.planners.sampling import SamplingPlanner
@@ -72,6 +70,7 @@ TARGETS = {  # what was asked for: times MPPI's rate in each precision, cost and
     "reacher2": {"float32": 275, "float64": 110, "speed": (55.3, 1e-3), "quality": (52.8, 5e-4)},
 }
 TRIALS = 100
+SIZES = (64, 256, 1024)
 ELSEWHERE = ("point_mass", "reacher", "cart_pole")
 
 
@@ -187,72 +186,44 @@ def in_turns(one: Peer, problem: str, rounds: int) -> dict:
     return {"plans_per_s": rates, "ratios": ratios}
 
 
-def by_hand(problem: str, precision: str, folder: Path):
-    """The rollouts and weights of a plan in C++, where a compiler for them is at hand, or None."""
-    compiler, real = shutil.which("g++"), {"float32": "float", "float64": "double"}[precision]
-    library, source = folder / f"{real}.so", HERE / "problems" / "rollouts.cpp"
-    flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC", f"-DREAL={real}"]
-    command = [compiler or "", *flags, str(source), "-o", str(library), "-lmvec", "-lm"]
-    if compiler is None or subprocess.run(command, capture_output=True).returncode:
-        return None
-    function = getattr(ctypes.CDLL(str(library)), problem)
-    function.restype = ctypes.c_float if real == "float" else ctypes.c_double
-    return function
+def limits_of(problem: str, samples: int) -> dict[str, ByHand]:
+    """Rollouts and weights in C++ of so many samples by precision; none: said why."""
+    try:
+        planners = {
+            precision: ours(problem, SPEED[problem], precision, samples=samples)
+            for precision in ("float32", "float64")
+        }
+        return {precision: ByHand(problem, one) for precision, one in planners.items()}
+    except ValueError as error:
+        say(f"no limit in C++: {error}")
+        return {}
 
 
-def aligned(a, kind) -> np.ndarray:
-    """A copy that begins where a vector does."""
-    room = np.zeros(np.size(a) + 64, kind)
-    skipped = -room.ctypes.data // room.itemsize % (64 // room.itemsize)
-    out = room[skipped : skipped + np.size(a)].reshape(np.shape(a))
-    out[...] = a
-    return out
-
-
-def c_limit(problem: str, rounds: int) -> dict:
-    """A whole plan's kernel, called from Python, and beside it rollouts and weights in C++, us."""
-    found = {}
-    for precision in ("float32", "float64"):
-        planner = ours(problem, SPEED[problem], precision)
+def c_limit(problem: str, rounds: int) -> list[dict] | str:
+    """Whole plans' kernels, called from Python, and rollouts and weights in C++, in turns, us."""
+    found = []
+    for precision, samples in itertools.product(("float32", "float64"), SIZES):
+        planner = ours(problem, SPEED[problem], precision, samples=samples)
+        try:
+            limit = ByHand(problem, planner)
+        except ValueError as error:
+            return f"skipped: {error}"
+        limit.check()
         x = planner.task.initial_state(np.random.default_rng(0))
         memory = planner.plan(x, 0.0, planner.initial_memory(0))[1]
         fused, last = planner.fused, vars(memory)["filled"]
         out, moving = np.empty_like(last), fused._moving_by(1.0)
         arguments = (x, 0, 1, out, 1.0, 0, 1, last, moving, *fused._packs)
-        with tempfile.TemporaryDirectory() as folder:
-            function = by_hand(problem, precision, Path(folder))
-        if function is None:
-            return {}
-        knot, weight = taps(planner.spline, precision)
-        noise = planner.law(np.random.default_rng(0), 256) * planner.initial_std  # (K, N, m)
-        rows = aligned(np.moveaxis(noise, 0, 2).reshape(-1, 256), precision)
-        mean, weight = aligned(memory.mean, precision), aligned(weight, precision)
-        costs, shares = aligned(np.zeros(256), precision), aligned(np.zeros(256), precision)
-        number = ctypes.c_float if precision == "float32" else ctypes.c_double
-        pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in (mean, rows, knot, weight)]
-        results = [a.ctypes.data_as(ctypes.c_void_p) for a in (costs, shares)]
-        sizes = [ctypes.c_long(n) for n in (len(mean), 256)]
-        at, repeat = number(planner.parameters.temperature), ctypes.c_long(50)
         times: tuple[list[float], list[float]] = ([], [])
         for _ in range(rounds * 20):
             began = time.perf_counter()
             for _ in range(50):
                 fused._call(*arguments)
-            middle = time.perf_counter()
-            function(*pointers, ctypes.c_long(weight.shape[1]), *results, *sizes, at, repeat)
-            times[0].append((middle - began) / 50)
-            times[1].append((time.perf_counter() - middle) / 50)
-        curves = np.einsum("hn,knm->khm", planner.spline.matrix(noise.shape[1]), noise)
-        told = np.empty((1, 256))
-        actions = planner.task.limits.project(memory.mean + curves)
-        planner.dynamics.at("float64").rollout(x, actions, told)
-        assert np.abs(told[0] - costs).max() < 1e-4 * np.abs(costs).max()
+            times[0].append((time.perf_counter() - began) / 50)
+            times[1].append(limit.seconds(50))
         us = [statistics.median(t) * 1e6 for t in times]
-        found[precision] = {
-            "plan_us": round(us[0], 2),
-            "c_us": round(us[1], 2),
-            "plan_over_c": round(us[0] / us[1], 2),
-        }
+        found.append({"precision": precision, "samples": samples, "plan_us": round(us[0], 2)})
+        found[-1] |= {"c_us": round(us[1], 2), "plan_over_c": round(us[0] / us[1], 2)}
     return found
 
 
@@ -272,31 +243,48 @@ def swept(problem: str, name: str, samples: int):
     return planner
 
 
-def pareto(sizes, seeds) -> dict[str, list[dict]]:
+def pareto(sizes, seeds, turns: int) -> dict[str, list[dict]]:
     """Plans a second and cost of every algorithm at several K, those of one configuration each.
 
-    All rates come first: they take seconds, and the closed loops minutes. `torch_mppi` is left out:
-    on a Numba model it makes no tensors, and is `mppi` in its parent's loop; torch_rollouts.py has
-    it on a model of its own.
+    In turns with what C++ takes for the rollouts and weights of as many iterations: `over_limit` is
+    how many times that a plan takes, call from Python and all. All rates come first: they take
+    seconds, and the closed loops minutes. `torch_mppi` is left out: on a Numba model it makes no
+    tensors, and is `mppi` in its parent's loop; torch_rollouts.py has it on a model of its own.
     """
     found: dict[str, list[dict]] = {problem: [] for problem in PROBLEMS}
     loops = []
-    for problem, rows in found.items():
+    for (problem, rows), samples in itertools.product(found.items(), sizes):
+        planners = {}
         for name in plugin.offered("planners"):
             cls = plugin.load(name, "planners")
             if not issubclass(cls, SamplingPlanner) or name == "torch_mppi":
                 continue
-            for samples in sizes:
-                rows.append(row := {"planner": name, "samples": samples})
-                try:
-                    planner = swept(problem, name, samples)
-                except ValueError as error:
-                    row["refused"] = str(error)
-                    continue
-                row |= {"precision": planner.parameters.precision, "fused": bool(planner.fused)}
-                row |= {"plans_per_s": 1e6 / rate(planner, 0.1)}
-                row["load"] = round(os.getloadavg()[0], 1)
-                loops.append((row, planner))
+            rows.append(row := {"planner": name, "samples": samples})
+            try:
+                planners[name] = planner = swept(problem, name, samples)
+            except ValueError as error:
+                row["refused"] = str(error)
+                continue
+            row |= {"precision": planner.parameters.precision, "fused": bool(planner.fused)}
+            loops.append((row, planner))
+        limits = limits_of(problem, samples)
+        times = {name: [] for name in (*planners, *limits)}
+        for _ in range(turns + 1):
+            for name, planner in planners.items():
+                times[name].append(rate(planner, 0.03))
+            for precision, limit in limits.items():
+                times[precision].append(limit.seconds(400) * 1e6)
+        times = {name: np.array(took[1:]) for name, took in times.items()}  # the first compiles
+        for row, planner in loops[-len(planners) :]:
+            took, p = times[row["planner"]], planner.parameters
+            row["plans_per_s"] = 1e6 / float(np.median(took))
+            if limits:
+                least = p.iterations * times[p.precision]
+                row["over_limit"] = round(float(np.median(took / least)), 2)
+            row["load"] = round(os.getloadavg()[0], 1)
+        for precision in limits:
+            row = {"planner": f"C++, {precision}", "samples": samples, "precision": precision}
+            rows.append(row | {"plans_per_s": 1e6 / float(np.median(times[precision]))})
     say(f"all rates are taken, load {os.getloadavg()[0]:.1f}")
     for number, (row, planner) in enumerate(loops):
         row |= closed_loop(planner, seeds)
@@ -334,17 +322,21 @@ def elsewhere(seeds) -> dict[str, dict]:
 
 
 def picture(rows: dict[str, list[dict]], path: Path) -> None:
-    """Cost against plans a second, a panel for each problem, a colour for each algorithm."""
+    """Cost against plans a second, a panel for each problem, a colour for each algorithm.
+
+    An upright line is what C++ makes of the rollouts and weights of so many samples, in float32.
+    """
     from covary.commands.pictures.canvas import COLOURS, GRID, INK, Canvas
 
     width, height, left, top = 560, 420, 70, 60
     canvas = Canvas((width + left) * len(rows) + 160, height + top + 60)
-    names = sorted({row["planner"] for panel in rows.values() for row in panel})
+    names = sorted({row["planner"] for panel in rows.values() for row in panel if "cost" in row})
     colours = {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
     for panel, (problem, all_rows) in enumerate(rows.items()):
         x0 = left + panel * (width + left)
         known = [row for row in all_rows if "cost" in row]
-        speed = np.log10([row["plans_per_s"] for row in known])
+        limits = [row for row in all_rows if row["planner"] == "C++, float32"]
+        speed = np.log10([row["plans_per_s"] for row in known + limits])
         best = min(row["cost"] for row in known)
         high = np.quantile([row["cost"] for row in known], 0.85) * 1.05
         low, fast = np.floor(speed.min() * 2) / 2, np.ceil(speed.max() * 2) / 2
@@ -357,6 +349,10 @@ def picture(rows: dict[str, list[dict]], path: Path) -> None:
             y = top + height * (1.0 - (cost - best) / (high - best))
             canvas.draw.line([(x0, y), (x0 + width, y)], GRID)
             canvas.text(x0 - 48, y - 6, f"{cost:.1f}", INK, 11)
+        for row in limits:
+            x = x0 + width * (np.log10(row["plans_per_s"]) - low) / (fast - low)
+            canvas.draw.line([(x, top), (x, top + height)], INK)
+            canvas.text(x - 24, top - 16, f"C++ {row['samples']}", INK, 11)
         for name in names:
             places = []
             for row in known:
@@ -436,7 +432,7 @@ def measure(arguments) -> dict:
 
 def all_algorithms(quick: bool) -> dict[str, list[dict]]:
     """The sweep, long or quick."""
-    return pareto((64,), range(1)) if quick else pareto((64, 256, 1024), range(10))
+    return pareto(SIZES[:1], range(1), 1) if quick else pareto(SIZES, range(10), 9)
 
 
 def tables(figures: dict) -> str:
@@ -470,12 +466,13 @@ def tables(figures: dict) -> str:
 
 
 def cell(row: dict) -> str:
-    """Plans/s, cost, final distance of a row of the sweep."""
+    """Plans/s, times the limit, cost, final distance of a row of the sweep."""
     if "refused" in row:
         return "-"
     rate = row["plans_per_s"]
     told = f"{rate / 1e3:.1f}k" if rate >= 1e3 else f"{rate:.0f}"
-    return f"{told}, {row['cost']:.2f}, {row['distance']:.2g}"
+    told += f", {row['over_limit']:.3g}x" if "over_limit" in row else ""
+    return told + (f", {row['cost']:.2f}, {row['distance']:.2g}" if "cost" in row else "")
 
 
 def main() -> None:

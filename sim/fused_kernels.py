@@ -9,14 +9,16 @@ What is generated is kept in a file of its own (`kernel_files`): an edit of the 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from . import kernel_files, lanes, vector_math
-from .fused_source import NotFusableError, Translation
+from .fused_source import TRANSLATED, NotFusableError, Translation
 from .limits import Ball
 from .task import Task
 
@@ -151,7 +153,8 @@ def source_of(task: Task, precision: str, samples: int | None = None) -> tuple[s
         raise NotFusableError(f"{precision!r} is none; take {' or '.join(LANES)}")
     states, width = len(task.state_names), len(task.action_names)
     parts = len(task.parameters)
-    translated = Translation(task.kernels, states, width, parts, precision)
+    jitted = tuple(getattr(task.kernels, name, None) for name in TRANSLATED)
+    translated = _translated(task.kernels, jitted, states, width, parts, precision)
     moving = [i for i in range(states) if i not in translated.kept]
     place = {i: k for k, i in enumerate(moving)}
     cost = len(moving)
@@ -193,8 +196,6 @@ def source_of(task: Task, precision: str, samples: int | None = None) -> tuple[s
         )
         + "".join(f"\n{' ' * 20}advance({c} * CHAIN + k, u{c}, x, p, s)" for c in range(CHAINS)),
     }
-    name = translated.function(getattr(vector_math, f"exponential{precision[-2:]}"))
-    translated.functions.append(f"def exponential(x):\n    return {name}(x)\n")
     constants = "\n".join(f"{name} = real({v!r})" for v, name in translated.constants.items())
     opening = _OPENING.format(
         origin=task.kernels.__name__,
@@ -210,6 +211,26 @@ def source_of(task: Task, precision: str, samples: int | None = None) -> tuple[s
     own = [f"@inlined\n{function}" for function in translated.functions]
     text = "\n\n".join([opening, *own, _TILE.format(**filled)])
     return text, Tile(filled["rows"], cost, width)
+
+
+@functools.cache
+def _translated(
+    kernels: Any, jitted: tuple, states: int, actions: int, parameters: int, precision: str
+) -> Translation:
+    """The kernels and an exponential, translated once for all planners of a process.
+
+    Args:
+        kernels: A task's.
+        jitted: Its functions as they are now: a module that was loaded again has others.
+        states: As of `Translation`, like the rest.
+        actions: Likewise.
+        parameters: Likewise.
+        precision: Likewise.
+    """
+    translated = Translation(kernels, states, actions, parameters, precision)
+    name = translated.function(getattr(vector_math, f"exponential{precision[-2:]}"))
+    translated.functions.append(f"def exponential(x):\n    return {name}(x)\n")
+    return translated
 
 
 def _limited(task: Task) -> list[str]:

@@ -26,6 +26,9 @@ Widths = tuple[int | None, ...]
 """How many numbers each argument of a function holds, where that is known."""
 
 
+TRANSLATED = ("step", "running_cost", "terminal_cost")
+"""The kernels of a task that are; what they call is too."""
+
 OURS = re.compile(r"(constant|written)_.*_$")
 """Names that generated source makes."""
 
@@ -57,11 +60,8 @@ class Translation:
         self.kept: tuple[int, ...] = ()
         self._names: dict[tuple[Callable, Widths], str] = {}
         given = (states, actions, parameters)
-        for name, widths in {
-            "step": (*given, states),
-            "running_cost": given,
-            "terminal_cost": (states, parameters),
-        }.items():
+        each = ((*given, states), given, (states, parameters))
+        for name, widths in zip(TRANSLATED, each, strict=True):
             kernel = getattr(kernels, name, None)
             if not hasattr(kernel, "py_func"):
                 raise NotFusableError(f"there is no jitted {name}")

@@ -264,6 +264,43 @@ def test_a_task_that_cannot_be_fused_is_rolled_out_all_the_same(tmp_path):
     assert model.not_fused == "step calls np.sum"
 
 
+def test_kernels_are_translated_once_in_a_process_and_again_when_they_are_others(
+    tmp_path, monkeypatch
+):
+    made = []
+
+    class Counted(fused_kernels.Translation):
+        def __init__(self, *given):
+            made.append(given)
+            super().__init__(*given)
+
+    monkeypatch.setattr(fused_kernels, "Translation", Counted)
+    body = """
+@njit
+def step(x, u, p, out):
+    out[0] = x[0] + 0.125 * u[0]
+
+
+@njit
+def running_cost(x, u, p):
+    return x[0] * x[0]
+
+
+@njit
+def terminal_cost(x, p):
+    return 0.0
+"""
+    task = outsider(tmp_path, "again", body, 1, 1)
+    texts = [fused_kernels.source_of(task, "float64", wide)[0] for wide in (None, None, 32)]
+    assert len(made) == 1 and texts[0] == texts[1] != texts[2]
+    fused_kernels.source_of(task, "float32")
+    assert len(made) == 2
+    path = tmp_path / "again.py"
+    path.write_text(path.read_text().replace("0.125", "0.12500001"))
+    task.kernels.__spec__.loader.exec_module(task.kernels)
+    assert "0.12500001" in fused_kernels.source_of(task, "float64")[0] and len(made) == 3
+
+
 def test_precision_is_a_word():
     with pytest.raises(ValueError, match="'half' is none; take float64 or float32"):
         NumbaDynamics(PointMass(), precision="half")
