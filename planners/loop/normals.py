@@ -17,6 +17,10 @@ import math
 import numpy as np
 from numba import njit
 
+from ...sim.cache_folder import provide
+
+provide()  # before Numba meets the first kernel
+
 # Said, since what is not said Numba takes from whoever calls first.
 _EXACT = {"fastmath": False, "error_model": "numpy"}
 _ALONE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **_EXACT}
