@@ -12,6 +12,7 @@ import numpy as np
 
 from ..symmetry.declaration import Symmetry
 from .loop.memory import Memory
+from .loop.spectrum import power
 from .sampling import SamplingPlanner
 
 
@@ -71,6 +72,7 @@ class CMAES(SamplingPlanner):
         self.size = self.initial_std.size  # D
         # Expected length of a standard normal vector (tutorial, table 1).
         d = float(self.size)
+        self.read = np.linalg.pinv(self.spline.matrix(self.parameters.knots))  # (N, H)
         self.length = np.sqrt(d) * (1.0 - 1.0 / (4.0 * d) + 1.0 / (21.0 * d * d))
 
     def initial_memory(self, seed: int = 0) -> CovarianceMemory:
@@ -88,7 +90,7 @@ class CMAES(SamplingPlanner):
 
     def scaled(self, memory: CovarianceMemory, noise: np.ndarray) -> None:
         """By the symmetric root of the covariance."""
-        root = memory.scale * _power(memory.covariance, 0.5)
+        root = memory.scale * power(memory.covariance, 0.5)
         noise[:] = (noise.reshape(len(noise), -1) @ root).reshape(noise.shape) * self.initial_std
 
     def update(
@@ -107,9 +109,10 @@ class CMAES(SamplingPlanner):
         c_one = 2.0 / ((d + 1.3) ** 2 + mass)
         c_many = min(1.0 - c_one, 2.0 * (mass - 2.0 + 1.0 / mass) / ((d + 2.0) ** 2 + mass))
         c_many = max(c_many, 0.0)
-        step = (noise[order] / (self.initial_std * memory.scale)).reshape(len(order), -1)
+        done = np.einsum("nh,khm->knm", self.read, actions[order] - memory.mean)
+        step = (done / (self.initial_std * memory.scale)).reshape(len(order), -1)
         mean = weight @ step  # (D,)
-        straight = _power(memory.covariance, -0.5) @ mean
+        straight = power(memory.covariance, -0.5) @ mean
         path = (1.0 - c_scale) * memory.scale_path.ravel()
         path = path + np.sqrt(c_scale * (2.0 - c_scale) * mass) * straight
         fresh = 1.0 - (1.0 - c_scale) ** (2 * (memory.updates + 1))
@@ -131,9 +134,3 @@ class CMAES(SamplingPlanner):
             scale_path=path.reshape(self.initial_std.shape),
             updates=memory.updates + 1,
         )
-
-
-def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
-    """A symmetric positive matrix to a power. (D, D)"""
-    values, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.maximum(values, 1e-12) ** exponent) @ vectors.T

@@ -24,12 +24,15 @@ from .bounds.slew import Slew
 from .loop.batch import driven
 from .loop.warm_start import held_on, moved_on
 from .plan import Plan, Planner
-from .trajectory.derivatives import Derivatives
+from .trajectory.derivatives import Derivatives, Expansion
 from .trajectory.feedback import Feedback, backward
 
 SHARES = 0.5 ** np.arange(8)
 """Of a step, tried at once; the best is taken."""
 DAMPING, LEAST, MOST = 1e-6, 1e-9, 1e6
+MARGIN = 1e-9
+"""Of a cost: what differs by less is alike. A choice between such would hang on rounding, which no
+group moves along; and near the optimum, where plans are most of the time, all costs are alike."""
 
 
 class Descent:
@@ -96,22 +99,43 @@ class Descent:
             if self.constraints and multipliers is not None:
                 slopes = self.derivatives.broken(x[1:])
                 about = about.with_price(*self.constraints.bent(x[1:], slopes, multipliers))
-            while damping <= MOST:
-                feedback = backward(about, u, self.task.limits, self.scale, damping)
-                if feedback is not None:
-                    states, tried, costs = self._forward(state, x, u, feedback, SHARES, multipliers)
-                    best = int(np.argmin(costs))
-                    if costs[best] < found[-1]:
-                        break
-                damping *= 10.0
-            else:
+            step = self._step(state, x, u, about, found[-1], damping, multipliers)
+            if step is None:
                 break
-            x, u, damping = states[best], tried[best], max(0.1 * damping, LEAST)
-            found.append(float(costs[best]))
+            x, u, cost, damping = step
+            damping = max(0.1 * damping, LEAST)
+            found.append(cost)
             self.budget.spent(1)
             if found[-2] - found[-1] <= self.tolerance * abs(found[-2]):
                 break
         return u, found
+
+    def _step(
+        self,
+        state: np.ndarray,
+        x: np.ndarray,
+        u: np.ndarray,
+        about: Expansion,
+        cost: float,
+        damping: float,
+        multipliers: np.ndarray | None,
+    ) -> tuple[np.ndarray, np.ndarray, float, float] | None:
+        """A trajectory that costs less: states, actions, cost, damping; None: there is none near.
+
+        Of the shares of a step that cost alike it is the longest.
+        """
+        alike = MARGIN * abs(cost)
+        while damping <= MOST:
+            feedback = backward(about, u, self.task.limits, self.scale, damping)
+            if feedback is not None:
+                states, tried, costs = self._forward(state, x, u, feedback, SHARES, multipliers)
+                best = int(np.argmax(costs <= costs.min() + alike))
+                if costs[best] < cost - alike:
+                    return states[best], tried[best], float(costs[best]), damping
+                if costs[best] <= cost + alike:
+                    return None
+            damping *= 10.0
+        return None
 
     def _forward(
         self,

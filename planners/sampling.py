@@ -34,12 +34,13 @@ from .loop.orbits import Orbits
 from .loop.parameters import SamplingParameters
 from .loop.proposal import Proposer, idle_actions, proposal
 from .loop.risk import risk_measure
-from .loop.samples import Samples, check_size, check_spread
+from .loop.samples import Samples, check_size
 from .loop.spline import spline
 from .loop.warm_start import moved_on
 from .loop.weights import elite
 from .plan import Plan, check_state
 from .symmetric.side import draw_side, on_side
+from .symmetric.spread import check_spread
 
 if TYPE_CHECKING:
     from .fused.fused_plan import FusedPlan
@@ -252,8 +253,16 @@ class SamplingPlanner(ABC):
         """Makes whole plans as one kernel, the same to rounding; None: that cannot be had here."""
         from .fused.fused_plan import fused  # it knows the algorithms, which know this file
 
-        check_spread(self)
+        self.check()
         return fused(self)[0]
+
+    def check(self) -> None:
+        """Refuse what is built, but would not be exact.
+
+        Raises:
+            ValueError: Its noise does not go with the group; see `check_spread`.
+        """
+        check_spread(self)
 
     def warm_up(self, state: np.ndarray) -> None:
         """Have the loop's kernels compiled too: a plan that is fused may need it at any moment."""

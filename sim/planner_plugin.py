@@ -274,7 +274,7 @@ def build_planner(
     origin.update({key: f"planner.{key}" for key in own})
     try:
         parameters = from_dict(cls.Parameters, settings, f"planner {spec}")
-        return cls(model, symmetry, **vars(parameters))
+        return _checked(cls(model, symmetry, **vars(parameters)))
     except ParameterError as error:
         error.key = origin.get(error.key.partition(".")[0], "planner")
         raise
@@ -299,12 +299,19 @@ def rebuilt(planner: Any, changes: dict[str, Any], spec: str, symmetry: str) -> 
     parameters = from_dict(cls.Parameters, settings, where)
     try:
         model = getattr(planner, "dynamics", planner.task)  # some plan without one
-        return cls(model, symmetry, **vars(parameters))
+        return _checked(cls(model, symmetry, **vars(parameters)))
     except ParameterError:
         raise
     except (Exception, SystemExit) as error:  # an outsider's may fail in any way
         said = str(error) if isinstance(error, ValueError) else in_a_line(error)
         raise ParameterError(f"{where}: {' '.join(said.split())}") from error
+
+
+def _checked(planner: Any) -> Any:
+    """The planner, if it has nothing to say against itself."""
+    if hasattr(planner, "check"):
+        planner.check()
+    return planner
 
 
 def in_a_line(error: BaseException) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ...sim.limits import Limits
@@ -27,33 +25,6 @@ def check_size(samples: int, horizon: int, width: int, models: int) -> None:
             f"samples: {samples} with a horizon of {horizon} need {needed / 2**30:.3g} "
             f"GiB of memory; at most {LARGEST_BUFFERS >> 30}"
         )
-
-
-def check_spread(planner: Any) -> None:
-    """Refuse noise that is wider in some directions than in others that the group makes of them.
-
-    Args:
-        planner: Before its first plan; what is asked is its `scaled`.
-
-    Raises:
-        ValueError: The noise of a moved draw is not the moved noise.
-    """
-    memory, orbit = planner.initial_memory(0), planner.symmetry.orbit("action")
-    draw = np.random.default_rng(0).standard_normal((1, *planner.initial_std.shape))
-
-    def spread(draw: np.ndarray) -> np.ndarray:
-        noise = draw.copy()
-        planner.scaled(memory, noise)
-        return noise
-
-    for element in planner.elements:
-        moved = spread(draw) @ orbit[element].T
-        if np.abs(spread(draw @ orbit[element].T) - moved).max() > 1e-9 * np.abs(moved).max():
-            raise ValueError(
-                f"noise: it is not as wide in all directions that {planner.symmetry.group.name} "
-                "makes of each other, so plans would not go with the group: give them one spread, "
-                "or plan with symmetry none"
-            )
 
 
 class Samples:

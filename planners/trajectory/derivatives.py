@@ -14,10 +14,13 @@ import numpy as np
 
 from ...sim.dynamics import Dynamics
 from ...symmetry.declaration import Symmetry
+from ..loop.spectrum import positive
 
-SMALL, WIDE = 1e-4, 1e-2
+SMALL, WIDE = 5e-3, 3e-2
 """Steps of first and of second differences: of the state in its own units, of the action as a
-fraction of the largest. Rounding grows with one over the step, and with one over its square."""
+fraction of the largest. Rounding grows with one over the step, and with one over its square: it is
+what no group moves along, and a plan multiplies it by a hundred. What the steps leave out does go
+with the group, so they are as wide as the plans bear."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +99,10 @@ class Derivatives:
             end_curvature = end_curvature + back.T @ bend @ back
         share = 1.0 / len(self.frames)
         return Expansion(
-            *(a, b, share * np.asarray(slope), _positive(share * np.asarray(curvature))),
+            *(a, b, share * np.asarray(slope)),
+            np.stack([positive(share * bend) for bend in np.asarray(curvature)]),
             share * np.asarray(end_slope),
-            _positive(share * np.asarray(end_curvature)),
+            positive(share * np.asarray(end_curvature)),
         )
 
     def broken(self, states: np.ndarray) -> np.ndarray:
@@ -174,10 +178,11 @@ class _Stencil:
         return out
 
     def slope(self, f, points: np.ndarray) -> np.ndarray:
-        """Of a number. (T, width) -> (T, width)"""
-        values, d = f(points[:, None] + self.offsets), len(self.axes)
-        out = np.zeros((len(points), self.width))
-        out[:, self.axes] = (values[:, :d] - values[:, d:]) / (2.0 * self.step)
+        """Of a number, to fourth order. (T, width) -> (T, width)"""
+        out, d = np.zeros((len(points), self.width)), len(self.axes)
+        near, far = (f(points[:, None] + k * self.offsets) for k in (1.0, 2.0))
+        near, far = near[:, :d] - near[:, d:], far[:, :d] - far[:, d:]
+        out[:, self.axes] = (8.0 * near - far) / (12.0 * self.step)
         return out
 
     def second(self, f, points: np.ndarray) -> np.ndarray:
@@ -212,9 +217,3 @@ def _frames(symmetry: Symmetry, moving: np.ndarray) -> tuple[int, ...]:
             kept.append(g)
             covered.update(int(group.product[p, g]) for p in plain)
     return tuple(kept)
-
-
-def _positive(matrices: np.ndarray) -> np.ndarray:
-    """Symmetric matrices without their negative part. (..., d, d)"""
-    values, vectors = np.linalg.eigh(matrices)
-    return (vectors * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(vectors, -1, -2)

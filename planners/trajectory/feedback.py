@@ -16,6 +16,9 @@ from .derivatives import Expansion
 
 AT_LIMIT = 1e-6
 """How near to a limit, as a fraction of it, an action is at it."""
+REACH = 1e3
+"""Farthest step of an action, in largest actions. Where the cost hardly bends it would be as far as
+rounding says, and the limits would keep of it only a direction, of rounding too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,22 +149,24 @@ def _backward(
                 qx[i] += a[k, i] * g[k]
         _limited(actions[t], qu, low, high, rims, free, arc)
         quu += arc
-        mean = 0.0
+        mean, steep = 0.0, 0.0
         for i in range(m):
             mean += quu[i, i] * scale[i] * scale[i] / m
+            known[i, 0] = 0.0
+            for k in range(m):
+                known[i, 0] += free[i, k] * qu[k]
+            steep += (known[i, 0] * scale[i]) ** 2
+        steep = np.sqrt(steep) / REACH
         # free (quu + damping) free + (1 - free), and free (qu, qux)
         moved[:] = quu
         for i in range(m):
-            moved[i, i] += (damping * mean + 1e-12) / (scale[i] * scale[i])
+            moved[i, i] += (damping * mean + steep + 1e-12) / (scale[i] * scale[i])
         _product(free, moved, arc)
         _product(arc, free, moved)
         for i in range(m):
             moved[i, i] += 1.0
             for j in range(m):
                 moved[i, j] -= free[i, j]
-            known[i, 0] = 0.0
-            for k in range(m):
-                known[i, 0] += free[i, k] * qu[k]
         _product(free, qux, mixed)
         known[:, 1:] = mixed
         _solve(moved, known)

@@ -220,6 +220,39 @@ def test_cma_es_adapts_its_scale_and_its_shape():
     assert spread[0, 1] > 1.5 * spread[0, 0] and memory.scale < 1.0
 
 
+class Unrepaired(plugin.load("cma_es", "planners")):
+    """The control: it learns from noise as it was drawn, whatever the limits kept of it."""
+
+    def update(self, memory, noise, actions, costs):
+        drawn = memory.mean + np.einsum("hn,knm->khm", self.spline.matrix(len(noise[0])), noise)
+        return super().update(memory, noise, drawn, costs)
+
+
+@pytest.mark.parametrize(
+    ("symmetry", "way"),
+    [
+        ("full", {}),
+        ("none", {"spline": "b_spline"}),
+        *(
+            pytest.param(s, way, marks=pytest.mark.slow)
+            for s in ("full", "none")
+            for way in ({"spline": "linear"}, {"spline": "zero", "rate": True})
+        ),
+    ],
+)
+def test_cma_es_does_not_spread_without_end_where_the_limits_cut(symmetry, way):
+    """Beyond them all is alike, so it would drift outwards for ever."""
+    x, sizes = np.array([3.0, 2.0, 0.0, 0.0]), []
+    for cls in (type(planner("cma_es")), Unrepaired):
+        more = {"samples": 128, "horizon": 15, "noise": 3.0, "iterations": 20, **way}
+        one = cls(MassDynamics(Mass()), symmetry, **more)
+        memory = one.plan(x, 0.0, one.initial_memory(0))[1]
+        sizes.append(memory.scale * np.sqrt(np.trace(memory.covariance) / one.size))
+    assert sizes[0] < 1.0 and sizes[1] > 20.0
+    total, distance, _ = run(planner("cma_es", symmetry=symmetry, noise=3.0, iterations=10, **way))
+    assert distance < 0.1 and total < 10.0
+
+
 def test_a_target_of_effective_samples_frees_mppi_from_the_unit_of_cost():
     one = planner("mppi", effective_samples=8)
     costs = np.random.default_rng(0).gamma(2.0, 1.0, 128)
@@ -291,7 +324,7 @@ def test_a_factor_that_does_not_go_with_the_group_is_caught():
         root = memory.scale * np.linalg.cholesky(memory.covariance).T
         noise[:] = (noise.reshape(len(noise), -1) @ root).reshape(noise.shape) * one.initial_std
 
-    one.scaled = broken
+    one.scaled, one.check = broken, lambda: None  # which would refuse it
     s, x, memory = one.symmetry, np.array([1.0, 0.3, -0.2, 0.5]), one.initial_memory(0)
     g = s.group.generators[0]
     plan, _ = one.plan(x, 0.0, memory)
@@ -306,6 +339,7 @@ PUSHED = np.array([1.0, 0.3, 0.0, 0.0])
 
 def drawn(one, x=PUSHED):
     """The noise of each iteration of a first plan, (K, N, m) each, and the plan."""
+    one.check = lambda: None  # it shows `update` samples of its own
     seen, update = [], one.update
 
     def watched(memory, noise, actions, costs):

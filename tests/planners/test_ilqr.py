@@ -6,7 +6,7 @@ import pytest
 from covary.benchmarks.problems.pointmass import Pointmass
 from covary.benchmarks.problems.reacher2 import Reacher2
 from covary.planners.bounds.budget import Budget
-from covary.planners.ilqr import ILQR, Descent
+from covary.planners.ilqr import ILQR, MARGIN, Descent
 from covary.planners.mppi import MPPI
 from covary.planners.mppi_ilqr import MPPIiLQR
 from covary.planners.trajectory.derivatives import Derivatives
@@ -14,13 +14,15 @@ from covary.sim.function_dynamics import FunctionDynamics
 from covary.sim.limits import Ball, largest_actions
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
+from covary.sim.tasks.cart_pole import CartPole
+from covary.sim.tasks.drone import Drone
 from covary.sim.tasks.point_mass import PointMass
+from covary.sim.tasks.point_masses import PointMasses
 from covary.sim.tasks.push import Push
 from covary.sim.tasks.reacher import Reacher
 
-# A second difference over a step of 1e-2 keeps 12 of 16 digits; damped steps of Newton's method
-# divide by curvatures down to 1e-4 of the largest.
-ROUNDING = 1e-7
+ROUNDING = 1e-9
+"""Of the largest action."""
 
 
 def closed_loop(one, steps, seed=0):
@@ -147,6 +149,90 @@ def test_plans_go_with_every_element_warm_or_not(task_class):
             off = there.actions - s.act(g, action=plan.actions)
             assert np.abs(off).max() < ROUNDING * one.descent.scale.max()
         x = one.dynamics.next_state(x, plan.actions[0])
+
+
+EVERYWHERE = [PointMass] + [
+    pytest.param(task, marks=pytest.mark.slow)
+    for task in (Reacher, Push, CartPole, Drone, PointMasses)
+]
+
+
+@pytest.mark.parametrize("task_class", EVERYWHERE)
+def test_whole_episodes_are_exact_and_no_decision_is_left_to_rounding(task_class, monkeypatch):
+    """From start to rest, where all costs are alike, each plan is moved with state and memory.
+
+    A plan may jump where a decision of its descent is nearer to falling otherwise than rounding;
+    states on the way are not there.
+    """
+    task, costs = task_class(), watched(monkeypatch)
+    one = ILQR(NumbaDynamics(task), horizon=16)
+    s, x, memory = one.symmetry, task.initial_state(np.random.default_rng(1)), one.initial_memory(5)
+    for k in range(40):
+        costs.clear()
+        plan, after = one.plan(x, k * task.dt, memory)
+        assert decided(costs, one.parameters.tolerance)[0] > ROUNDED
+        for g in s.group.generators:
+            there, _ = one.plan(s.act(g, state=x), k * task.dt, memory.act(s, g))
+            off = there.actions - s.act(g, action=plan.actions)
+            assert np.abs(off).max() < ROUNDING * max(1.0, one.descent.scale.max())
+        x, memory = one.dynamics.next_state(x, plan.actions[0]), after
+
+
+@pytest.mark.slow
+def test_where_a_plan_jumps_a_decision_is_undecided(monkeypatch):
+    """The control: between two states whose plans took other shares there is one that jumps."""
+    task, costs = Push(), watched(monkeypatch)
+    one = ILQR(NumbaDynamics(task), horizon=16)
+    rng, memory = np.random.default_rng(1), one.initial_memory(5)
+    ends = [task.initial_state(rng) for _ in range(2)]
+
+    def at(share):
+        costs.clear()
+        x = ends[0] + share * (ends[1] - ends[0])
+        return one.plan(x, 0.0, memory)[0].actions, decided(costs, one.parameters.tolerance)[1]
+
+    low, high, first = 0.0, 1.0, at(0.0)[1]
+    assert at(1.0)[1] != first
+    while high - low > 1e-15:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if at(middle)[1] == first else (low, middle)
+    before = at(low)[0]
+    assert decided(costs, one.parameters.tolerance)[0] < 1e-10
+    assert np.abs(at(high)[0] - before).max() > 1e-6
+
+
+ROUNDED = 1e-14
+"""Of a cost of a plan: what the order of sums makes of it."""
+
+
+def watched(monkeypatch):
+    """The costs of the shares of each step that are tried from now on, the first those before."""
+    costs, forward = [], Descent._forward
+
+    def told(*asked):
+        found = forward(*asked)
+        costs.append(found[2])
+        return found
+
+    monkeypatch.setattr(Descent, "_forward", told)
+    return costs
+
+
+def decided(costs, tolerance):
+    """How far the nearest decision of a descent is from falling otherwise, in costs; and all."""
+    cost, apart, taken = float(costs[0][0]), [np.inf], []
+    for shares in costs[1:]:
+        alike = MARGIN * abs(cost)
+        longest = int(np.argmax(shares <= shares.min() + alike))
+        best, others = shares[longest], np.sort(shares[np.isfinite(shares)])[1:]
+        limits = [*(others - shares.min() - alike)]  # which of them are as good as the best
+        limits += [best - cost + alike, best - cost - alike]  # better, alike, or worse than before
+        taken.append((longest, bool(best < cost - alike)))
+        if taken[-1][1]:
+            limits.append(cost - best - tolerance * abs(cost))  # and by so much that it goes on
+        apart.append(np.abs(limits).min() / abs(cost))
+        cost = float(best) if taken[-1][1] else cost
+    return min(apart), taken
 
 
 def test_before_an_obstacle_the_seed_chooses_the_side():

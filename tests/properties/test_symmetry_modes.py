@@ -28,7 +28,7 @@ from covary.symmetry.motion import CONTINUOUS, check_continuous, shifts, spatial
 from covary.symmetry.part import Angle, Point3, Position, Pseudoscalar, Regular, Vector, Vector3
 
 EXACT = 1e-9
-ROUNDED = {"MPPIiLQR": 1e-7}  # second differences keep 12 of 16 digits
+ROUNDED = {"MPPIiLQR": 1e-7}  # over several plans: each makes more of the difference before
 COSTLY = ("CoVO", "TubeMPPI", "MPPIiLQR", "TorchMPPI")
 
 
