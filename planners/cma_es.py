@@ -51,6 +51,12 @@ class CovarianceMemory(Memory):
 class CMAES(SamplingPlanner):
     """Covariance matrix adaptation, begun anew in each plan.
 
+    What it learns from is what the limits left of each sample, read on the knots by least squares:
+    beyond the limits all costs are alike, and from noise as it was drawn the spread would grow
+    there without end (repaired steps, as in Hansen, "Injecting External Solutions Into CMA-ES",
+    2011; Biedrzycki, "Handling Bound Constraints in CMA-ES: An Experimental Study", 2020, compares
+    ways). A projection onto the limits goes with the group.
+
     Under a group its samples are ``mean + S A(g) z`` with S the symmetric root of the covariance (a
     Cholesky factor would not go with the group), so it is exact as the others are.
     """

@@ -65,13 +65,13 @@ class SamplingPlanner(ABC):
     """
 
     Parameters = SamplingParameters
+    check = check_spread
 
     def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
         if not hasattr(dynamics, "rollout"):
             raise TypeError(f"a planner needs a model: pass NumbaDynamics(task), not {dynamics!r}")
         self.parameters = self.Parameters(**parameters)
-        dynamics = in_precision(dynamics, self.parameters.precision)
-        self.dynamics = dynamics
+        self.dynamics = dynamics = in_precision(dynamics, self.parameters.precision)
         self.task = dynamics.task
         self.symmetry = (
             self.task.symmetry.restrict(symmetry) if isinstance(symmetry, str) else symmetry
@@ -255,14 +255,6 @@ class SamplingPlanner(ABC):
 
         self.check()
         return fused(self)[0]
-
-    def check(self) -> None:
-        """Refuse what is built, but would not be exact.
-
-        Raises:
-            ValueError: Its noise does not go with the group; see `check_spread`.
-        """
-        check_spread(self)
 
     def warm_up(self, state: np.ndarray) -> None:
         """Have the loop's kernels compiled too: a plan that is fused may need it at any moment."""

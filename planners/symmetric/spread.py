@@ -9,15 +9,16 @@ import numpy as np
 SHOWN = 24
 """Samples, at most, that an update is shown."""
 ALIKE = 1e-6
-"""Differences that are rounding, as a fraction of the noise; a wrong spread makes far larger ones."""
+"""What is rounding, as a fraction of the noise; a wrong spread differs by far more."""
 
 
 def check_spread(planner: Any) -> None:
-    """Refuse noise that does not go with the group: ``scaled(g memory, g z) = g scaled(memory, z)``.
+    """Refuse noise that does not go with the group.
 
-    Tried for a draw z and each generator g, with the memory that an episode begins with; with what
-    an update makes of it by drawn samples and costs, there and here, since what is adapted is
-    nothing yet at first; and with what the next plan makes of that.
+    ``scaled(g memory, g z) = g scaled(memory, z)`` is tried for a draw z and each generator g: with
+    the memory that an episode begins with; with what an update makes of it by drawn samples and
+    costs, moved and not, since what is adapted is nothing yet at first; and with what the next plan
+    makes of that.
 
     Args:
         planner: Before its first plan.

@@ -273,9 +273,7 @@ def test_states_on_every_mirror_line(task_class, planner_class, kind):
         shares.append(saturating(planner))
         fixing = s.stabiliser(state=x)
         sided = np.abs(s.act(mirror, action=plan.actions) - plan.actions).max() > 1e-6
-        assert (
-            sided or planner_class.__name__ in POLISHED
-        )  # a polish may find that straight is best
+        assert sided or planner_class.__name__ in POLISHED  # straight may be best
         for g in s.group.elements:
             there, _ = planner.plan(s.act(g, state=x), 0.0, memory.act(s, g))
             apart = [
