@@ -57,6 +57,9 @@ class CMAES(SamplingPlanner):
     2011; Biedrzycki, "Handling Bound Constraints in CMA-ES: An Experimental Study", 2020, compares
     ways). A projection onto the limits goes with the group.
 
+    Images of a draw share what the group leaves as it is, such as a thrust: of that a sample is
+    no draw of its own, and the paths count so many fewer, or the scale would grow by chance.
+
     Under a group its samples are ``mean + S A(g) z`` with S the symmetric root of the covariance (a
     Cholesky factor would not go with the group), so it is exact as the others are.
     """
@@ -79,6 +82,8 @@ class CMAES(SamplingPlanner):
         # Expected length of a standard normal vector (tutorial, table 1).
         d = float(self.size)
         self.read = np.linalg.pinv(self.spline.matrix(self.parameters.knots))  # (N, H)
+        orbit = self.symmetry.orbit("action")[list(self.elements)]
+        self.shared = np.kron(np.eye(self.parameters.knots), orbit.mean(axis=0))  # (D, D)
         self.length = np.sqrt(d) * (1.0 - 1.0 / (4.0 * d) + 1.0 / (21.0 * d * d))
 
     def initial_memory(self, seed: int = 0) -> CovarianceMemory:
@@ -99,6 +104,11 @@ class CMAES(SamplingPlanner):
         root = memory.scale * power(memory.covariance, 0.5)
         noise[:] = (noise.reshape(len(noise), -1) @ root).reshape(noise.shape) * self.initial_std
 
+    def drawn(self, step: np.ndarray, mass: float) -> np.ndarray:
+        """A mean step, less far where images of a draw are alike: as of that many draws. (D,)"""
+        images = min(float(len(self.elements)), mass)
+        return step + (images**-0.5 - 1.0) * (self.shared @ step)
+
     def update(
         self, memory: CovarianceMemory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray
     ) -> CovarianceMemory:
@@ -117,7 +127,7 @@ class CMAES(SamplingPlanner):
         c_many = max(c_many, 0.0)
         done = np.einsum("nh,khm->knm", self.read, actions[order] - memory.mean)
         step = (done / (self.initial_std * memory.scale)).reshape(len(order), -1)
-        mean = weight @ step  # (D,)
+        mean = self.drawn(weight @ step, mass)  # (D,)
         straight = power(memory.covariance, -0.5) @ mean
         path = (1.0 - c_scale) * memory.scale_path.ravel()
         path = path + np.sqrt(c_scale * (2.0 - c_scale) * mass) * straight

@@ -91,11 +91,12 @@ def _small_orbits(data: bytes, shape: tuple[int, ...]) -> tuple[SmallOrbit, ...]
                 continue
             same = np.abs(images - onto).max(axis=(1, 2)) < TINY
             size = len(matrices) // int(same.sum())
-            if wide <= dimensions.get(size, 0):
+            evened = _evened(matrices, onto)
+            if wide <= dimensions.get(size, 0) or evened is None:
                 continue
             dimensions[size] = wide
             moved = _distinct(matrices, images)
-            found[size] = SmallOrbit(_evened(matrices, onto), moved, _rank(images))
+            found[size] = SmallOrbit(evened, moved, _rank(images))
     return tuple(found[size] for size in sorted(found, reverse=True))
 
 
@@ -117,15 +118,16 @@ def _onto_fixed(asked: np.ndarray) -> np.ndarray:
     return free.T @ free
 
 
-def _evened(matrices: np.ndarray, onto: np.ndarray) -> np.ndarray:
+def _evened(matrices: np.ndarray, onto: np.ndarray) -> np.ndarray | None:
     """A projection, larger for each block of coordinates so that its orbit has variance 1. (m, m)
 
-    One factor for all that the group mixes: so what is fixed stays fixed.
+    One factor for all that the group mixes: so what is fixed stays fixed. None: some coordinates
+    would have no noise at all; such samples are often the best, whatever they say of the others.
     """
     linked = (np.abs(matrices) > TINY).any(axis=0)
     linked = np.linalg.matrix_power((linked | linked.T).astype(float), len(linked)) > 0
     share = (linked @ onto.diagonal()) / linked.sum(axis=1)
-    return onto / np.sqrt(np.where(share > TINY, share, 1.0))[:, None]
+    return onto / np.sqrt(share)[:, None] if share.min() > TINY else None
 
 
 def _distinct(matrices: np.ndarray, images: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ TASKS = {
     **{"point_mass": PointMass, "push": Push, "reacher": Reacher, "drone": Drone},
     **{name: lambda group=name: PointMasses(group=group) for name in ("T", "O", "Oh", "I")},
 }
-SIZES = {"point_mass": [8], "reacher": [], "drone": [8, 2, 1], "Oh": [24, 12, 8, 6]}
+SIZES = {"point_mass": [8], "reacher": [], "drone": [], "Oh": [24, 12, 8, 6]}
 
 
 def orbits_of(task, knots=3):
@@ -61,13 +61,13 @@ def test_hardly_a_sample_is_idle_and_none_is_the_mean():
 
 @pytest.mark.parametrize("name", TASKS)
 def test_small_orbits_have_variance_one_on_the_mean(name):
-    """Of each coordinate that one of them moves; where several draws are, by each of them."""
+    """Of every coordinate: on a drone's mirrors the yaw rate would have none, so it has none."""
     orbits = orbits_of(TASKS[name]())
     for kind in orbits.small:
         draws = np.random.default_rng(0).standard_normal((4000, len(kind.fixed)))
         images = np.einsum("sij,nj->nsi", kind.moved, draws @ kind.fixed.T)
         found = np.mean(images**2, axis=(0, 1))
-        assert np.all((np.abs(found - 1.0) < 0.1) | (found < 1e-12)) and found.max() > 0.5
+        assert np.abs(found - 1.0).max() < 0.1
 
 
 def test_few_samples_span_more_directions_on_mirrors():
