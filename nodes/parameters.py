@@ -173,6 +173,8 @@ def _converted(value: Any, hint: Any, where: str) -> Any:
             raise ParameterError(f"{where}: {value} is not finite")
         return float(value)
     if hint is int and number and isinstance(value, int):
+        if not -(2**63) <= value < 2**64:
+            raise ParameterError(f"{where}: {_shown(value)} has more than 64 bits")
         return value
     if hint is Path and isinstance(value, str | Path):
         return Path(value)

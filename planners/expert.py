@@ -12,6 +12,7 @@ import numpy as np
 from ..sim.tabletop.tabletop import CARTESIAN
 from ..sim.task import Task
 from ..symmetry.declaration import Symmetry, wrap
+from .loop.parameters import check_counts
 from .plan import Plan, Planner
 
 
@@ -88,8 +89,7 @@ class Expert(Planner):
         self.parameters = self.Parameters(**parameters)
         if not self.parameters.gain > 0:
             raise ValueError(f"gain: {self.parameters.gain} must be positive")
-        if self.parameters.horizon < 1:
-            raise ValueError(f"horizon: {self.parameters.horizon} must be at least 1")
+        check_counts(self.parameters)
         self.feedback: Feedback | None = None
         self.aim: Script | None = self.script()
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .loop.parameters import check_counts
 from .plan import Plan, Planner
 
 SCRIPTS = {
@@ -72,8 +73,7 @@ class GymExpert(Planner):
     def __init__(self, task: Any, symmetry: str = "full", **parameters) -> None:
         self.task = task
         self.parameters = self.Parameters(**parameters)
-        if self.parameters.horizon < 1:
-            raise ValueError(f"horizon: {self.parameters.horizon} must be at least 1")
+        check_counts(self.parameters)
         env_id = getattr(task, "env_id", task.name)
         for pattern, where in SCRIPTS.items():
             if re.fullmatch(pattern, env_id.rpartition(":")[2]):

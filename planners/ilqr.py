@@ -22,6 +22,7 @@ from .bounds.budget import Budget
 from .bounds.constraints import Lagrangian, StateConstraints, constraints_of
 from .bounds.slew import Slew
 from .loop.batch import driven
+from .loop.parameters import check_counts
 from .loop.warm_start import held_on, moved_on
 from .plan import Plan, Planner
 from .trajectory.derivatives import Derivatives, Expansion
@@ -247,9 +248,7 @@ class ILQR(Planner):
         clash = symmetry_clash(self.task.limits, self.symmetry)
         if clash:
             raise ValueError(clash)
-        for name in ("horizon", "iterations"):
-            if getattr(p, name) < 1:
-                raise ValueError(f"{name}: {getattr(p, name)} must be at least 1")
+        check_counts(p)
         for name in ("tolerance", "push"):
             if not (np.isfinite(getattr(p, name)) and getattr(p, name) >= 0):
                 raise ValueError(f"{name}: {getattr(p, name)} must not be negative")

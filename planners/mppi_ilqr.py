@@ -15,6 +15,7 @@ from .bounds.delay import ahead
 from .ilqr import Descent, with_slopes
 from .loop.batch import driven
 from .loop.memory import Memory
+from .loop.parameters import MOST
 from .mppi import MPPI
 from .plan import Plan
 
@@ -46,8 +47,8 @@ class MPPIiLQR(MPPI):
     def __init__(self, dynamics, symmetry="full", **parameters) -> None:
         super().__init__(dynamics, symmetry, **parameters)
         p = self.parameters
-        if p.polish < 0:
-            raise ValueError(f"polish: {p.polish} must not be negative")
+        if not 0 <= p.polish <= MOST["iterations"]:
+            raise ValueError(f"polish: {p.polish} must be from 0 to {MOST['iterations']}")
         if not (np.isfinite(p.tolerance) and p.tolerance >= 0):
             raise ValueError(f"tolerance: {p.tolerance} must not be negative")
         self.learning = with_slopes(self.constraints)

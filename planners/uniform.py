@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..sim.task import Task
+from .loop.parameters import check_counts
 from .plan import Plan, Planner
 
 
@@ -31,7 +32,7 @@ class Uniform(Planner):
         **parameters: Fields of `Parameters`.
 
     Raises:
-        ValueError: A horizon below 1.
+        ValueError: A horizon below 1, or far beyond all use.
     """
 
     needs_model: ClassVar[bool] = False
@@ -46,8 +47,7 @@ class Uniform(Planner):
     def __init__(self, task: Task, symmetry: str = "full", **parameters) -> None:
         self.task = task
         self.parameters = self.Parameters(**parameters)
-        if self.parameters.horizon < 1:
-            raise ValueError(f"horizon: {self.parameters.horizon} must be at least 1")
+        check_counts(self.parameters)
 
     def initial_memory(self, seed: int) -> Draws:
         """Nothing but the key of all draws."""

@@ -56,7 +56,10 @@ class SimParameters:
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise ValueError(f"{name}: {getattr(self, name)} must be at least {value}")
-        if self.seed >= 2**64:  # /episode says it
+        if self.first_episode + self.episodes > 2**32:  # /episode says it, and the seed
+            said = "with those before it that is more than 2**32 episodes"
+            raise ValueError(f"episodes: {self.episodes}: {said}")
+        if self.seed >= 2**64:
             raise ValueError(f"seed: {self.seed} must be at least 0 and below 2**64")
         for name in ("command_deadline_ms", "freeze_limit_s", "tick_timeout_s"):
             if not getattr(self, name) > 0:

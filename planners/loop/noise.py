@@ -52,9 +52,9 @@ def noise_law(
         raise ValueError(f"noise_law: {kind!r} is none; did you mean {' or '.join(near)}?")
     if not 0.0 <= correlation < 1.0:
         raise ValueError(f"correlation: {correlation} must be in [0, 1)")
-    if not (np.isfinite(colour) and np.isfinite(tail) and tail >= 0.0):
-        name, value = ("tail", tail) if np.isfinite(colour) else ("colour", colour)
-        raise ValueError(f"{name}: {value} must be a finite number, a tail not below 0")
+    for name, value, least in (("colour", colour, -_STEEPEST), ("tail", tail, 0.0)):
+        if not least <= value <= _STEEPEST:
+            raise ValueError(f"{name}: {value} must be from {least:g} to {_STEEPEST:g}")
     if kind in ("sobol", "halton"):
         return _even(kind, knots, width, most)
     if kind == "log_normal":
@@ -188,5 +188,8 @@ def _even(kind: str, knots: int, width: int, most: int) -> Law:
 
     return Pool(pool)
 
+
+_STEEPEST = 20.0
+"""Exponent of coloured noise: beyond, the lowest frequency is all that a double holds."""
 
 _KINDS = ("white", "coloured", "ornstein_uhlenbeck", "log_normal", "sobol", "halton")

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
+
+MOST = {"samples": 1_000_000, "horizon": 10_000, "iterations": 10_000}
+"""What nobody means to exceed: a plan of more would not end, or fill the memory first."""
+
+MOST_STEPS = 100_000_000
+"""Of samples times horizon."""
+
+LEAST_NOISE = 1e-9
+"""Below it rounding alone would decide; its inverse is the most."""
+
+
+def check_counts(parameters: object) -> None:
+    """Hold how many samples, steps and iterations a planner makes to what can be made.
+
+    Raises:
+        ValueError: One is below 1, or far beyond.
+    """
+    for name, most in MOST.items():
+        value = getattr(parameters, name, 1)
+        if not 1 <= value <= most:
+            raise ValueError(f"{name}: {value} must be at least 1 and at most {most}")
+    steps = getattr(parameters, "samples", 1) * getattr(parameters, "horizon", 1)
+    if steps > MOST_STEPS:
+        raise ValueError(f"samples: with that horizon it is {steps} steps; at most {MOST_STEPS}")
 
 
 @dataclass(frozen=True)
@@ -62,8 +85,9 @@ class SamplingParameters:
     fast, and a plan as exact as its rounding."""
 
     def __post_init__(self) -> None:
-        for name in ("samples", "horizon", "iterations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
-        if not 0.0 < self.noise < math.inf:
-            raise ValueError(f"noise: {self.noise} must be a positive number")
+        check_counts(self)
+        if not LEAST_NOISE <= self.noise <= 1.0 / LEAST_NOISE:
+            raise ValueError(
+                f"noise: {self.noise} must be a positive number, not below {LEAST_NOISE:g} and not "
+                f"above {1.0 / LEAST_NOISE:g}"
+            )
