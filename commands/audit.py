@@ -35,8 +35,8 @@ def audit_planner(
     values: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME:=VALUE]...", help="Its arguments.")
     ] = None,
-    states: Annotated[int, typer.Option(min=1, help="Starts that are sampled.")] = 4,
-    seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
+    states: Annotated[int, typer.Option(min=1, max=100_000, help="Starts that are sampled.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, max=2**64 - 1, help="Of all draws.")] = 0,
     path: Annotated[
         Path | None, typer.Option("--json", metavar="PATH", help="Write all figures there.")
     ] = None,
@@ -61,7 +61,11 @@ def audit_planner(
     ) as bar:
         step = _Step(bar, bar.add_task("audit", total=states))
         symmetry = elements_of(planner, node.get("symmetry", "full"))
-        found = audit(planner, symmetry, states, seed, step)
+        try:
+            found = audit(planner, symmetry, states, seed, step)
+        except Exception as error:  # a planner's, a task's or a model's, which may be anybody's
+            said = f"{node['planner']['plugin']}: a plan failed: {type(error).__name__}: {error}"
+            raise InputError(in_a_line(said), file) from error
     report = {
         "task": planner.task.name,
         "planner": node["planner"]["plugin"],

@@ -15,6 +15,9 @@ from ..sim.task_messages import TaskMessageError, command_message, plan_actions
 from .action_noise import ActionNoise
 from .plan_follower import PlanFollower
 
+_LONGEST_DELAY_MS = 60_000.0
+"""That can be simulated: as much as a planner can count on."""
+
 
 class ControlNode(Node):
     """Listens to /state and /plan, publishes /command.
@@ -53,8 +56,11 @@ class ControlNode(Node):
         def __post_init__(self) -> None:
             if not self.plan_timeout_ms > 0:
                 raise ValueError(f"plan_timeout_ms: {self.plan_timeout_ms} must be positive")
-            if self.plan_delay_ms < 0:
-                raise ValueError(f"plan_delay_ms: {self.plan_delay_ms} must not be negative")
+            if not 0 <= self.plan_delay_ms <= _LONGEST_DELAY_MS:
+                raise ValueError(
+                    f"plan_delay_ms: {self.plan_delay_ms} must not be negative, nor above "
+                    f"{_LONGEST_DELAY_MS:g}"
+                )
             if not 0 <= self.action_noise < np.inf:
                 raise ValueError(
                     f"action_noise: {self.action_noise} must be a number of at least 0"

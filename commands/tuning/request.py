@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -20,7 +19,7 @@ from .trials import planner_with, roles_of
 
 _OWN = ("trials", "episodes", "out", "ranges", "workers", "seed")
 """The arguments that are tune's own; all others are the launch file's."""
-_MOST_WORKERS = 256
+_MOST, _MOST_WORKERS = 1_000_000, 256
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def asked_of(file: str, words: dict[str, Variable]) -> Request:
     launch = replace(launch, values={**launch.values, "realtime": False})
     launch = checked(launch).told(launch)
     spec, space, values = _searched(launch, own.get("ranges"))
-    trials = _count(own, "trials", 50, 1)
+    trials = _count(own, "trials", 50, 1, _MOST)
     seed = _count(own, "seed", 0, 0)
     if seed >= 2**62:
         raise InputError(f"seed:={seed}: must be below 2**62", PLACE)
@@ -82,7 +81,7 @@ def asked_of(file: str, words: dict[str, Variable]) -> Request:
         own=values,
         planner=spec,
         trials=trials,
-        episodes=_count(own, "episodes", 8, 1),
+        episodes=_count(own, "episodes", 8, 1, _MOST),
         workers=min(_count(own, "workers", 2, 1, _MOST_WORKERS), trials),
         seed=seed,
         out=_out(own, f"tune-{path.stem}-{spec.rpartition(':')[2]}"),
@@ -90,11 +89,12 @@ def asked_of(file: str, words: dict[str, Variable]) -> Request:
 
 
 def _count(
-    own: Mapping[str, Variable], name: str, default: int, least: int, most: float = math.inf
+    own: Mapping[str, Variable], name: str, default: int, least: int, most: int | None = None
 ) -> int:
     found = own[name].value if name in own else default
-    if isinstance(found, bool) or not isinstance(found, int) or not least <= found <= most:
-        upto = f" and <= {most:g}" if most < math.inf else ""
+    whole = isinstance(found, int) and not isinstance(found, bool)
+    if not whole or found < least or (most is not None and found > most):
+        upto = f" and <= {most}" if most else ""
         said = f"must be a whole number >= {least}{upto}"
         raise InputError(f"{name}:={own[name].text}: {said}", PLACE)
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,8 @@ import numpy as np
 
 from ...sim.task import Task
 
+_LARGEST = 1e100
+"""Of a number that a planner remembers: its square is one too."""
 _ABOUT = "about"
 
 
@@ -100,7 +101,7 @@ def load_memory(path: Path, like: Any, task: Task) -> tuple[Any, Moment]:
         moment = Moment(int(about["episode"]), float(about["time"]))
     except FileNotFoundError as error:
         raise MemoryFileError(f"{path}: there is no such file") from error
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+    except Exception as error:  # somebody's file may fail in any way, a huge array's size too
         raise MemoryFileError(f"{path}: is no planner's memory") from error
     if told["task"] != task.name:
         raise MemoryFileError(f"{path}: is of task {told['task']}, not of {task.name}")
@@ -145,8 +146,25 @@ def _filled(like: Any, arrays: dict[str, np.ndarray], prefix: str, path: Path) -
                     f"{path}: has shape {stored.shape} for {name}, where this planner has "
                     f"{wanted.shape}"
                 )
+            flaw = _flaw(stored, wanted, 64 if field.name == "seed" else 62)
+            if flaw:
+                raise MemoryFileError(f"{path}: {name} {flaw}")
+            stored = stored.astype(wanted.dtype if wanted.dtype.kind == "f" else stored.dtype)
             changes[field.name] = stored if isinstance(value, np.ndarray) else stored.item()
     return replace(like, **changes)
+
+
+def _flaw(stored: np.ndarray, wanted: np.ndarray, bits: int) -> str:
+    """What is wrong with numbers of the right shape, or nothing.
+
+    What is finite in a fresh memory always is; a time before the first plan, say, is not.
+    """
+    if wanted.dtype.kind in "iu":
+        if stored.dtype.kind not in "iu" or any(not 0 <= n < 2**bits for n in stored.flat):
+            return "is no count"
+    elif np.isfinite(wanted).all() and not (np.abs(stored) < _LARGEST).all():
+        return "holds what is no number, or one beyond all use"
+    return ""
 
 
 def _fits(stored: np.ndarray, wanted: np.ndarray) -> bool:

@@ -94,6 +94,16 @@ class Progress:
         pass
 
 
+def test_a_plan_that_fails_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "calls = []\n\n\ndef model(x, u):\n    calls.append(0)\n"
+    text += "    if len(calls) > 9:\n        raise RuntimeError('no\\nmore')\n    return x\n"
+    (tmp_path / "fails_later.py").write_text(text)
+    result = run("point_mass", *SMALL, "model:=fails_later:model")
+    assert isinstance(result.exception, InputError)
+    assert "mppi: a plan failed: RuntimeError: no more" in str(result.exception)
+
+
 def test_a_model_that_is_not_symmetric_is_blamed_and_not_the_planner():
     planner = MPPI(Leaning(PointMass()), samples=64, horizon=12)
     found = audit(planner, elements_of(planner, "full"), 1, 0, Progress())

@@ -1,6 +1,8 @@
 """Finished plans are found again from every orientation, tried, bounded, saved and loaded."""
 
+import io
 import json
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -300,6 +302,37 @@ def test_a_file_of_objects_runs_nothing(tmp_path):
     np.savez(file, about=np.array([{"task": "push"}], dtype=object))
     with pytest.raises(MemoryFileError, match="is no planner's memory"):
         load_memory(file, recalling().initial_memory(0), TASK)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("mean", np.nan, "mean holds what is no number"),
+        ("mean", np.inf, "mean holds what is no number"),
+        ("planned", 1e300, "planned holds what is no number"),
+        ("draws", -1, "draws is no count"),
+        ("draws", np.uint64(2**63), "draws is no count"),
+        ("seed", 1.5, "seed is no count"),
+    ],
+)
+def test_numbers_that_no_plan_can_come_of_are_refused(tmp_path, name, value, said):
+    file, fresh = tmp_path / "m.npz", recalling().planner.initial_memory(0)
+    save_memory(file, fresh, TASK)
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    np.savez(file, **{**arrays, name: np.full(arrays[name].shape, value)})
+    with pytest.raises(MemoryFileError, match=f"m.npz: {said}"):
+        load_memory(file, fresh, TASK)
+
+
+def test_an_array_too_large_to_be_true_is_refused(tmp_path):
+    header = io.BytesIO()
+    shape = {"descr": "<f8", "fortran_order": False, "shape": (10**14,)}
+    np.lib.format.write_array_header_1_0(header, shape)
+    with zipfile.ZipFile(tmp_path / "m.npz", "w") as file:
+        file.writestr("mean.npy", header.getvalue())
+    with pytest.raises(MemoryFileError, match="is no planner's memory"):
+        load_memory(tmp_path / "m.npz", recalling().initial_memory(0), TASK)
 
 
 def test_a_file_that_kept_what_was_compared_before_is_refused(tmp_path):
