@@ -15,7 +15,7 @@ from typing import Any
 from .. import messages
 from ..bus.local_bus import LocalBus, LocalGraph
 from ..launching.description import LaunchDescription, NodeDescription
-from ..launching.yaml_loader import InputError
+from ..launching.yaml_loader import InputError, in_a_line
 from ..node import Node
 from ..parameters import ParameterError
 from ..plugin import PluginError
@@ -45,6 +45,7 @@ class Lockstep:
         self.episodes = Episodes(self.outcome, progress, on_request(launch))
         self.graph = LocalGraph()
         self.nodes: list[tuple[NodeDescription, Node]] = []
+        self._errors = _LastErrors(logging.ERROR)
         self._signals: list[int] = []
         self._closed: set[int] = set()
 
@@ -118,9 +119,9 @@ class Lockstep:
             if not self.graph.step():
                 names = ", ".join(d.name for d, node in self.nodes if not node.finished)
                 if names:
-                    self._fail(
-                        f"every node waits for another ({names}); nothing is left to deliver"
-                    )
+                    why = f"every node waits for another ({names}); nothing is left to deliver"
+                    said = [f"; {who} said: {what}" for who, what in self._errors.said.items()]
+                    self._fail(why + "".join(said))
                 return
 
     def _over(self) -> bool:
@@ -236,6 +237,8 @@ class Lockstep:
             handler.addFilter(Repeats())
             logging.getLogger(name).addHandler(handler)
             opened.append((logging.getLogger(name), handler))
+        root.addHandler(self._errors)
+        opened.append((root, self._errors))
         try:
             yield
         finally:
@@ -244,6 +247,18 @@ class Lockstep:
                 handler.close()
             root.setLevel(level)
             root.propagate = propagate
+
+
+class _LastErrors(logging.Handler):
+    """Keeps the last error that each node has said, by the node's name."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.said: dict[str, str] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one more."""
+        self.said[record.name.rpartition(".")[2]] = in_a_line(record.getMessage())
 
 
 def _in_a_line(error: BaseException) -> str:

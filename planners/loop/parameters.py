@@ -8,8 +8,8 @@ from typing import Literal
 MOST = {"horizon": 10_000, "iterations": 10_000}
 """What nobody means to exceed: a plan of more would not end. Of samples the memory tells."""
 
-LEAST_NOISE = 1e-9
-"""Below it rounding alone would decide; its inverse is the most."""
+LEAST_NOISE, MOST_NOISE = 1e-9, 1e9
+"""Below and above, rounding alone would decide."""
 
 
 def check_counts(parameters: object) -> None:
@@ -82,8 +82,8 @@ class SamplingParameters:
 
     def __post_init__(self) -> None:
         check_counts(self)
-        if not LEAST_NOISE <= self.noise <= 1.0 / LEAST_NOISE:
+        if not LEAST_NOISE <= self.noise <= MOST_NOISE:
             raise ValueError(
                 f"noise: {self.noise} must be a positive number, not below {LEAST_NOISE:g} and not "
-                f"above {1.0 / LEAST_NOISE:g}"
+                f"above {MOST_NOISE:g}"
             )

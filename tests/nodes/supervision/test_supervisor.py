@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import math
 import os
 import shutil
@@ -15,7 +16,7 @@ import pytest
 
 from covary.nodes.launching.launch_file import read_assignments, resolve
 from covary.nodes.supervision.child import Phase
-from covary.nodes.supervision.lockstep import Lockstep
+from covary.nodes.supervision.lockstep import Lockstep, _LastErrors
 from covary.nodes.supervision.progress import RunProgress
 from covary.nodes.supervision.run_folder import create, summarise
 from covary.nodes.supervision.supervisor import Supervisor
@@ -288,6 +289,9 @@ def test_lockstep_names_the_node_that_fails_and_the_one_that_is_silent(place):
     (place / "talk.yaml").write_text("- node:".join([text[0], text[1], text[3]]))
     outcome, _, _ = run(place, runner=Lockstep)
     assert outcome.exit_code == 1 and "nothing is left to deliver" in outcome.failures[0]
+    errors = _LastErrors(logging.ERROR)
+    errors.emit(logging.makeLogRecord({"name": "covary.planner", "msg": "no\nplan"}))
+    assert errors.said == {"planner": "no plan"}
 
 
 def test_a_launcher_that_stood_still_within_a_turn_kills_nobody(place, monkeypatch):
