@@ -211,6 +211,15 @@ class SamplingPlanner(ABC):
         """The temperature of those weights, in units of cost; NaN: they have none."""
         return np.nan
 
+    def handicap(self, costs: np.ndarray) -> float:
+        """What the last plan is charged where it is tried beside plans of others: a temperature.
+
+        If it stood whenever no sample is better, it would stay in local optima for as long as the
+        noise does not lead out of them in one plan.
+        """
+        temperature = self.tempered(costs)
+        return temperature if temperature < np.inf else 0.0
+
     # The loop.
 
     def initial_memory(self, seed: int = 0) -> Memory:
@@ -326,6 +335,8 @@ class SamplingPlanner(ABC):
             if lowest == np.inf:
                 break  # nothing to learn from: the shifted plan stands
             costs += self.beside(memory, samples.actions)
+            if len(tried):
+                costs[-1] += self.handicap(costs)
             memory = self._learned(memory, fixing, costs, float(time))
             self.budget.spent(count)
         chosen = memory.mean if memory.side_time == time else self.chosen(memory)

@@ -68,20 +68,24 @@ class Alignment:
         told = [np.where(angles, np.cos(x), x - self._centre), np.sin(x[..., angles])]
         return np.concatenate(told, axis=-1) @ self._metric
 
-    def squared(self, kept: np.ndarray, state: np.ndarray) -> np.ndarray:
+    def squared(
+        self, kept: np.ndarray, state: np.ndarray, squares: np.ndarray | None = None
+    ) -> np.ndarray:
         """Squared distances of the orbits of kept states and of a state (n,).
 
         Args:
             kept: Features of states. (S, d)
             state: (n,)
+            squares: Squared lengths of these features, where they are known already. (S,)
 
         Returns:
             (S,)
         """
         images = self._features_of_images(state)
         best = self._products(kept, images).max(axis=0)
-        own = np.einsum("sd,sd->s", kept, kept) + images[0] @ images[0]
-        return np.maximum(own - 2.0 * best, 0.0)
+        if squares is None:
+            squares = np.einsum("sd,sd->s", kept, kept)
+        return np.maximum(squares + images[0] @ images[0] - 2.0 * best, 0.0)
 
     def bringing(self, kept: np.ndarray, state: np.ndarray) -> tuple[Symmetry, int]:
         """What brings a kept state nearest to a state, but for its shift, which moves no action.

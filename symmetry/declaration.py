@@ -89,8 +89,8 @@ class Symmetry:
 
     @cached_property
     def _actions(self) -> dict[str, _Action]:
-        spaces = ["state", "action"] + (["observation"] if self.observation is not None else [])
-        return {space: self._assemble(self._parts(space)) for space in spaces}  # type: ignore[arg-type]
+        """Of the spaces that were asked for."""
+        return {}
 
     def _assemble(self, parts: Mapping[str, Part]) -> _Action:
         parent = self._parent or self.group
@@ -114,7 +114,8 @@ class Symmetry:
         return _Action(matrices, offsets, angles, all(p.linear for p in parts.values()), slices)
 
     def _action_on(self, space: Space) -> _Action:
-        self._parts(space)
+        if space not in self._actions:
+            self._actions[space] = self._assemble(self._parts(space))
         return self._actions[space]
 
     def width(self, space: Space) -> int:

@@ -1,4 +1,4 @@
-"""What finished plans are worth on `push`, beside other ways to remember them (minutes; goes on).
+r"""What finished plans are worth on `push`, beside other ways to remember them (minutes; goes on).
 
 MPPI as `push.yaml` has it, with few samples and one iteration, 10 s an episode. The plans were
 made by the same planner with 512 samples and two iterations, in other episodes. All ways see the
@@ -9,9 +9,15 @@ same starts; each plan tries one stored plan and the last plan, which take two o
 - augmented: the same, each plan stored under 16 turns with and without the mirror.
 - average: the mean of all plans in the goal's frame, no look-up.
 - symmetric: `symmetry_mode:=memory symmetry:=E2`.
+- previous: no memory, but the last plan is tried (`previous_plan`), which all with a memory do.
+
+With `--own` each start has other stored episodes, as many in turn, so that few of them are a sample
+of all; with `--seeds` starts and stored episodes are others.
 
     python benchmarks/results/plan_memory.py --out runs/plan_memory             # again: goes on
     python benchmarks/results/plan_memory.py --out runs/in_mujoco --plant mujoco
+    python benchmarks/results/plan_memory.py --out runs/few --own --seeds 200000 --episodes 240 \
+        --stored 1 2 3 5 10 30 100 --ways symmetric
 """
 
 import argparse
@@ -33,6 +39,9 @@ from covary.symmetry.motion import MIRROR, Motion, turned, under
 SAMPLES, MORE_SAMPLES = (16, 32, 64), (24, 48, 96, 128, 192, 256)
 STORED = (100, 1, 10, 30, 3)
 WAYS = ("raw", "augmented", "average", "symmetric")
+WITHOUT = ("none", "previous")
+MARGIN = 0.02
+"""Of the cost without a memory: what is not worse by more is called not worse."""
 SECONDS, TURNS = 10.0, 16
 TASK = Push()
 MODEL = NumbaDynamics(TASK)
@@ -106,7 +115,7 @@ class Physics:
 
 
 def start(seed):
-    """Of one episode: tests begin at 0, what is stored at 10000."""
+    """Of one episode: what is stored begins 10000 after the tests."""
     return TASK.initial_state(np.random.default_rng([seed, 7]))
 
 
@@ -128,12 +137,12 @@ def episode(planner, memory, plant, seed, until_success=False):
     return total, first, float(done), memory
 
 
-def few(samples):
+def few(samples, **more):
     """The planner that is to be helped."""
-    return MPPI(MODEL, "none", samples=samples, iterations=1, **TUNED)
+    return MPPI(MODEL, "none", samples=samples, iterations=1, **TUNED, **more)
 
 
-def recorded(count, plant, out):
+def recorded(count, plant, out, first):
     """For each stored episode its states in the world, and plans. [(T, n), (T, H, m)]"""
     file = out / "stored.npz"
     known = dict(np.load(file)) if file.exists() else {}
@@ -142,8 +151,8 @@ def recorded(count, plant, out):
         if f"x{i}" in known:
             continue
         states, plans = [], []
-        plant.begin(start(10_000 + i))
-        memory, held = good.initial_memory(10_000 + i), 0
+        plant.begin(start(first + i))
+        memory, held = good.initial_memory(first + i), 0
         for k in range(STEPS):
             plan, memory = good.plan(plant.x, k * TASK.dt, memory)
             states.append(plant.x)
@@ -174,15 +183,22 @@ def filled(planner, episodes, copies=None):
     return PlanMemory(fresh.inner, np.array(states), np.array(plans))
 
 
-def prepared(way, samples, episodes):
-    """A planner with a memory of that way."""
+def prepared(way, samples):
+    """A planner with a memory of that way, of which it has none yet."""
+    if way in WITHOUT:
+        return few(samples, previous_plan=way == "previous")
     kind = {"average": Average, "symmetric": Recalling}.get(way, Looking)
     word = "none" if way in ("raw", "augmented") else "E2"
     planner = kind(few(samples), word, size=10_000_000)
-    copies = None
     if way in ("raw", "augmented"):
         planner.frames = Shifted()
         planner.alignment = Recalling(few(samples), "E2").alignment  # all ways measure alike
+    return planner
+
+
+def told(planner, way, episodes):
+    """The memory of some episodes, which the planner is told of."""
+    copies = None
     if way == "augmented":
         turns = [Motion(turned(2 * np.pi * k / TURNS), np.zeros(3)) for k in range(TURNS)]
         copies = under(TASK.symmetry, [*turns[1:], *(t.after(MIRROR) for t in turns)])
@@ -191,20 +207,21 @@ def prepared(way, samples, episodes):
         planner.mean = memory.plans.mean(axis=0)
     elif way != "symmetric":
         planner.tree = cKDTree(planner.alignment.features(memory.canonical))
-    return planner, memory
+    return memory
 
 
-def cell(way, samples, stored, episodes, plant):
-    """All test episodes of one cell."""
-    planner = few(samples)
-    if way != "none":
-        planner, kept = prepared(way, samples, stored)
-    rows = []
-    for seed in range(episodes):
-        if way == "none":
-            memory = planner.initial_memory(seed)
-        else:
-            memory = PlanMemory(planner.planner.initial_memory(seed), kept.canonical, kept.plans)
+def cell(way, samples, stored, count, seeds, plant, own):
+    """All test episodes of one cell: a way with so many of what is stored."""
+    planner = prepared(way, samples)
+    rows, kept = [], None
+    for number, seed in enumerate(seeds):
+        memory = planner.initial_memory(seed)
+        if way not in WITHOUT:
+            if kept is None or (own and count < len(stored)):
+                begin = number * count if own else 0
+                chosen = [stored[(begin + j) % len(stored)] for j in range(count)]
+                kept = told(planner, way, chosen)
+            memory = PlanMemory(memory.inner, kept.canonical, kept.plans)
         rows.append(episode(planner, memory, plant, seed)[:3])
     cost, first, success = np.array(rows).T
     return {"cost": cost.tolist(), "first": first.tolist(), "success": success.tolist()}
@@ -232,13 +249,30 @@ def tables(found):
                     less = around(np.subtract(one["cost"], none["cost"]))
                     more = needed(found, np.mean(one["cost"]), samples)
                     lines.append(f"| {samples} | {stored} | {way} | {less} | {more} |")
+    lines += ["", "| samples | stored | way | cost above at most | success below at most |"]
+    lines += ["|---|---|---|---|---|"]
+    for key, one in found.items():
+        way, stored, samples = key.split("/")
+        none = found.get(f"none/0/{samples}")
+        if way != "none" and none:
+            cost = bound(np.subtract(one["cost"], none["cost"])) / np.mean(none["cost"])
+            missed = bound(np.subtract(none["success"], one["success"]))
+            said = "not worse" if cost <= MARGIN else "not shown"
+            lines.append(f"| {samples} | {stored} | {way} | {cost:+.1%}: {said} | {missed:+.3f} |")
     return "\n".join(lines)
+
+
+def bound(values):
+    """What the mean is below with 95 %, one-sided, by the bootstrap."""
+    values, rng = np.asarray(values), np.random.default_rng(0)
+    means = values[rng.integers(len(values), size=(4000, len(values)))].mean(axis=1)
+    return float(np.percentile(means, 95))
 
 
 def needed(found, cost, samples):
     """Times as many samples without a memory for that mean cost, between two that were tried."""
     known = sorted(
-        (int(k.split("/")[2]), np.mean(v["cost"])) for k, v in found.items() if "none" in k
+        (int(k.split("/")[2]), np.mean(v["cost"])) for k, v in found.items() if k[:4] == "none"
     )
     counts, costs = np.array(known).T
     costs = np.minimum.accumulate(costs)
@@ -266,23 +300,29 @@ def main() -> None:
     parser.add_argument("--stored", type=int, nargs="*", default=STORED)
     parser.add_argument("--samples", type=int, nargs="*", default=SAMPLES)
     parser.add_argument("--ways", nargs="*", default=WAYS)
+    parser.add_argument("--more", type=int, nargs="*", default=MORE_SAMPLES, help="samples of none")
+    parser.add_argument("--seeds", type=int, default=0, help="the first")
+    parser.add_argument("--own", action="store_true", help="stored episodes for each start")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     file = asked.out / "cells.json"
     found = json.loads(file.read_text()) if file.exists() else {}
     plant = Held() if asked.plant == "model" else Physics()
-    cells = [("none", 0, k) for k in (*asked.samples, *MORE_SAMPLES)]
+    cells = [("none", 0, k) for k in (*asked.samples, *asked.more)]
+    cells += [("previous", 0, k) for k in asked.samples]
     cells += [(w, n, k) for n in asked.stored for k in asked.samples for w in asked.ways]
     missing = [
         c
         for c in cells
         if len(found.get("/".join(map(str, c)), {"cost": ()})["cost"]) < asked.episodes
     ]
-    stored = recorded(max(asked.stored, default=0), plant, asked.out)
+    most = 100 if asked.own else max(asked.stored, default=0)
+    stored = recorded(most, plant, asked.out, asked.seeds + 10_000)
+    seeds = range(asked.seeds, asked.seeds + asked.episodes)
     began = time.perf_counter()
     for number, (way, count, samples) in enumerate(missing):
         found[f"{way}/{count}/{samples}"] = cell(
-            way, samples, stored[:count], asked.episodes, plant
+            way, samples, stored, count, seeds, plant, asked.own
         )
         file.write_text(json.dumps(found))
         left = (time.perf_counter() - began) / (number + 1) * (len(missing) - number - 1)

@@ -56,6 +56,7 @@ class FusedTried(FusedPlan):
         if lowest == np.inf:
             return lowest
         scale = planner.parameters.temperature
+        costs[0, -1] += planner.handicap(costs[0])
         weight = np.exp((lowest - costs[0]) / scale)
         noise = float(np.exp((lowest - np.asarray(self._costs, float)) / scale).sum())
         moved = rows

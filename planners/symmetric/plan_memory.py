@@ -91,7 +91,7 @@ class Recalling(Canonical):
             text = f"symmetry_mode: {name} tries no plans of others; sampling planners such as mppi"
             raise ParameterError(f"{text} do", "symmetry_mode")
         self._check_room()
-        self._last: tuple[np.ndarray, np.ndarray] | None = None
+        self._last: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self.first: PlanMemory | None = None
         """Whose plans every fresh memory has; None: nobody's."""
 
@@ -159,8 +159,8 @@ class Recalling(Canonical):
         """
         if not len(memory.canonical):
             return []
-        kept, found = self._compared(memory.canonical), []
-        apart = self.alignment.squared(kept, canonical)
+        found, (kept, squares) = [], self._compared(memory.canonical)
+        apart = self.alignment.squared(kept, canonical, squares)
         for _ in range(min(self.nearest, len(apart))):
             row = int(np.argmax(apart <= apart.min() + TIE))
             if apart[row] > self.distance**2:
@@ -173,14 +173,20 @@ class Recalling(Canonical):
 
     def padded(self, plan: np.ndarray, horizon: int) -> np.ndarray:
         """A plan over another horizon H: nothing is done after its end. (H', m) -> (H, m)"""
-        rest = np.tile(self.task.safe_action(), (max(horizon - len(plan), 0), 1))
-        return self.task.limits.project(np.concatenate([plan[:horizon], rest]))
+        if len(plan) < horizon:
+            rest = np.tile(self.task.safe_action(), (horizon - len(plan), 1))
+            plan = np.concatenate([plan, rest])
+        return self.task.limits.project(plan[:horizon])
 
-    def _compared(self, canonical: np.ndarray) -> np.ndarray:
-        """Features of a memory's states, made once for as long as it stays the same. (S, d)"""
+    def _compared(self, canonical: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features of a memory's states (S, d) and their squared lengths (S,).
+
+        They are made once for as long as it stays the same.
+        """
         if self._last is None or self._last[0] is not canonical:
-            self._last = canonical, self.alignment.features(canonical)
-        return self._last[1]
+            kept = self.alignment.features(canonical)
+            self._last = canonical, kept, np.einsum("sd,sd->s", kept, kept)
+        return self._last[1:]
 
     @cached_property
     def alignment(self) -> Alignment:

@@ -175,6 +175,21 @@ def test_it_is_tried_beside_the_last_plan_and_replaces_nothing():
     assert len(samples.actions) == 32 and np.ptp(samples.noise[:-2], axis=0).min() > 0
 
 
+@pytest.mark.parametrize(("name", "charged"), [("mppi", 0.3), ("cem", 0.0)])
+def test_the_last_plan_is_charged_a_temperature_so_that_it_does_not_stand_for_ever(name, charged):
+    more = {"temperature": 0.3} if charged else {}
+    planner = plugin.load(name, "planners")(DYNAMICS, "none", samples=16, horizon=12, **more)
+    planner.fused = None  # the loop keeps its samples
+    x = TASK.initial_state(np.random.default_rng(8))
+    plan, memory = planner.plan(x, 0.0, planner.initial_memory(0))
+    planner.plan(x, TASK.dt, memory, tried=[plan.actions])
+    costs, found = np.empty((1, 16)), planner._last[1]
+    count = len(found)
+    DYNAMICS.rollout(x, planner.samples.actions, costs[:, :count])
+    expected = charged * (np.arange(count) == count - 1)
+    np.testing.assert_allclose(found - costs[0, :count], expected, atol=1e-12)
+
+
 def test_without_finished_plans_it_is_the_canonical_planner():
     planner = recalling()
     plain = Canonical(planner.planner, "E2")
