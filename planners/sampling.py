@@ -32,7 +32,7 @@ from .loop.noise import Antithetic, noise_law
 from .loop.noise_scale import noise_scale
 from .loop.orbits import Orbits
 from .loop.parameters import SamplingParameters
-from .loop.proposal import Proposer, idle_actions, proposal
+from .loop.proposal import Proposer, charge, idle_actions, proposal
 from .loop.risk import risk_measure
 from .loop.samples import Samples, check_size
 from .loop.spline import spline
@@ -211,15 +211,6 @@ class SamplingPlanner(ABC):
         """The temperature of those weights, in units of cost; NaN: they have none."""
         return np.nan
 
-    def handicap(self, costs: np.ndarray) -> float:
-        """What the last plan is charged where it is tried beside plans of others: a temperature.
-
-        If it stood whenever no sample is better, it would stay in local optima for as long as the
-        noise does not lead out of them in one plan.
-        """
-        temperature = self.tempered(costs)
-        return temperature if temperature < np.inf else 0.0
-
     # The loop.
 
     def initial_memory(self, seed: int = 0) -> Memory:
@@ -251,10 +242,7 @@ class SamplingPlanner(ABC):
             ValueError: The state has another shape, or holds NaN or infinities.
         """
         fused, known = self.fused, (state, time, memory)
-        if fused and not len(tried):
-            whole = fused.plan(*known)
-        else:
-            whole = fused.trying(*known, tried) if fused else None
+        whole = fused and (fused.trying(*known, tried) if len(tried) else fused.plan(*known))
         return whole or driven(self.dynamics, self.planning(state, time, memory, tried))
 
     @cached_property
@@ -336,7 +324,7 @@ class SamplingPlanner(ABC):
                 break  # nothing to learn from: the shifted plan stands
             costs += self.beside(memory, samples.actions)
             if len(tried):
-                costs[-1] += self.handicap(costs)
+                costs[-1] += charge(self.tempered(costs))
             memory = self._learned(memory, fixing, costs, float(time))
             self.budget.spent(count)
         chosen = memory.mean if memory.side_time == time else self.chosen(memory)

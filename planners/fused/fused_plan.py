@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 HOOKS = (
     *("plan", "planning", "kept", "scaled", "respread", "chosen", "population", "beside"),
-    *("weight", "tempered", "handicap", "initial_memory", "room"),
-    *("_draw", "_learned", "_shifted", "_within"),
+    *("weight", "tempered", "initial_memory", "room", "_draw", "_learned", "_shifted", "_within"),
 )
 """What must be MPPI's own for its plan to be this one; `update` and `moved_on` may be KMPPI's."""
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..kmppi import KMPPI
 from ..loop.memory import Memory
+from ..loop.proposal import charge
 from ..plan import Plan
 from .fused_plan import FusedPlan
 
@@ -56,7 +57,7 @@ class FusedTried(FusedPlan):
         if lowest == np.inf:
             return lowest
         scale = planner.parameters.temperature
-        costs[0, -1] += planner.handicap(costs[0])
+        costs[0, -1] += charge(scale)
         weight = np.exp((lowest - costs[0]) / scale)
         noise = float(np.exp((lowest - np.asarray(self._costs, float)) / scale).sum())
         moved = rows

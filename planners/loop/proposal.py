@@ -52,6 +52,18 @@ def proposal(
     return found
 
 
+def charge(temperature: float) -> float:
+    """What the last plan is charged where it is tried beside plans of others: a temperature.
+
+    If it stood whenever no sample is better, it would stay in local optima for as long as the noise
+    does not lead out of them within one plan.
+
+    Args:
+        temperature: Of the weights; NaN: they have none, and nothing is charged.
+    """
+    return temperature if temperature < np.inf else 0.0
+
+
 def idle_actions(task: Task, symmetry: Symmetry, horizon: int) -> np.ndarray:
     """Doing nothing: the safe action throughout. (H, m)
 
