@@ -1,7 +1,7 @@
 /* What a fused plan spends most of its time on, by hand: the limit for a compiler on vectors.
  *
- * Rollouts of mean + spline(noise) within a box, their costs, and the weights exp(-cost / lambda). A
- * vector of samples stays in registers from the first step to the last. One source for both
+ * Rollouts of mean + spline(noise) within a box, their costs, and the weights exp(-cost / lambda).
+ * Two vectors of samples stay in registers from the first step to the last. One source for both
  * precisions; sines are those of glibc's vector library, for AVX-512.
  *
  *     g++ -O3 -march=native -ffast-math -shared -fPIC -DREAL=float rollouts.cpp -o rollouts.so -lmvec -lm
@@ -10,6 +10,7 @@
 
 typedef REAL V __attribute__((vector_size(64)));
 constexpr long L = 64 / sizeof(REAL);
+constexpr long CHAINS = 2; // vectors side by side: one goes on while the other waits
 
 #ifndef __AVX512F__
 #error "no AVX-512"
@@ -69,18 +70,25 @@ static REAL rollouts(const REAL *mean, const REAL *noise, const long *knot, cons
                      long repeat) {
   REAL lowest = 0;
   for (long again = 0; again < repeat; again++) {
-    for (long first = 0; first < count; first += L) {
-      V a = V{} + Problem::p0, b = a, c = V{}, d = V{}, cost = V{};
+    for (long first = 0; first < count; first += CHAINS * L) {
+      V a[CHAINS], b[CHAINS], c[CHAINS], d[CHAINS], cost[CHAINS];
+      for (long k = 0; k < CHAINS; k++)
+        a[k] = b[k] = V{} + Problem::p0, c[k] = d[k] = cost[k] = V{};
       for (long t = 0; t < horizon; t++) {
-        V p = V{} + mean[2 * t], q = V{} + mean[2 * t + 1];
+        V p[CHAINS], q[CHAINS];
+        for (long k = 0; k < CHAINS; k++) p[k] = V{} + mean[2 * t], q[k] = V{} + mean[2 * t + 1];
         for (long i = 0; i < taps; i++) {
           const REAL *row = noise + 2 * count * knot[t * taps + i] + first;
-          p += weight[t * taps + i] * *(const V *)row;
-          q += weight[t * taps + i] * *(const V *)(row + count);
+          for (long k = 0; k < CHAINS; k++) {
+            p[k] += weight[t * taps + i] * *(const V *)(row + k * L);
+            q[k] += weight[t * taps + i] * *(const V *)(row + count + k * L);
+          }
         }
-        cost += Problem::step(a, b, c, d, clipped(p, Problem::most), clipped(q, Problem::most));
+        for (long k = 0; k < CHAINS; k++)
+          cost[k] += Problem::step(a[k], b[k], c[k], d[k], clipped(p[k], Problem::most),
+                                   clipped(q[k], Problem::most));
       }
-      *(V *)(costs + first) = cost;
+      for (long k = 0; k < CHAINS; k++) *(V *)(costs + first + k * L) = cost[k];
     }
     REAL total = 0;
     lowest = costs[0];
