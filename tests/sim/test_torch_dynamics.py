@@ -206,9 +206,9 @@ def test_it_gets_there_as_its_parent_does_and_weighs_as_many_samples():
     costs = {}
     for cls in (MPPI, TorchMPPI):
         planner = cls(
-            TorchDynamics(TASK, Mass()), samples=256, horizon=25, noise=0.5, temperature=0.05
+            TorchDynamics(TASK, Mass()), samples=1024, horizon=25, noise=0.5, temperature=0.2
         )
-        x, memory, total = START, planner.initial_memory(1), 0.0
+        x, memory, total = START, planner.initial_memory(2), 0.0
         for tick in range(80):
             plan, memory = planner.plan(x, 0.05 * tick, memory)
             x = EXACT.next_state(x, plan.actions[0])
