@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...sim.tasks.block_stack import STEP
 from ..expert import Aim
 from .moves import PICKED, PUT, pick, put, rest
 
@@ -17,6 +18,6 @@ def aim(task: Any, x: np.ndarray, stage: int, seconds: float) -> Aim:
     if stage < PICKED:
         return pick(x, block, height, stage, seconds)
     if stage < PICKED + PUT:
-        on_base = height + task.step + 0.001
+        on_base = height + STEP + 0.001
         return put(x, block, base[:2], on_base, stage - PICKED, seconds, base[2])
     return rest(x)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...sim.tasks.drawer_open import OUT
 from ..expert import Aim
 from .moves import ABOVE, CLOSED, SQUEEZE_S, at
 
@@ -24,6 +25,6 @@ def aim(task: Any, x: np.ndarray, stage: int, seconds: float) -> Aim:
         return Aim(handle, yaw, WIDTH, within=0.003)
     if stage == 2:
         return Aim(x[[0, 1, 3]], None, CLOSED, done=seconds >= SQUEEZE_S)
-    left = task.out + 0.01 - x[task.at["cabinet_slide"].start]
+    left = OUT + 0.01 - x[task.at["cabinet_slide"].start]
     out = np.array([np.cos(cabinet[2]), np.sin(cabinet[2]), 0.0])
     return Aim(x[[0, 1, 3]] + left * out, yaw, CLOSED, done=False, speed=0.12)

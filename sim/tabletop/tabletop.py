@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from ..robots.gripper import FINGER_RATE, MAX_OPENING
 from ..robots.robot import Robot
 from ..starts import around, checked
 from ..task import Task
+from .kinematics import PARAMETERS, VALUES
 from .things import Thing
 
 WORKSPACE = 0.20
@@ -106,6 +108,9 @@ class Tabletop(Task):
         module = importlib.import_module(f"..robots.{robot}", __package__)
         self.robot: Robot = getattr(module, "".join(map(str.capitalize, robot.split("_"))))()
         self.actions = actions
+        self.kernels = _kernels(type(self))
+        if self.kernels is not None:
+            self.parameters, self.parameter_names = VALUES, PARAMETERS
         arm = self.robot.joint_names[:-2] if actions == "joint" else ()
         self.joints = len(arm)
         state: dict[str, Any] = {"gripper": Pose(), "height": Scalar(), "opening": Scalar()}
@@ -154,11 +159,18 @@ class Tabletop(Task):
     def place(self, rng: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
         """Poses (x, y, yaw) of the things at a start, and the goal."""
 
-    @abstractmethod
     def error(self, x: np.ndarray) -> np.ndarray:
-        """How far the task is from done, m, zero when it is. (..., n) -> (...)"""
+        """How far the task is from done, m, zero when it is. (..., n) -> (...)
 
-    # Costs.
+        A task without kernels gives this and `reach`; kernels have it in their terminal cost.
+        """
+        if self.kernels is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} needs kernels, or an error of its own"
+            )
+        return self.terminal_cost(x) / 5.0
+
+    # Costs of a task without kernels.
 
     def reach(self, x: np.ndarray) -> np.ndarray:
         """How far the gripper is from the thing that it is to move first, m. (..., n) -> (...)"""
@@ -169,11 +181,15 @@ class Tabletop(Task):
 
     def running_cost(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Metres to go, and a little for being away from what is to be moved. (..., n) -> (...)"""
+        if self.kernels is not None:
+            return super().running_cost(x, u)
         cost = self.error(x) + 0.1 * self.reach(x)
         return np.broadcast_to(cost, np.broadcast_shapes(cost.shape, u.shape[:-1])) + 0.0
 
     def terminal_cost(self, x: np.ndarray) -> np.ndarray:
         """Five times the metres to go. (..., n) -> (...)"""
+        if self.kernels is not None:
+            return super().terminal_cost(x)
         return 5.0 * self.error(x)
 
     # Starts.
@@ -331,6 +347,20 @@ class Tabletop(Task):
             half = np.repeat(0.5 * x[..., self.at["opening"]], 2, axis=-1)
             return np.concatenate([x[..., self.at["joints"]], half], axis=-1)
         return self.robot.posture(x[..., GRIPPER])
+
+
+def _kernels(task: type) -> Any:
+    """The module of the analytic model: the task's own file, or its parent's, if that has a step.
+
+    None where a class between says itself what its costs are: kernels would not know of it.
+    """
+    for cls in task.__mro__:
+        module = sys.modules.get(cls.__module__)
+        if hasattr(module, "step"):
+            return module
+        if {"error", "reach", "running_cost", "terminal_cost"} & vars(cls).keys():
+            return None
+    return None
 
 
 def goal_mark(radius: float, spots: tuple[tuple[str, float], ...] = (("", 0.0),)) -> str:

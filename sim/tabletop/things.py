@@ -61,31 +61,36 @@ def block(
 
 BOWL_RADIUS = 0.055
 """Of the inside of a bowl, m."""
-_BOWL_FLOOR, _BOWL_WALL, _BOWL_HEIGHT = 0.004, 0.004, 0.035
+BOWL_FLOOR, BOWL_WALL, BOWL_HEIGHT = 0.004, 0.004, 0.035
+"""How thick its floor and its wall are, and how high it is, m."""
 
 
 def bowl(name: str) -> Thing:
     """An eight-sided bowl, 110 mm wide inside and 35 mm high; its frame is on the table."""
     look = 'rgba="0.30 0.50 0.70 1"'
-    side, top = 1.008 * BOWL_RADIUS, _BOWL_FLOOR
+    side, top = 1.008 * BOWL_RADIUS, BOWL_FLOOR
     # It stands on the middle one alone: a contact more is time lost, and tells nothing.
     parts = [_box((0.76 * side, 0.76 * side, top / 2), 0.06, look, f"0 0 {top / 2}")]
     low = 0.001
     for half_x, half_y in ((side, 0.42 * side), (0.42 * side, side)):
         flat = (half_x, half_y, (top - low) / 2)
         parts.append(_box(flat, 0.06, look, f"0 0 {(top + low) / 2}"))
-    half = (BOWL_RADIUS + _BOWL_WALL) * np.tan(np.pi / _WALLS)
+    half = (BOWL_RADIUS + BOWL_WALL) * np.tan(np.pi / _WALLS)
     for k in range(_WALLS):
         angle = 2.0 * np.pi * k / _WALLS
-        away = BOWL_RADIUS + _BOWL_WALL / 2
-        pos = f"{away * np.cos(angle):.9g} {away * np.sin(angle):.9g} {(_BOWL_HEIGHT + low) / 2}"
-        wall = _box((_BOWL_WALL / 2, half, (_BOWL_HEIGHT - low) / 2), 0.04, look, pos)
+        away = BOWL_RADIUS + BOWL_WALL / 2
+        pos = f"{away * np.cos(angle):.9g} {away * np.sin(angle):.9g} {(BOWL_HEIGHT + low) / 2}"
+        wall = _box((BOWL_WALL / 2, half, (BOWL_HEIGHT - low) / 2), 0.04, look, pos)
         parts.append(wall.replace("<geom ", f'<geom euler="0 0 {angle:.9g}" '))
-    return Thing(name, 0.0, (BOWL_RADIUS + _BOWL_WALL) / np.cos(np.pi / _WALLS), "".join(parts))
+    return Thing(name, 0.0, (BOWL_RADIUS + BOWL_WALL) / np.cos(np.pi / _WALLS), "".join(parts))
 
 
 HANDLE_X, HANDLE_HEIGHT = 0.085, 0.035
 """Where a closed drawer's handle is ahead of its cabinet's frame, and above the table, m."""
+BAR = 0.006
+"""Half the handle's thickness, m."""
+CABINET = (0.05, 0.06, 0.07)
+"""Half a cabinet's length and width, and its height, m."""
 DRAWER_TRAVEL = 0.08
 """How far a drawer comes out, m."""
 
@@ -93,7 +98,7 @@ DRAWER_TRAVEL = 0.08
 def drawer(name: str) -> Thing:
     """A heavy cabinet with a drawer that slides out along its x, by a bar across its front."""
     look, dark = 'rgba="0.55 0.40 0.28 1"', 'rgba="0.25 0.25 0.28 1"'
-    half_x, half_y, high, wall = 0.05, 0.06, 0.07, 0.004
+    (half_x, half_y, high), wall = CABINET, 0.004
     parts = [
         _box((half_x, half_y, wall / 2), 3.0, look, f"0 0 {wall / 2}"),
         _box((half_x, half_y, wall / 2), 2.0, look, f"0 0 {high - wall / 2}"),
@@ -118,7 +123,7 @@ def drawer(name: str) -> Thing:
         ((0.015, 0.005, 0.005), f"{HANDLE_X - 0.017} -0.035 0"),
     ):
         inner.append("  " + _box(half, 0.05, look, pos))
-    bar = _box((0.006, 0.04, 0.008), 0.05, dark, f"{HANDLE_X} 0 0", f"{name}_handle")
+    bar = _box((BAR, 0.04, 0.008), 0.05, dark, f"{HANDLE_X} 0 0", f"{name}_handle")
     inner += ["  " + bar, "      </body>\n"]
     return Thing(name, 0.0, 0.10, "".join(parts + inner), f"{name}_slide")
 
@@ -128,6 +133,8 @@ PEG_HALF = (0.010, 0.010, 0.040)
 HOLE_HALF = 0.013
 """Half the width of its square hole, m."""
 HOLE_DEPTH = 0.04
+HOLE_OUTER = 0.04
+"""Half the width of the block that it is in, m."""
 
 
 def peg(name: str) -> Thing:
@@ -138,7 +145,7 @@ def peg(name: str) -> Thing:
 def hole(name: str) -> Thing:
     """A heavy block, 80 mm wide, with a square hole from its top down to the table."""
     look = 'rgba="0.35 0.38 0.42 1"'
-    outer, z = 0.04, HOLE_DEPTH / 2
+    outer, z = HOLE_OUTER, HOLE_DEPTH / 2
     thick, middle = (outer - HOLE_HALF) / 2, (outer + HOLE_HALF) / 2
     parts = []
     for side in (-1, 1):

@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import njit
 
 from ...symmetry.group import so2
 from ...symmetry.part import Pose
+from ..tabletop.kinematics import JOINTS, away, joint, two_after, unopened, wrapped
 from ..tabletop.tabletop import Tabletop, goal_mark, in_disc
 from ..tabletop.things import block
 
+HALF = 0.02
+"""Half the width of both blocks, m."""
+TOLERANCE = 0.025
+"""Largest distance of a block from its place that is a success, m."""
 OFFSET = 0.08
 """Distance of the places of the blocks from the goal's origin, along its y, m."""
 
@@ -39,12 +45,10 @@ class TwoBlockSort(Tabletop):
     goal_part = Pose()
     goal_names = ("goal_x", "goal_y", "goal_yaw")
     things = (
-        block("red", rgba="0.75 0.20 0.20 1"),
-        block("blue", rgba="0.20 0.30 0.75 1"),
+        block("red", (HALF, HALF, HALF), rgba="0.75 0.20 0.20 1"),
+        block("blue", (HALF, HALF, HALF), rgba="0.20 0.30 0.75 1"),
     )
     decoration = goal_mark(0.025, (("0.75 0.2 0.2 0.4", OFFSET), ("0.2 0.3 0.75 0.4", -OFFSET)))
-    tolerance = 0.025
-    """Largest distance of a block from its place that is a success, m."""
 
     def place(self, rng: np.random.Generator) -> tuple[list[np.ndarray], np.ndarray]:
         """Goal near the middle, blocks anywhere away from the places."""
@@ -55,27 +59,12 @@ class TwoBlockSort(Tabletop):
             if all(math.hypot(*(p[:2] - s)) >= 0.08 for p in poses for s in spots):
                 return poses, goal
 
-    def error(self, x: np.ndarray) -> np.ndarray:
-        """Distances of both blocks from their places, summed, m. (..., 18) -> (...)"""
-        return sum(self.apart_from_place(x, side) for side in (0, 1))  # type: ignore[return-value]
-
-    def reach(self, x: np.ndarray) -> np.ndarray:
-        """How far the gripper is from the nearer of the blocks not in place, m. (..., 18)"""
-        found = []
-        for side, thing in enumerate(self.things):
-            start = self.at[thing.name].start
-            gap = x[..., [0, 1, 3]] - x[..., [start, start + 1, start + 3]]
-            away = np.sqrt(np.sum(gap**2, axis=-1))
-            found.append(np.where(self.apart_from_place(x, side) > self.tolerance, away, np.inf))
-        nearest = np.minimum(*found)
-        return np.where(np.isfinite(nearest), nearest, 0.0)
-
     def success(self, x: np.ndarray) -> np.ndarray:
         """Whether both are in their places, let go. (..., 18) -> (...) bool"""
         done = x[..., self.at["opening"].start] >= 0.06
         for side, thing in enumerate(self.things):
             here = self.at[thing.name].start
-            done = done & (self.apart_from_place(x, side) <= self.tolerance)
+            done = done & (self.apart_from_place(x, side) <= TOLERANCE)
             done = done & (x[..., here + 3] < thing.rest + 0.005) & (x[..., here + 4] < 0.2)
         return done
 
@@ -90,3 +79,60 @@ def places(goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where red and blue belong. (..., 3) -> (..., 2), (..., 2)"""
     left = OFFSET * np.stack([-np.sin(goal[..., 2]), np.cos(goal[..., 2])], axis=-1)
     return goal[..., :2] + left, goal[..., :2] - left
+
+
+@njit
+def step(x, u, p, out):
+    """One control period of the model. (18,), (5,), (2,) -> out; joint actions: 7 more, (8,)"""
+    first = x.shape[0] - 10  # of the arm's joints, where they are the action
+    g, t, o = two_after(x, u, p, first, HALF, HALF)
+    out[0], out[1], out[2], out[3], out[4] = g[0], g[1], g[2], g[3], g[4]
+    out[5], out[6], out[7], out[8] = t[0], t[1], wrapped(t[2]), t[3]
+    out[10], out[11], out[12], out[13] = o[0], o[1], wrapped(o[2]), o[3]
+    out[9] = x[9]
+    out[14] = x[14]
+    for i in range(15, x.shape[0]):
+        out[i] = x[i]
+    if u.shape[0] > 5:
+        for i in range(JOINTS):
+            out[first + i] = joint(x, u, first, i, g[5])
+
+
+@njit
+def error(x):
+    """Distances of both blocks from their places, summed, m. (18,)"""
+    return misplaced(x, 5, 1.0) + misplaced(x, 10, -1.0)
+
+
+@njit
+def misplaced(x, at, side):
+    """Distance of a block from its place, m: red's is to the left (side 1), blue's to the right."""
+    goal = x.shape[0] - 3
+    dx = x[at] - x[goal] + side * OFFSET * math.sin(x[goal + 2])
+    dy = x[at + 1] - x[goal + 1] - side * OFFSET * math.cos(x[goal + 2])
+    return math.sqrt(dx * dx + dy * dy)
+
+
+@njit
+def near(x):
+    """How far the gripper is from the nearer of the blocks not in place, m. (18,)"""
+    red, blue = misplaced(x, 5, 1.0) > TOLERANCE, misplaced(x, 10, -1.0) > TOLERANCE
+    if red and blue:
+        return min(away(x, 5), away(x, 10))
+    if red:
+        return away(x, 5)
+    if blue:
+        return away(x, 10)
+    return 0.0
+
+
+@njit
+def running_cost(x, u, p):
+    """Metres to go, and a little for being away from what is to be moved. (18,), (5,), (2,)"""
+    return error(x) + 0.1 * near(x) + unopened(x, error(x), 0.04)
+
+
+@njit
+def terminal_cost(x, p):
+    """Five times the metres to go. (18,), (2,)"""
+    return 5.0 * error(x)

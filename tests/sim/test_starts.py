@@ -59,7 +59,8 @@ def test_every_tabletop_task_has_them(name, word):
         assert away.max() <= AROUND[word][0] and np.hypot(*here[:, :2].T).max() <= task.places
     if len(task.things) == 2:
         first, second = (x[:, task.at[thing.name]] for thing in task.things)
-        assert gap(first, second, 0.02, 0.02).min() > 0.02
+        pairs = zip(first, second, strict=True)
+        assert min(gap(*pair, 0.02, 0.02) for pair in pairs) > 0.02
     if task.goal:
         assert (x[:, task.at[task.goal]] == goal).all()
     assert not task.success(x).any()
