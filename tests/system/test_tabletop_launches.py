@@ -36,6 +36,23 @@ def test_by_the_wall_clock(tmp_path, name):
     assert run.summary["success_rate"] >= 0.6  # a busy machine is late at times
 
 
+def test_a_planner_moves_the_arm_by_the_analytic_model(tmp_path):
+    run = launch(tmp_path, "block_pick", "planner:=mppi", "episodes:=2", "--lockstep", here=True)
+    assert run.summary["success_rate"] >= 0.5 and run.summary["failures"] == []
+    said = (run.folder / "launch.yaml").read_text()
+    assert "name: model\n      value: numba" in said and "name: robot\n          value: arm" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TABLETOP)
+def test_planners_run_on_all_by_the_wall_clock_and_by_joints(tmp_path, name):
+    words = ("planner:=cem", "episodes:=2")
+    run = launch(tmp_path / "cartesian", name, *words, "realtime:=true")
+    assert run.summary["episodes"] == 2 and run.summary["failures"] == []
+    run = launch(tmp_path / "joint", name, *words, "actions:=joint", "--lockstep", here=True)
+    assert run.summary["episodes"] == 2 and run.summary["failures"] == []
+
+
 def test_the_ground_truth_is_for_who_is_told(tmp_path):
     done = covary_here(tmp_path, "check", "block_pick.yaml", "ground_truth:=false")
     assert done.returncode == 2 and "say ground_truth: true" in done.stderr
