@@ -47,6 +47,8 @@ def test_a_planner_moves_the_arm_by_the_analytic_model(tmp_path):
 @pytest.mark.parametrize("name", TABLETOP)
 def test_planners_run_on_all_by_the_wall_clock_and_by_joints(tmp_path, name):
     words = ("planner:=cem", "episodes:=2")
+    for folder in ("cartesian", "joint"):
+        (tmp_path / folder).mkdir()
     run = launch(tmp_path / "cartesian", name, *words, "realtime:=true")
     assert run.summary["episodes"] == 2 and run.summary["failures"] == []
     run = launch(tmp_path / "joint", name, *words, "actions:=joint", "--lockstep", here=True)
