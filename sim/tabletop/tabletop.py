@@ -19,7 +19,7 @@ from ..robots.gripper import FINGER_RATE, MAX_OPENING
 from ..robots.robot import Robot
 from ..starts import around, checked
 from ..task import Task
-from .kinematics import PARAMETERS, VALUES
+from .contact import PARAMETERS, VALUES
 from .things import Thing
 
 WORKSPACE = 0.20

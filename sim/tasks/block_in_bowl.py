@@ -7,32 +7,34 @@ import math
 import numpy as np
 from numba import njit
 
-from ..tabletop.kinematics import (
+from ..robots.gripper import TOOL_HEIGHT
+from ..tabletop.contact import (
     FINGER,
     GRAZE,
-    JOINTS,
-    LOWEST,
-    PARTS,
-    TOOL_HEIGHT,
     apart,
     away,
-    commanded,
-    ended,
     finger,
-    gripper_of,
     held,
-    joint,
-    kept_off,
     lowest,
-    motion,
     moved,
     narrowest,
     thing_of,
     unopened,
-    wrapped,
+)
+from ..tabletop.gripper_motion import (
+    JOINTS,
+    LOWEST,
+    PARTS,
+    commanded,
+    ended,
+    gripper_of,
+    joint,
+    kept_off,
+    motion,
 )
 from ..tabletop.tabletop import Tabletop
 from ..tabletop.things import BOWL_FLOOR, BOWL_HEIGHT, BOWL_RADIUS, BOWL_WALL, block, bowl
+from .push import wrapped
 
 HALF = 0.02
 """Half the block's width, m."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..tabletop.kinematics import JOINTS, away, joint, one_after, wrapped
+from ..tabletop.contact import away, one_after
+from ..tabletop.gripper_motion import JOINTS, joint
 from ..tabletop.tabletop import Tabletop
 from ..tabletop.things import block
+from .push import wrapped
 
 HALF = 0.02
 """Half the block's width, m."""

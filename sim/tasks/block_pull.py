@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ..tabletop.kinematics import JOINTS, away, joint, thing_of, two_after, wrapped
+from ..tabletop.contact import away, thing_of, two_after
+from ..tabletop.gripper_motion import JOINTS, joint
 from ..tabletop.squares import gap
 from ..tabletop.tabletop import Tabletop
 from ..tabletop.things import block
+from .push import wrapped
 
 HALF, HIGH = 0.03, 0.01
 """Half the width and height of both blocks, m."""

@@ -8,9 +8,11 @@ import numpy as np
 from numba import njit
 
 from ...symmetry.part import Vector
-from ..tabletop.kinematics import JOINTS, away, joint, one_after, wrapped
+from ..tabletop.contact import away, one_after
+from ..tabletop.gripper_motion import JOINTS, joint
 from ..tabletop.tabletop import Tabletop, goal_mark
 from ..tabletop.things import block
+from .push import wrapped
 
 HALF, HIGH = 0.03, 0.015
 """Half the block's width and height, m."""

@@ -7,9 +7,11 @@ import math
 import numpy as np
 from numba import njit
 
-from ..tabletop.kinematics import JOINTS, away, joint, two_after, unopened, wrapped
+from ..tabletop.contact import away, two_after, unopened
+from ..tabletop.gripper_motion import JOINTS, joint
 from ..tabletop.tabletop import Tabletop
 from ..tabletop.things import block
+from .push import wrapped
 
 HALF = 0.02
 """Half the width of both blocks, m."""

@@ -7,27 +7,29 @@ import math
 import numpy as np
 from numba import njit
 
-from ..tabletop.kinematics import (
+from ..robots.gripper import TOOL_HEIGHT
+from ..tabletop.contact import (
     GRAZE,
-    JOINTS,
-    LOWEST,
-    PARTS,
     PRESSED,
     SLACK,
     THICK,
-    TOOL_HEIGHT,
     carried,
-    commanded,
-    ended,
     finger,
-    gripper_of,
-    joint,
-    kept_off,
-    motion,
     reaches,
     seen,
     squeezed,
     thing_of,
+)
+from ..tabletop.gripper_motion import (
+    JOINTS,
+    LOWEST,
+    PARTS,
+    commanded,
+    ended,
+    gripper_of,
+    joint,
+    kept_off,
+    motion,
 )
 from ..tabletop.tabletop import Tabletop, in_disc
 from ..tabletop.things import BAR, CABINET, DRAWER_TRAVEL, HANDLE_HEIGHT, HANDLE_X, drawer

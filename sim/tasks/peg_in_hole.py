@@ -7,30 +7,32 @@ import math
 import numpy as np
 from numba import njit
 
-from ..tabletop.kinematics import (
+from ..tabletop.contact import (
     GRAZE,
-    JOINTS,
-    PARTS,
     SIDE,
     apart,
     away,
-    commanded,
-    ended,
-    gripper_of,
     held,
-    joint,
-    kept_off,
     lowest,
-    motion,
     moved,
     narrowest,
     pushed,
     reaches,
     thing_of,
-    wrapped,
+)
+from ..tabletop.gripper_motion import (
+    JOINTS,
+    PARTS,
+    commanded,
+    ended,
+    gripper_of,
+    joint,
+    kept_off,
+    motion,
 )
 from ..tabletop.tabletop import Tabletop
 from ..tabletop.things import HOLE_DEPTH, HOLE_HALF, HOLE_OUTER, PEG_HALF, hole, peg
+from .push import wrapped
 
 
 class PegInHole(Tabletop):

@@ -9,9 +9,11 @@ from numba import njit
 
 from ...symmetry.group import so2
 from ...symmetry.part import Pose
-from ..tabletop.kinematics import JOINTS, away, joint, two_after, unopened, wrapped
+from ..tabletop.contact import away, two_after, unopened
+from ..tabletop.gripper_motion import JOINTS, joint
 from ..tabletop.tabletop import Tabletop, goal_mark, in_disc
 from ..tabletop.things import block
+from .push import wrapped
 
 HALF = 0.02
 """Half the width of both blocks, m."""
