@@ -77,12 +77,16 @@ def test_noise_is_large_where_the_goal_is_far_and_small_at_it(name, more):
 
 
 def test_it_grows_again_when_the_goal_moves_away():
-    one = planner("mppi", noise_adaptation=0.5, relative_temperature=0.2)
-    memory, sizes = one.initial_memory(0), []
-    for distance in [0.1] * 30 + [8.0] * 10:
-        _, memory = one.plan(distance * X, 0.0, memory)
-        sizes.append(memory.std.mean() / one.initial_std.mean())
-    assert sizes[29] < 0.3 and max(sizes[30:]) > 1.5 * sizes[29]
+    """By the geometric mean over draws: of one draw alone it is a factor from 1.4 to 2.9."""
+    one, grown = planner("mppi", noise_adaptation=0.5, relative_temperature=0.2), []
+    for seed in range(8):
+        memory, sizes = one.initial_memory(seed), []
+        for distance in [0.1] * 30 + [8.0] * 10:
+            _, memory = one.plan(distance * X, 0.0, memory)
+            sizes.append(memory.std.mean() / one.initial_std.mean())
+        assert sizes[29] < 0.3
+        grown.append(sizes[39] / sizes[29])
+    assert np.exp(np.mean(np.log(grown))) > 1.5
 
 
 def test_noise_that_was_set_too_large_is_mended():

@@ -113,11 +113,15 @@ def worst_error(one):
     return worst
 
 
-def test_the_fit_goes_with_the_group_and_a_factor_that_does_not_is_caught():
+def test_the_fit_goes_with_the_group_and_a_factor_that_does_not_is_refused():
+    """It is refused before the first plan; what it would break is shown with that check off."""
     more = {"samples": 96, "horizon": 16, "noise": 1.5, "temperature": 0.5}
     one, broken = (CoVO(NumbaDynamics(PointMass()), **more) for _ in range(2))
     assert worst_error(one) < 1e-9
     broken.root = lambda curvature: np.linalg.cholesky(one.root(curvature) @ one.root(curvature)).T
+    with pytest.raises(ValueError, match="CoVO adapts is a triangular"):
+        worst_error(broken)
+    broken.check = lambda: None
     assert worst_error(broken) > 1e-6
 
 
