@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...sim.check_states import rolled
-from ...symmetry.audit import Residual, audited, residual
+from ...symmetry.audit.residuals import Residual, audited, residual
 from ...symmetry.declaration import Symmetry
 
 EXACT = 1e-9

@@ -12,7 +12,7 @@ from covary.nodes.launching.yaml_loader import InputError
 from covary.planners.mppi import MPPI
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.tasks.point_mass import PointMass
-from covary.symmetry.audit import Residual, audited
+from covary.symmetry.audit.residuals import Residual, audited
 from covary.symmetry.declaration import Symmetry
 from covary.symmetry.group import group
 from covary.symmetry.part import Angle, Vector

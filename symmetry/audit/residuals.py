@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .declaration import Space, Symmetry
+from ..declaration import Space, Symmetry
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,123 @@
+"""What the data say at a moved point: whether any lie near it, and the values of those that do."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue]
+
+from .claim import AuditError
+
+NEIGHBOURS = 5
+"""Whose mean is taken for the map's value at a point."""
+FOLDS = 10
+"""Parts that the episodes are dealt into; a point's neighbours are of the other parts."""
+LEAST_SAMPLES = 50
+"""Fewer points calibrate no percentile."""
+LEAST_EPISODES = 5
+"""Fewer episodes give no interval."""
+
+
+def spread(values: np.ndarray, units: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    """The unit of each column: the spread of those that share it. (N, m) -> (m,)
+
+    A column that does not vary has a tiny unit, since whatever moves it leaves the data.
+    """
+    variance = values.var(axis=0)
+    for block in units:
+        variance[list(block)] = variance[list(block)].mean()
+    size = np.abs(values).max(axis=0)
+    for block in units:
+        size[list(block)] = size[list(block)].max()
+    least = np.where(size > 0, 1e-6 * size, 1.0)
+    return np.maximum(np.sqrt(variance), least)
+
+
+class Neighbours:
+    """The nearest other points of a point, none of them of its own episode.
+
+    Args:
+        points: Embedded and in units. (N, m)
+        episode: 0 .. E-1 of each; None: each point stands for itself, and is left out itself.
+        chosen: Rows that are looked at. (S,)
+    """
+
+    def __init__(self, points: np.ndarray, episode: np.ndarray | None, chosen: np.ndarray) -> None:
+        self._chosen = chosen
+        self._parts: list[tuple[np.ndarray, np.ndarray, cKDTree]] = []
+        if episode is None:
+            rows = np.arange(len(points))
+            self._parts.append((np.arange(len(chosen)), rows, _tree(points)))
+            self._alone = True
+        else:
+            fold = episode % min(FOLDS, int(episode.max()) + 1)
+            self._alone = False
+            for part in np.unique(fold[chosen]):
+                rows = np.flatnonzero(fold != part)
+                here = np.flatnonzero(fold[chosen] == part)
+                self._parts.append((here, rows, _tree(points[rows])))
+
+    def near(self, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Distance to the nearest, and the rows of the `NEIGHBOURS` nearest.
+
+        Args:
+            moved: Where each chosen point went. (S, m)
+
+        Returns:
+            (S,), (S, NEIGHBOURS)
+        """
+        nearest = np.empty(len(moved))
+        found = np.empty((len(moved), NEIGHBOURS), int)
+        for here, rows, tree in self._parts:
+            distance, index = tree.query(moved[here], k=NEIGHBOURS + self._alone)
+            if self._alone:
+                own = index == self._chosen[here][:, None]
+                own[~own.any(axis=1), -1] = True  # not among them: the farthest one is too many
+                distance = distance[~own].reshape(len(here), NEIGHBOURS)
+                index = index[~own].reshape(len(here), NEIGHBOURS)
+            nearest[here], found[here] = distance[:, 0], rows[index]
+        return nearest, found
+
+
+def _tree(points: np.ndarray) -> cKDTree:
+    return cKDTree(points, balanced_tree=False, compact_nodes=True)
+
+
+def checked_rows(name: str, rows: np.ndarray, count: int | None = None) -> np.ndarray:
+    """Numbers as (N, d) float64, finite and as many as there should be.
+
+    Raises:
+        AuditError: They are not.
+    """
+    try:
+        found = np.asarray(rows, float)
+    except (TypeError, ValueError):
+        raise AuditError(f"{name}: holds what are no numbers") from None
+    found = found[:, None] if found.ndim == 1 else found
+    if found.ndim != 2 or not found.shape[1]:
+        raise AuditError(f"{name}: must be (samples, coordinates), not {np.shape(rows)}")
+    if count is not None and len(found) != count:
+        raise AuditError(f"{name}: {len(found)} rows beside {count} of the state")
+    bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    if len(bad):
+        raise AuditError(f"{name}: row {bad[0]} is not finite ({len(bad)} such rows)")
+    return found
+
+
+def checked_episodes(episode: np.ndarray | None, count: int) -> np.ndarray | None:
+    """Episodes as 0 .. E-1. (N,)
+
+    Raises:
+        AuditError: Not one for each row, or too few of them.
+    """
+    if episode is None:
+        return None
+    given = np.asarray(episode)
+    if given.shape != (count,):
+        raise AuditError(f"episode: must be one for each of {count} rows, not {given.shape}")
+    names, numbers = np.unique(given, return_inverse=True)
+    if len(names) < LEAST_EPISODES:
+        raise AuditError(
+            f"episode: {len(names)}, and intervals need {LEAST_EPISODES}; without `episode` each "
+            "row counts as independent"
+        )
+    return numbers
