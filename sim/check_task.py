@@ -147,7 +147,8 @@ def check_task(
         samples: Number of states.
         seed: Of the states and actions.
         tolerance: Largest residual that passes, relative to 1 + the size of the value. The dynamics
-            of a task whose `exact_dynamics` is False may have any: it is told, and passes.
+            of a task whose `exact_dynamics` is False may have any: it is told, and passes. Not so
+            its analytic model.
 
     Returns:
         The report. If the declared parts do not fit the state and action vectors, nothing else can
@@ -214,7 +215,8 @@ def check_task(
         tolerance,
         rng,
     )
-    laws.append(moves if task.exact_dynamics else replace(moves, graded=True))
+    exact = task.exact_dynamics or isinstance(dynamics, NumbaDynamics)
+    laws.append(moves if exact else replace(moves, graded=True))
     actions = _labels(s, "action", task.action_names)
     on_actions = (lambda g, y: s.act(g, action=y), minus, actions, x)
     slew = (("rates", task.rates), ("accelerations", task.accelerations))

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from numba import njit
 
 from ..robots.gripper import FRICTION, HALF_FINGER, TOOL_HEIGHT
@@ -40,14 +39,6 @@ FALL = 1.0
 """How fast a thing falls, m/s: the mean over the first 0.2 m."""
 SIDE = 0.5 * math.pi
 """A square thing turned by this is the same, rad."""
-
-PARAMETERS = (
-    "friction between a finger and a thing",
-    "greatest moment over greatest force of a thing on the table, over half its diagonal",
-)
-"""Names of the model's parameters."""
-VALUES = np.array([0.4, 0.905])
-"""What they are: the friction is 20 % below the plant's; see `tasks.push` for the other."""
 
 
 @njit

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
-import sys
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,6 @@ from ..robots.gripper import FINGER_RATE, MAX_OPENING
 from ..robots.robot import Robot
 from ..starts import around, checked
 from ..task import Task
-from .contact import PARAMETERS, VALUES
 from .things import Thing
 
 WORKSPACE = 0.20
@@ -51,8 +50,17 @@ PLACE = 3
 ROBOTS = ("arm", "floating_gripper")
 """Files of sim/robots."""
 ACTIONS = ("cartesian", "joint")
+_TASKS, _KERNELS = (f"{__package__.rpartition('.')[0]}.tasks.", f"{__package__}.kernels.")
 SCENE = Path(__file__).resolve().parents[1] / "models" / "tabletop.xml"
 """The table and what all scenes share, with a place in braces for each of the others."""
+
+PARAMETERS = (
+    "friction between a finger and a thing",
+    "greatest moment over greatest force of a thing on the table, over half its diagonal",
+)
+"""Names of the parameters of the analytic models."""
+VALUES = np.array([0.4, 0.905])
+"""What they are: the friction is 20 % below the plant's; see `tasks.push` for the other."""
 
 
 class Tabletop(Task):
@@ -108,8 +116,8 @@ class Tabletop(Task):
         module = importlib.import_module(f"..robots.{robot}", __package__)
         self.robot: Robot = getattr(module, "".join(map(str.capitalize, robot.split("_"))))()
         self.actions = actions
-        self.kernels = _kernels(type(self))
-        if self.kernels is not None:
+        self._model = _model_of(type(self))
+        if self._model:
             self.parameters, self.parameter_names = VALUES, PARAMETERS
         arm = self.robot.joint_names[:-2] if actions == "joint" else ()
         self.joints = len(arm)
@@ -152,6 +160,11 @@ class Tabletop(Task):
         )
         slices = self.symmetry.slices("state")
         self.at = {name: slices[name] for name in state}
+
+    @functools.cached_property
+    def kernels(self) -> Any:  # pyright: ignore
+        """The analytic model; loaded by who asks: most processes that have a task do not."""
+        return importlib.import_module(self._model) if self._model else None
 
     # What a task adds.
 
@@ -349,18 +362,17 @@ class Tabletop(Task):
         return self.robot.posture(x[..., GRIPPER])
 
 
-def _kernels(task: type) -> Any:
-    """The module of the analytic model: the task's own file, or its parent's, if that has a step.
+def _model_of(task: type) -> str:
+    """The module of the analytic model of a task of ours or of its parent; empty: there is none.
 
     None where a class between says itself what its costs are: kernels would not know of it.
     """
     for cls in task.__mro__:
-        module = sys.modules.get(cls.__module__)
-        if hasattr(module, "step"):
-            return module
+        if cls.__module__.startswith(_TASKS):
+            return f"{_KERNELS}{cls.__module__.removeprefix(_TASKS)}" if cls.name else ""
         if {"error", "reach", "running_cost", "terminal_cost"} & vars(cls).keys():
-            return None
-    return None
+            return ""
+    return ""
 
 
 def goal_mark(radius: float, spots: tuple[tuple[str, float], ...] = (("", 0.0),)) -> str:

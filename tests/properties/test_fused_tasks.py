@@ -13,22 +13,22 @@ from covary.sim import fused_kernels
 from covary.sim.kernel_loops import loops
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.task import Task
+from covary.sim.tasks.block_push import BlockPush
 from covary.sim.tasks.point_masses import PointMasses
 
 
 def found():
-    """Tasks of all files with a jitted step, and the widest of those that have several widths."""
-    tasks = [PointMasses(balls=6)]
+    """All tasks with kernels, and the widest of those that have several widths."""
+    tasks = [PointMasses(balls=6), BlockPush(actions="joint")]
     for package in (covary.sim.tasks, covary.benchmarks.problems):
         for module in pkgutil.iter_modules(package.__path__):
             if module.name.endswith("_peer"):  # they run where the peer is
                 continue
             loaded = importlib.import_module(f"{package.__name__}.{module.name}")
-            if not hasattr(getattr(loaded, "step", None), "py_func"):
-                continue
             for _, cls in inspect.getmembers(loaded, inspect.isclass):
-                if cls.__module__ == loaded.__name__ and issubclass(cls, Task):
-                    tasks.append(cls())
+                ours = cls.__module__ == loaded.__name__ and issubclass(cls, Task)
+                if ours and (task := cls()).kernels is not None:
+                    tasks.append(task)
     return tasks
 
 
@@ -39,7 +39,9 @@ in_both = pytest.mark.parametrize("precision", list(fused_kernels.LANES))
 
 def test_the_walk_finds_tasks():
     names = {"push", "point_mass", "point_masses", "point_mass_obstacles", "reacher", "cart_pole"}
-    assert names | {"drone", "pointmass", "reacher2"} <= {task.name for task in TASKS}
+    assert names | {"drone", "pointmass", "reacher2", "peg_in_hole"} <= {
+        task.name for task in TASKS
+    }
     assert all(task.kernels is not None for task in TASKS)
 
 

@@ -9,7 +9,7 @@ from covary.planners.expert import Expert
 from covary.sim.env import TaskEnv
 from covary.sim.load_task import load_task
 from covary.sim.numba_dynamics import NumbaDynamics
-from covary.sim.tabletop.contact import VALUES
+from covary.sim.tabletop.tabletop import VALUES
 
 TASKS = [
     "block_push",
