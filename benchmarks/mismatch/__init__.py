@@ -1,0 +1,1 @@
+"""Data sets whose degrees of correct, incorrect and extrinsic equivariance are known."""
