@@ -1,0 +1,121 @@
+"""The largest candidate group that a data set has, or that this cannot be told from so few data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from .candidates import Candidate
+from .two_sample import DRAWS, LEVEL, MOST, Invariance, Sample, invariance
+
+ENOUGH = 0.9
+"""The power from which on a group that was not rejected is claimed."""
+
+DOUBT = 0.1
+"""Up to this p-value a group that was not rejected is not claimed either."""
+
+Verdict = Literal["found", "none", "cannot be told"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the tests of all candidates say together.
+
+    Attributes:
+        verdict: ``found``: `group` is claimed; ``none``: every candidate but the trivial one is
+            rejected; ``cannot be told``: nothing is claimed.
+        group: The name of the group, ``trivial`` for none; empty where it cannot be told.
+        words: Why, in a sentence.
+        tests: One for each candidate.
+    """
+
+    verdict: Verdict
+    group: str
+    words: str
+    tests: tuple[Invariance, ...]
+
+
+def largest_group(
+    points: np.ndarray,
+    candidates: Sequence[Candidate],
+    episodes: np.ndarray | None = None,
+    level: float = LEVEL,
+    enough: float = ENOUGH,
+    most: int = MOST,
+    seed: int = 0,
+) -> Finding:
+    """The largest candidate not rejected, if all larger ones are and a smaller one would show.
+
+    Smaller candidates are tested first: one that is rejected settles all that contain it. So the
+    chance to lose a group that the data have is at most `level` times the number of its subgroups
+    among the candidates. A group is claimed only if its p-value is above `DOUBT`, and if the test
+    has the power `enough` to see one arm of its orbit (of more than 8 arms one side) thinned by
+    half, and to see that the data have but one of its largest subgroups.
+
+    Args:
+        points: (N, k, 2 or 3), about the centre that the groups turn about.
+        candidates: Groups; their containment is worked out from their matrices.
+        episodes: Which rows depend on each other. (N,)
+        level: Of each test.
+        enough: Least power of a claim.
+        most: Points that are compared.
+        seed: Of all draws.
+
+    Raises:
+        ValueError: No candidates, points of a wrong shape, NaN rows, rows that are all the same.
+    """
+    if not candidates:
+        raise ValueError("no candidate groups")
+    sample = Sample(points, episodes, most, seed)
+    ordered = sorted(candidates, key=lambda c: (c.draw is not None, len(c.matrices)))
+    below = [
+        [j for j, b in enumerate(ordered) if j != i and b.within(a) and not a.within(b)]
+        for i, a in enumerate(ordered)
+    ]
+    done: list[Invariance] = []
+    for i, one in enumerate(ordered):
+        fatal = [j for j in below[i] if done[j].rejected]
+        if fatal:
+            because = done[fatal[0]].because or done[fatal[0]].name
+            done.append(Invariance(one.name, np.nan, True, because, units=sample.units))
+        else:
+            nearest = [j for j in below[i] if not any(j in below[k] for k in below[i])]
+            smaller = [ordered[j] for j in nearest]
+            done.append(invariance(sample, one, smaller, level, DRAWS, seed + i))
+    kept = [i for i, test in enumerate(done) if not test.rejected]
+    top = [i for i in kept if not any(i in below[k] for k in kept)]
+    return _judged([done[i] for i in top], tuple(done), enough, sample.units)
+
+
+def _judged(
+    top: list[Invariance], tests: tuple[Invariance, ...], enough: float, units: int
+) -> Finding:
+    if not top:
+        return Finding("none", "trivial", "every candidate is rejected", tests)
+    if len(top) > 1:
+        names = " and ".join(test.name for test in top)
+        words = f"too few to tell: {names} are not rejected, a group that holds both is"
+        return Finding("cannot be told", "", words, tests)
+    best = top[0]
+    if best.name == "trivial":
+        return Finding("none", "trivial", "every larger candidate is rejected", tests)
+    if best.p_value <= DOUBT:
+        words = (
+            f"not clear enough: {best.name} is not rejected, but p = {best.p_value:.2f}; data that "
+            f"have it give no more than {DOUBT:g} in one case of {1.0 / DOUBT:.0f}"
+        )
+        return Finding("cannot be told", "", words, tests)
+    if best.power < enough:
+        words = (
+            f"too few to tell: {best.name} is not rejected, but of {units} independent units with "
+            f"{best.weakest} the test would have rejected {100.0 * best.power:.0f} % only"
+        )
+        return Finding("cannot be told", "", words, tests)
+    words = (
+        f"{best.name} is not rejected (p = {best.p_value:.2f}), every larger candidate is; "
+        f"{best.weakest} would have been seen in {100.0 * best.power:.0f} % of such data sets"
+    )
+    return Finding("found", best.name, words, tests)

@@ -1,0 +1,270 @@
+"""Is a data set, moved by a group, distributed as before? A randomisation test without training.
+
+If the law of the data is invariant under a group, then data whose units are moved by independent
+random elements are distributed as the data themselves. So any statistic of the data is compared
+with the same statistic of randomly moved copies, and the p-value is exact for every sample size
+(Lehmann and Romano, "Testing Statistical Hypotheses", chapter 15.2). A unit is what was
+drawn independently: an episode, with all its points, or else a point.
+
+The statistic is the mean over pairs of log(distance^2 + a little): by as much as it is lower for
+the data than for moved copies, the data differ from their own orbit average in the energy distance
+that belongs to this logarithm (docs/decisions/0033-an-exact-test-of-invariance.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .candidates import Candidate, finite
+
+LEVEL = 0.01
+"""The chance that a group which the data have is rejected."""
+DRAWS = 199
+"""Randomly moved copies."""
+MOST = 1000
+"""Points that are compared with each other, drawn from all that there are."""
+REPEATS = 40
+"""Data sets that are made for a statement of power."""
+_ARMS = 8
+"""Of a group with more elements not one arm is thinned but half of them, on one side."""
+_BLOCK = 64
+_SOFT = 1e-3  # of the median squared distance, added to each before the logarithm
+
+
+@dataclass(frozen=True)
+class Invariance:
+    """What a test says of one candidate.
+
+    Attributes:
+        name: Of the candidate.
+        p_value: Of the data, if they were invariant; NaN where it was not tested.
+        rejected: Whether the data are not invariant.
+        because: The candidate's subgroup whose rejection settled it; empty: its own test.
+        power: Share of data sets of the same size, departing as `weakest` says, that the test
+            rejects; NaN where none was made.
+        weakest: The departure that is hardest to see.
+        units: Independent ones.
+    """
+
+    name: str
+    p_value: float
+    rejected: bool
+    because: str = ""
+    power: float = float("nan")
+    weakest: str = ""
+    units: int = 0
+
+
+class Sample:
+    """Points to test: checked, scaled and thinned to a number that can be compared pair by pair.
+
+    Each of the k points of a row counts in units of its root mean square, so a group that turns
+    them all alike acts as before. The centre that groups turn about is the origin.
+
+    Args:
+        points: (N, k, 2 or 3)
+        episodes: Which unit each row belongs to, where rows depend on each other. (N,)
+        most: Rows that are kept; of every unit some if that many are allowed.
+        seed: Of the choice of rows.
+
+    Raises:
+        ValueError: A wrong shape, rows that are not finite, rows that are all the same.
+    """
+
+    def __init__(
+        self,
+        points: np.ndarray,
+        episodes: np.ndarray | None = None,
+        most: int = MOST,
+        seed: int = 0,
+    ) -> None:
+        points = np.asarray(points, float)
+        if points.ndim != 3 or points.shape[2] not in (2, 3) or not points.size:
+            raise ValueError(f"points have the shape {points.shape}, not (N, k, 2) or (N, k, 3)")
+        bad = np.flatnonzero(~np.isfinite(points).all(axis=(1, 2)))
+        if len(bad):
+            raise ValueError(f"points: row {bad[0]} is not finite ({len(bad)} such rows)")
+        if np.ptp(points, axis=0).max() <= 1e-12 * max(1.0, np.abs(points).max()):
+            raise ValueError("points: all rows are the same, so no group can be told from them")
+        units = np.arange(len(points)) if episodes is None else np.asarray(episodes)
+        if units.shape != (len(points),):
+            raise ValueError(f"episodes have the shape {units.shape}, not ({len(points)},)")
+        rng = np.random.default_rng(seed)
+        units = np.unique(units, return_inverse=True)[1]
+        rows = rng.permutation(len(points))
+        # The first row of every unit, then the second, and so on.
+        rows = rows[np.argsort(units[rows], kind="stable")]
+        first = np.searchsorted(units[rows], units[rows])
+        rows = rows[np.argsort(np.arange(len(rows)) - first, kind="stable")][:most]
+        rms = np.sqrt(np.square(points).sum(axis=2).mean(axis=0))
+        kept = rms > 1e-12 * max(1.0, float(rms.max()))
+        self.points = (points[rows][:, kept] / rms[kept][:, None]).astype(np.float32)
+        self.of = np.unique(units[rows], return_inverse=True)[1]
+        self.units = int(self.of.max()) + 1
+        flat = self.points.reshape(len(rows), -1)
+        some = flat[: min(len(flat), 200)]
+        apart = np.square(some[:, None] - some[None]).sum(axis=2)
+        self._soft = np.float32(_SOFT * np.median(apart[np.triu_indices(len(some), 1)]) + 1e-12)
+
+    def statistic(self, moves: np.ndarray) -> float:
+        """Of the points whose units were moved. (units, d, d)"""
+        every = moves.astype(np.float32)[self.of]
+        flat = np.einsum("nij,nkj->nki", every, self.points).reshape(len(self.of), -1)
+        squares = np.einsum("ni,ni->n", flat, flat)
+        total = 0.0
+        for start in range(0, len(flat), _BLOCK):  # pairs within a block count twice, as all do
+            rows = slice(start, start + _BLOCK)
+            apart = flat[rows] @ (-2.0 * flat[start:].T)
+            apart += squares[rows, None] + self._soft
+            apart += squares[None, start:]
+            np.maximum(apart, self._soft, out=apart)
+            logs = np.log(apart, out=apart).sum(axis=0, dtype=np.float64)
+            within = min(_BLOCK, len(logs))
+            total += logs[:within].sum() + 2.0 * logs[within:].sum()
+        return total / len(flat) ** 2
+
+    def null(self, candidate: Candidate, draws: int, rng: np.random.Generator) -> np.ndarray:
+        """The statistics of randomly moved copies. (draws,)"""
+        return np.array([self.statistic(candidate.random(rng, self.units)) for _ in range(draws)])
+
+    def cells(self, matrices: np.ndarray) -> np.ndarray:
+        """The element that brings a reference nearest to each unit. (units,)"""
+        lead = self.points[np.unique(self.of, return_index=True)[1]]  # (units, k, d)
+        tried = lead[:: max(1, len(lead) // 16)].astype(float)
+        moved = np.einsum("gij,tkj->gtki", matrices, tried)
+        apart = np.square(moved - tried).sum(axis=(2, 3))  # (m, tried)
+        apart[np.abs(matrices - np.eye(matrices.shape[1])).max(axis=(1, 2)) < 1e-9] = np.inf
+        best = int(np.argmax(apart.min(axis=0)))
+        orbit = moved[:, best].reshape(len(matrices), -1).astype(np.float32)
+        return np.argmax(lead.reshape(len(lead), -1) @ orbit.T, axis=1)
+
+
+def invariance(
+    sample: Sample,
+    candidate: Candidate,
+    smaller: Sequence[Candidate] = (),
+    level: float = LEVEL,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Invariance:
+    """Whether a sample's law is invariant under a candidate, and what would have been seen.
+
+    Args:
+        sample: The points.
+        candidate: The group.
+        smaller: Its largest subgroups: had the data but one of these, would that have been seen?
+        level: Of the test.
+        draws: Randomly moved copies; at least 1 / level - 1.
+        seed: Of the copies.
+
+    Raises:
+        ValueError: Too few draws for the level, or points of another dimension.
+    """
+    if (draws + 1) * level < 1.0:
+        raise ValueError(f"a level of {level:g} needs {1.0 / level - 1.0:.0f} draws, not {draws}")
+    if candidate.dimension != sample.points.shape[2]:
+        raise ValueError(
+            f"{candidate.name} moves points of dimension {candidate.dimension}, "
+            f"these have {sample.points.shape[2]}"
+        )
+    rng = np.random.default_rng(seed)
+    null = sample.null(candidate, draws, rng)
+    here = sample.statistic(np.repeat(np.eye(candidate.dimension)[None], sample.units, axis=0))
+    p_value = _p_value(null, here)
+    if p_value <= level:
+        return Invariance(candidate.name, p_value, True, units=sample.units)
+    power, weakest = 1.0, ""
+    for words, departing in _departures(sample, candidate, smaller, rng):
+        seen = [_p_value(null, sample.statistic(departing())) <= level for _ in range(REPEATS)]
+        if np.mean(seen) <= power:
+            power, weakest = float(np.mean(seen)), words
+    return Invariance(candidate.name, p_value, False, "", power, weakest, sample.units)
+
+
+def element_p_values(
+    sample: Sample, matrices: np.ndarray, draws: int = DRAWS, seed: int = 0
+) -> np.ndarray:
+    """A p-value for each element: is the data's law kept by its powers? Adjusted by Holm. (m,)
+
+    Elements that generate each other share one test. The identity has 1.
+
+    Args:
+        sample: The points.
+        matrices: Elements of finite order, up to 120. (m, d, d)
+        draws: Randomly moved copies of each.
+        seed: Of the copies.
+
+    Raises:
+        ValueError: An element of no such order.
+    """
+    cyclic = [_powers(matrix) for matrix in np.asarray(matrices, float)]
+    groups: list[Candidate] = []
+    which = []
+    for one in cyclic:
+        same = (i for i, g in enumerate(groups) if one.within(g) and g.within(one))
+        found = next(same, len(groups))
+        if found == len(groups):
+            groups.append(one)
+        which.append(found)
+    raw = np.ones(len(groups))
+    for i, one in enumerate(groups):
+        if len(one.matrices) > 1:
+            rng = np.random.default_rng([seed, i])
+            here = sample.statistic(np.repeat(one.matrices[:1], sample.units, axis=0))
+            raw[i] = _p_value(sample.null(one, draws, rng), here)
+    adjusted = np.ones(len(groups))
+    proper = [i for i in np.argsort(raw, kind="stable") if len(groups[i].matrices) > 1]
+    largest = 0.0
+    for rank, i in enumerate(proper):
+        largest = max(largest, min(1.0, (len(proper) - rank) * raw[i]))
+        adjusted[i] = largest
+    return adjusted[which]
+
+
+def _p_value(null: np.ndarray, here: float) -> float:
+    """Share of moved copies that are at least as clustered, the data themselves counted."""
+    slack = 1e-6 * max(1.0, abs(here))  # rounding: copies that are the data up to float32
+    return float(1 + np.sum(null <= here + slack)) / (1 + len(null))
+
+
+def _powers(matrix: np.ndarray) -> Candidate:
+    """The group that an element generates."""
+    powers = [np.eye(len(matrix))]
+    while len(powers) <= 120:
+        one = matrix @ powers[-1]
+        if np.abs(one - powers[0]).max() < 1e-6:
+            return finite("powers", np.stack(powers))
+        powers.append(one)
+    raise ValueError("an element's order is above 120; test a group with random elements instead")
+
+
+def _departures(sample, candidate, smaller, rng):  # -> (words, () -> moves (units, d, d))
+    """Ways to be less symmetric than a candidate, as data sets made of the sample's own points.
+
+    Each unit is moved back to the cell of the identity, then out by an element drawn unevenly.
+    """
+    net = candidate.matrices
+    if len(net) == 1:
+        return
+    back = net[sample.cells(net)].transpose(0, 2, 1)
+    order = len(net)
+    few = 1 if order <= _ARMS else order // 2
+    near = np.argsort(-net[:, 0, 0], kind="stable")[:few]  # the identity stands first
+    weights = np.ones(order)
+    weights[near] = 0.5
+    weights /= weights.sum()
+    words = f"one of {order} arms" if few == 1 else "one side of the orbit"
+
+    def thinned():
+        return net[rng.choice(order, sample.units, p=weights)] @ back
+
+    yield f"{words} thinned by half", thinned
+    for one in smaller:
+
+        def confined(one=one):
+            return one.random(rng, sample.units) @ back
+
+        yield f"only {one.name}", confined

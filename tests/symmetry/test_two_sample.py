@@ -1,0 +1,130 @@
+"""The test of invariance: level, dependent rows, power, and what it refuses to say."""
+
+import discovery_cases
+import numpy as np
+import pytest
+
+from covary.symmetry.discovery.candidates import catalogue, finite, named
+from covary.symmetry.discovery.largest import largest_group
+from covary.symmetry.discovery.two_sample import Sample, element_p_values, invariance
+
+
+def points(name, count, seed=0, noise=0.05):
+    return discovery_cases.orbit(np.random.default_rng(seed), name, count, noise)
+
+
+def test_the_group_is_kept_and_all_others_are_rejected():
+    sample = Sample(points("C4", 200))
+    assert not invariance(sample, named("C4")).rejected
+    assert not invariance(sample, named("C2")).rejected
+    for name in ("C3", "C8", "D4", "reflection", "SO2"):
+        assert invariance(sample, named(name)).rejected, name
+
+
+def test_in_space():
+    rng = np.random.default_rng(1)
+    moved = np.einsum("nij,kj->nki", named("T", 3).random(rng, 200), rng.normal(size=(4, 3)))
+    sample = Sample(moved + 0.02 * rng.normal(size=moved.shape))
+    assert not invariance(sample, named("T", 3)).rejected
+    for name in ("O", "SO3", "C4"):
+        assert invariance(sample, named(name, 3)).rejected, name
+
+
+def test_each_element_has_a_p_value_that_counts_how_many_there_are():
+    p_values = element_p_values(Sample(points("C2", 150)), named("D4").matrices)
+    quarter, half, mirrors = p_values[1], p_values[2], p_values[4:]
+    assert p_values[0] == 1.0
+    assert half > 0.1
+    assert quarter == p_values[3] <= 0.05  # they generate each other
+    assert mirrors.max() <= 0.05
+
+
+def test_rows_of_an_episode_count_once():
+    starts = points("C4", 7, seed=3)
+    rng = np.random.default_rng(0)
+    rows = np.repeat(starts, 30, axis=0) + 0.02 * rng.normal(size=(210, 5, 2))
+    episodes = np.repeat(np.arange(7), 30)
+    assert invariance(Sample(rows), named("C4")).rejected  # as if all had been drawn apart
+    honest = invariance(Sample(rows, episodes), named("C4"), [named("C2")])
+    assert (honest.rejected, honest.units) == (False, 7)
+    assert honest.power < 0.5
+
+
+def test_power_grows_with_the_data_and_names_what_is_hardest():
+    few = invariance(Sample(points("C4", 40)), named("C4"), [named("C2")])
+    many = invariance(Sample(points("C4", 600)), named("C4"), [named("C2")])
+    assert few.power < 0.5
+    assert few.weakest == "one of 4 arms thinned by half"
+    assert many.power > 0.95
+
+
+def test_little_data_is_no_answer():
+    finding = largest_group(points("C4", 20), catalogue(2, most=4))
+    assert (finding.verdict, finding.group) == ("cannot be told", "")
+
+
+def test_the_same_seed_gives_the_same():
+    data = points("C3", 60)
+    assert invariance(Sample(data), named("C3"), seed=4) == invariance(
+        Sample(data), named("C3"), seed=4
+    )
+
+
+def test_thinning_to_fewer_rows_keeps_every_episode():
+    rng = np.random.default_rng(0)
+    episodes = np.repeat(np.arange(50), rng.integers(1, 40, 50))
+    sample = Sample(rng.normal(size=(len(episodes), 2, 2)), episodes, most=80)
+    assert (len(sample.points), sample.units) == (80, 50)
+
+
+def test_what_says_nothing_is_an_error():
+    good = points("C4", 30)
+    bad = good.copy()
+    bad[7, 2, 0] = np.nan
+    with pytest.raises(ValueError, match="row 7 is not finite"):
+        Sample(bad)
+    with pytest.raises(ValueError, match="all rows are the same"):
+        Sample(np.ones((30, 2, 2)))
+    with pytest.raises(ValueError, match=r"\(30, 10\), not \(N, k, 2\)"):
+        Sample(good.reshape(30, 10))
+    with pytest.raises(ValueError, match="episodes have the shape"):
+        Sample(good, np.zeros(3))
+    with pytest.raises(ValueError, match="dimension 3"):
+        invariance(Sample(good), named("T", 3))
+    with pytest.raises(ValueError, match="needs 99 draws"):
+        invariance(Sample(good), named("C4"), draws=50)
+    with pytest.raises(ValueError, match="not closed"):
+        finite("two", named("C3").matrices[:2])
+    with pytest.raises(ValueError, match="no candidate"):
+        largest_group(good, [])
+
+
+def test_which_group_lies_within_which():
+    names = {one.name: one for one in catalogue(3)}
+    for small, large in (("C4", "SO2"), ("C3", "C6"), ("T", "O"), ("T", "I"), ("SO2", "SO3"),
+                         ("D4", "O2"), ("I", "SO3"), ("Oh", "O3"), ("D3", "O3")):  # fmt: skip
+        assert names[small].within(names[large]), (small, large)
+        assert not names[large].within(names[small]), (small, large)
+    assert not names["O"].within(names["I"])
+    assert not names["reflection"].within(names["SO3"])
+
+
+def test_random_elements_are_elements():
+    rng = np.random.default_rng(0)
+    for name, dimension in (("SO2", 2), ("O2", 2), ("O2", 3), ("SO3", 3), ("O3", 3)):
+        one = named(name, dimension)
+        some = one.random(rng, 500)
+        assert np.abs(some @ some.transpose(0, 2, 1) - np.eye(dimension)).max() < 1e-12
+        assert one.member(some).all()
+        assert np.abs(some.mean(axis=0)[:2, :2]).max() < 0.15
+
+
+@pytest.mark.slow
+def test_a_group_that_is_there_is_rejected_as_often_as_the_level_says():
+    for name in ("C4", "D3", "SO2"):
+        p_values = [
+            invariance(Sample(points(name, 50, seed)), named(name), level=0.05, draws=99).p_value
+            for seed in range(200)
+        ]
+        assert np.mean(np.array(p_values) <= 0.05) <= 0.10  # 5 % and 3 standard deviations
+        assert 0.3 < np.mean(p_values) < 0.7
