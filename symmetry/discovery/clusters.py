@@ -61,7 +61,7 @@ class Clusters:
             for other in alike[1]:
                 for sign in (1.0, -1.0):
                     frame = _between(
-                        here[first], here[second], there[one], sign * there[other], other < 0
+                        here[first], here[second], there[one], sign * there[other], bool(other < 0)
                     )
                     if frame is None:
                         continue

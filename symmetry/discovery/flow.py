@@ -286,9 +286,9 @@ def _draw(
 
 def _on(ends: Cloud, learned: Cloud, starts: Cloud) -> np.ndarray:
     """Which ends lie on the data: as near to them as samples that were not learned from are."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
-    tree = cKDTree(learned.flat())
+    tree = KDTree(learned.flat())
     usual_distance = np.quantile(tree.query(starts.flat())[0], 0.95)
     slack = _NEAR * math.sqrt(ends.points.shape[1])
     return tree.query(ends.flat())[0] <= max(1.5 * float(usual_distance), slack)
