@@ -71,6 +71,7 @@ RESULTS = {
     "plan_memory": Part("results/plan_memory.py", 10),
     "plan_memory_in_mujoco": Part("results/plan_memory.py --plant mujoco --out runs/in_mujoco", 10),
     "planners": Part("results/planners.py", 15),
+    "prediction": Part("results/prediction.py", 75),
     "success": Part("results/success.py", 6),
     "symmetry": Part("results/symmetry.py", 5),
     "symmetry_modes": Part("results/symmetry_modes.py", 10),
