@@ -104,8 +104,8 @@ class Degrees:
         reach: Distance within which a point is supported, in units of the data's spread.
         tolerance: Residual that counts as none, in units of the spread of y; of a label the share
             of neighbours that must say otherwise.
-        power: Share of pairs that would be told incorrect if y had nothing to do with x; an audit
-            with little power says `correct` of anything.
+        power: Share of samples that would be told wrong with another sample's y (another label);
+            an audit with little power says `correct` of anything.
         samples: How many points were looked at.
         episodes: Of how many episodes; 0: none were told.
     """

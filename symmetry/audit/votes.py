@@ -170,7 +170,8 @@ class LabelValues:
         return 1.0 - (winner * seen).sum(axis=0).max(axis=1) / count[:, 0]
 
     def power(self, rng: np.random.Generator) -> float:
-        """Share of points told wrong if each got the label of another one."""
-        other = rng.permutation(len(self._own))
-        wrong = (self._near != self._own[other][:, None]).mean(axis=1) > self.tolerance
-        return float(wrong.mean())
+        """Share of points told wrong if each got the label of another one that has another."""
+        other = self._own[rng.permutation(len(self._own))]
+        wrong = (self._near != other[:, None]).mean(axis=1) > self.tolerance
+        differ = other != self._own
+        return float(wrong[differ].mean()) if differ.any() else 0.0
