@@ -27,6 +27,7 @@ COMMANDS = {
     "service": "List or call the services of a running launch, such as /stop.",
     "param": "List, get or set what a running node can be told, such as samples.",
     "audit": "Say how exact a planner is: its model, costs, limits and plans.",
+    "discover": "Find which group moves data into themselves, and hold it to tests.",
     "grade": "Grade a task's declared symmetry, component by component.",
     "info": "Show what a recording, a dataset (in pictures too) or a policy holds.",
     "view": "Draw a recording as an SVG file, or show it or a launch in a live page.",

@@ -178,11 +178,16 @@ def _scaled(data: Cloud, hypothesis: Hypothesis) -> tuple[Cloud, np.ndarray, flo
     if hypothesis.shifts:
         centre = data.points[:, ~data.free].mean(axis=(0, 1))
     apart = data.points - np.where(data.free[:, None], 0.0, centre)
-    unit = float(np.sqrt((apart**2).sum(axis=-1).mean()))
+    squares = (apart**2).sum(axis=2).mean(axis=0)
+    placed = squares[~data.free].mean() if not data.free.all() else squares.mean()
+    unit = float(np.sqrt(placed)) or 1.0
+    # Vectors count alike, whatever their unit is; points have one.
+    size = np.where(data.free & (squares > 0), np.sqrt(squares), unit)
+    apart = apart / size[:, None]
     mean, size = data.scalars.mean(axis=0), data.scalars.std(axis=0)
     mean = np.where(data.odd, 0.0, mean)  # a mirror changes the sign about zero
     scalars = (data.scalars - mean) / np.where(size > 1e-12, size, 1.0)
-    return replace(data, points=apart / unit, scalars=scalars), centre, unit
+    return replace(data, points=apart, scalars=scalars), centre, unit
 
 
 def _network(data: Cloud, hypothesis: Hypothesis, settings: Settings) -> Any:

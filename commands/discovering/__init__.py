@@ -1,0 +1,1 @@
+"""What `covary discover` is made of: data as clouds of points, the search, pictures and files."""
