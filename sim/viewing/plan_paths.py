@@ -90,7 +90,7 @@ class PlanPaths:
     def _names(self, x: np.ndarray) -> list[str]:
         """What is followed: the task's frames, and the parts of its state that are bodies.
 
-        Of things in a gripper only the gripper: a state at rest does not know that it holds them.
+        Of a gripper and things only the gripper: where they are is no sensor's word.
         """
         state = () if self.task.sensed else self.task.symmetry.state
         parts = [name for name in state if self.scene.has_body(name)]
