@@ -40,13 +40,14 @@ def gripper_of(x):
 
 
 @njit
-def tool(x, u, first):
-    """The gripper after a period of joint rates. -> x, y (m), yaw (rad), height (m)
+def tool(x, u, first, seconds):
+    """The gripper after joint rates. -> x, y (m), yaw (rad), height (m), cosine of its tilt
 
     Args:
         x: State. (n,)
         u: Rates of the opening (m/s) and of the joints (rad/s). (8,)
         first: Where the joints begin in the state.
+        seconds: How long.
     """
     xx, xy, xz = 1.0, 0.0, 0.0  # the axes of the last frame, and where it is
     yx, yy, yz = 0.0, 1.0, 0.0
@@ -66,13 +67,13 @@ def tool(x, u, first):
         a, b, c = _FRAMES[i][0][2], _FRAMES[i][1][2], _FRAMES[i][2][2]
         zx, zy, zz = xx * a + yx * b + zx * c, xy * a + yy * b + zy * c, xz * a + yz * b + zz * c
         if i < JOINTS:
-            q = joint(x, u, first, i, DT)
+            q = joint(x, u, first, i, seconds)
             cos, sin = math.cos(q), math.sin(q)
             xx, xy, xz = cos * ax + sin * bx, cos * ay + sin * by, cos * az + sin * bz
             yx, yy, yz = cos * bx - sin * ax, cos * by - sin * ay, cos * bz - sin * az
         else:
             xx, xy, xz, yx, yy, yz = ax, ay, az, bx, by, bz
-    return px, py, math.atan2(xy + yx, xx - yy), pz
+    return px, py, math.atan2(xy + yx, xx - yy), pz, -zz
 
 
 @njit
@@ -92,7 +93,7 @@ def motion(x, u, first):
     """
     part = DT / PARTS
     if u.shape[0] > 5:
-        px, py, yaw, high = tool(x, u, first)
+        px, py, yaw, high, _ = tool(x, u, first, DT)
         turn = wrapped(yaw - x[2]) / PARTS
         return (px - x[0]) / PARTS, (py - x[1]) / PARTS, turn, (high - x[3]) / PARTS, part * u[0]
     return part * u[1], part * u[2], part * u[4], part * u[3], part * u[0]
@@ -121,3 +122,11 @@ def ended(g, x, u, way):
     if u.shape[0] > 5 and g[3] > x[3] + PARTS * way[3] + 0.001:
         return x[0], x[1], x[2], x[3], g[4], 0.0
     return g[0], g[1], wrapped(g[2]), g[3], g[4], DT
+
+
+@njit
+def tilted(x, u, first):
+    """What it costs that the gripper is not upright, which joint actions alone can bring about."""
+    if u.shape[0] > 5:
+        return 0.5 * (1.0 - tool(x, u, first, 0.0)[4])
+    return 0.0

@@ -190,6 +190,14 @@ def test_the_arm_s_tool_is_where_its_kinematics_have_it():
         assert new[[0, 1, 3, 2]] == pytest.approx(where[:4], abs=1e-12)
 
 
+def test_a_gripper_that_joints_tilt_costs_more():
+    task = load_task("block_pick", {"actions": "joint"})
+    x, u = task.initial_state(np.random.default_rng(0)), np.zeros(8)
+    upright = task.running_cost(x, u)
+    x[10 + 5] += 0.3  # the wrist
+    assert task.running_cost(x, u) - upright == pytest.approx(0.5 * (1 - math.cos(0.3)), rel=0.02)
+
+
 def test_an_arm_whose_gripper_stands_on_the_table_stays():
     task = load_task("block_pick", {"actions": "joint"})
     x = task.initial_state(np.random.default_rng(0))

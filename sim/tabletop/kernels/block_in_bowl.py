@@ -32,6 +32,7 @@ from ..gripper_motion import (
     joint,
     kept_off,
     motion,
+    tilted,
 )
 from ..things import BOWL_FLOOR, BOWL_HEIGHT
 
@@ -124,7 +125,7 @@ def error(x):
 @njit
 def running_cost(x, u, p):
     """Metres to go, and a little for being away from what is to be moved. (15,), (5,), (2,)"""
-    return error(x) + 0.1 * away(x, 5) + unopened(x, error(x), 0.03)
+    return error(x) + 0.1 * away(x, 5) + unopened(x, error(x), 0.03) + tilted(x, u, x.shape[0] - 7)
 
 
 @njit

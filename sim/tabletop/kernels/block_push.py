@@ -9,7 +9,7 @@ from numba import njit
 from ...tasks.block_push import HALF, HIGH
 from ...tasks.push import wrapped
 from ..contact import away, one_after
-from ..gripper_motion import JOINTS, joint
+from ..gripper_motion import JOINTS, joint, tilted
 
 
 @njit
@@ -37,7 +37,7 @@ def error(x):
 @njit
 def running_cost(x, u, p):
     """Metres to go, and a little for being away from what is to be moved. (12,), (5,), (2,)"""
-    return error(x) + 0.1 * away(x, 5)
+    return error(x) + 0.1 * away(x, 5) + tilted(x, u, x.shape[0] - 9)
 
 
 @njit

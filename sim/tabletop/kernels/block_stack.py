@@ -9,7 +9,7 @@ from numba import njit
 from ...tasks.block_stack import HALF, STEP
 from ...tasks.push import wrapped
 from ..contact import away, two_after, unopened
-from ..gripper_motion import JOINTS, joint
+from ..gripper_motion import JOINTS, joint, tilted
 
 
 @njit
@@ -39,7 +39,7 @@ def error(x):
 @njit
 def running_cost(x, u, p):
     """Metres to go, and a little for being away from what is to be moved. (15,), (5,), (2,)"""
-    return error(x) + 0.1 * away(x, 5) + unopened(x, error(x), 0.02)
+    return error(x) + 0.1 * away(x, 5) + unopened(x, error(x), 0.02) + tilted(x, u, x.shape[0] - 7)
 
 
 @njit

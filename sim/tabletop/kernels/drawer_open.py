@@ -30,6 +30,7 @@ from ..gripper_motion import (
     joint,
     kept_off,
     motion,
+    tilted,
 )
 from ..things import BAR, CABINET, DRAWER_TRAVEL, HANDLE_HEIGHT, HANDLE_X
 
@@ -127,7 +128,7 @@ def from_handle(x):
 @njit
 def running_cost(x, u, p):
     """Metres to go, and a little for being away from what is to be moved. (11,), (5,), (2,)"""
-    return error(x) + 0.1 * from_handle(x)
+    return error(x) + 0.1 * from_handle(x) + tilted(x, u, x.shape[0] - 7)
 
 
 @njit

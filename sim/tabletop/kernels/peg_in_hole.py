@@ -29,6 +29,7 @@ from ..gripper_motion import (
     joint,
     kept_off,
     motion,
+    tilted,
 )
 from ..things import HOLE_DEPTH, HOLE_HALF, HOLE_OUTER, PEG_HALF
 
@@ -92,7 +93,7 @@ def error(x):
 @njit
 def running_cost(x, u, p):
     """Metres to go, and a little for being away from what is to be moved. (15,), (5,), (2,)"""
-    return error(x) + 0.1 * away(x, 5)
+    return error(x) + 0.1 * away(x, 5) + tilted(x, u, x.shape[0] - 7)
 
 
 @njit

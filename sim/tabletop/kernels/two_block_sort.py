@@ -9,7 +9,7 @@ from numba import njit
 from ...tasks.push import wrapped
 from ...tasks.two_block_sort import HALF, OFFSET, TOLERANCE
 from ..contact import away, two_after, unopened
-from ..gripper_motion import JOINTS, joint
+from ..gripper_motion import JOINTS, joint, tilted
 
 
 @njit
@@ -60,7 +60,7 @@ def near(x):
 @njit
 def running_cost(x, u, p):
     """Metres to go, and a little for being away from what is to be moved. (18,), (5,), (2,)"""
-    return error(x) + 0.1 * near(x) + unopened(x, error(x), 0.04)
+    return error(x) + 0.1 * near(x) + unopened(x, error(x), 0.04) + tilted(x, u, x.shape[0] - 10)
 
 
 @njit
