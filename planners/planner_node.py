@@ -17,6 +17,7 @@ from ..nodes.parameter_services import ParameterServices
 from ..nodes.parameters import ParameterError, explained
 from ..sim.load_task import load_task
 from ..sim.planner_plugin import ModelSpread, in_a_line, planner_of, rebuilt
+from ..sim.symmetry_claim import claimed
 from ..sim.task import Task
 from ..sim.task_messages import plan_message
 from .diagnostics import Diagnostics
@@ -73,7 +74,7 @@ class PlannerNode(Node):
         my_file:MyClass, with its own parameters; null: nobody."""
         symmetry: str = "full"
         """Which of the task's symmetry to use: full, none, or a subgroup such as C4; in canonical
-        frames also a continuous one, SO2, O2, SE2, E2, SO3, O3, SE3 or E3."""
+        frames also a continuous one, SO2, O2, SE2, E2, SO3, O3, SE3 or E3; or a symmetry.yaml."""
         symmetry_mode: Mode = "orbit"
         """How to use it: off (not), orbit (noise and its images), canonical (plan in a canonical
         frame) or memory (that, and finished plans are tried where a state is like theirs)."""
@@ -146,6 +147,7 @@ class PlannerNode(Node):
         """
         p = parameters
         task = load_task(p.task, p.task_options)
+        task, word = claimed(task, p.symmetry)
         if task.sensed and not p.ground_truth:
             raise ParameterError(
                 f"ground_truth: a plan for {p.task} needs the poses of its things, which no sensor "
@@ -160,8 +162,8 @@ class PlannerNode(Node):
         try:
             about = (p.model, p.friction_scale, spread, p.threads)
             planner = in_mode(
-                lambda word: planner_of(task, block, p.tuned, word, *about),
-                *(task, p.symmetry_mode, p.symmetry),
+                lambda inside: planner_of(task, block, p.tuned, inside, *about),
+                *(task, p.symmetry_mode, word),
                 *(p.memory_size, p.memory_nearest, p.memory_distance),
             )
         except ParameterError as error:
@@ -304,7 +306,7 @@ class PlannerNode(Node):
         """
         p = self.parameters
         inside = getattr(self.planner, "planner", self.planner)  # what a symmetry mode is around
-        word = word_inside(p.symmetry_mode, p.symmetry)
+        word = word_inside(p.symmetry_mode, claimed(self.task, p.symmetry)[1])
         planner = rebuilt(inside, changes, p.planner["plugin"], word)
         if inside is not self.planner:
             planner = self.planner.around(planner)
