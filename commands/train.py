@@ -9,6 +9,7 @@ import time
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,11 +122,13 @@ def _remarks(training: Any) -> list[str]:
 def _opened(recipe: Any) -> Any:
     """The training, with its data; what is wrong with them is the person's to mend."""
     from ..control.imitation.demonstrations import DemonstrationsError, read_demonstrations
+    from ..control.imitation.policy_folder import keep_claim
     from ..control.imitation.training import Training
     from ..control.policies.seen import SeenError
     from ..nodes.bags.bag import BagError
     from ..nodes.parameters import ParameterError
     from ..nodes.plugin import PluginError
+    from ..sim.symmetry_claim import claimed
     from ..symmetry.group import GroupError
     from ..symmetry.pixels import PixelError
 
@@ -134,7 +137,15 @@ def _opened(recipe: Any) -> Any:
         data = read_demonstrations(
             p.data, p.observation, p.images, p.success_only, p.demonstrations or None
         )
-        return Training(recipe, data)
+        task, word = claimed(data.task, p.symmetry)
+        if task is not data.task:
+            data = replace(data, task=task)
+        if word != p.symmetry:
+            recipe = replace(recipe, parameters=replace(p, symmetry=word))
+        training = Training(recipe, data)
+        if word != p.symmetry:
+            keep_claim(Path(p.symmetry), training.folder)
+        return training
     except GroupError as error:
         raise InputError(f"symmetry:={p.symmetry}: {error}", recipe.name) from None
     except PixelError as error:

@@ -93,7 +93,7 @@ def wants_of(spec: str, task: Task) -> Wants:
         return _wants_of_class(spec, policy_class(spec), task)
     card = policy_card(spec)
     try:
-        check_fit(card, task)
+        check_fit(card, task, Path(spec))
     except MismatchError as error:
         raise ParameterError(f"policy: {spec}: {error}", "policy") from None
     return Wants(

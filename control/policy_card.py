@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ..nodes.launching.yaml_loader import InputError, dump, load_file, nearest
 from ..nodes.parameters import ParameterError, from_dict
+from ..sim.symmetry_claim import claimed
 from ..sim.task import Task
 from ..symmetry.declaration import Symmetry
 from ..symmetry.group import GroupError
@@ -17,6 +18,8 @@ FORMAT = 1
 """Of the folder and its card; another number is another layout."""
 CARD, NETWORK, WEIGHTS = "policy.yaml", "policy.onnx", "weights.safetensors"
 """The files of a policy's folder."""
+CLAIM = "symmetry.yaml"
+"""Beside them the symmetry file that it was trained with, if there was one."""
 STATE, NOISE = "state", "noise"
 """Names of the network's inputs that are no images."""
 INPUTS = (STATE, NOISE)
@@ -155,8 +158,16 @@ def described(symmetry: Symmetry) -> dict[str, Any]:
     }
 
 
-def check_fit(card: PolicyCard, task: Task) -> None:
+def check_fit(card: PolicyCard, task: Task, folder: Path) -> Task:
     """Hold a policy against the task that it shall act in.
+
+    Args:
+        card: Of the policy.
+        task: The task.
+        folder: Of the policy, where its symmetry file lies, if it has one.
+
+    Returns:
+        The task, declared as that file says.
 
     Raises:
         MismatchError: Its observation, action, control period or symmetry is another; one line.
@@ -181,6 +192,11 @@ def check_fit(card: PolicyCard, task: Task) -> None:
             f"control period: {who} acts every {card.dt:g} s; {task.name} every {task.dt:g} s"
         )
     group = card.symmetry.get("group", "trivial")
+    if CLAIM in card.files:
+        try:
+            task, _ = claimed(task, str(folder / CLAIM))
+        except ParameterError as error:
+            raise MismatchError(str(error)) from None
     try:
         here = described(task.symmetry.restrict("none" if group == "trivial" else group))
     except GroupError:
@@ -196,6 +212,7 @@ def check_fit(card: PolicyCard, task: Task) -> None:
                     f"symmetry: {who} has the {space} part {name} as {part}; "
                     f"in {task.name} it is {said}"
                 )
+    return task
 
 
 def _plain(value: Any) -> Any:

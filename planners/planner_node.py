@@ -17,7 +17,7 @@ from ..nodes.parameter_services import ParameterServices
 from ..nodes.parameters import ParameterError, explained
 from ..sim.load_task import load_task
 from ..sim.planner_plugin import ModelSpread, in_a_line, planner_of, rebuilt
-from ..sim.symmetry_claim import claimed
+from ..sim.symmetry_claim import claimed, said_of
 from ..sim.task import Task
 from ..sim.task_messages import plan_message
 from .diagnostics import Diagnostics
@@ -186,6 +186,7 @@ class PlannerNode(Node):
         p = self.parameters
         self.planner = self.check(p)
         self.task = self.planner.task
+        self.word, said = said_of(self.task, p.symmetry)
         start = self.task.initial_state(np.random.default_rng(0))
         try:
             warm = self.planner.initial_memory(0)
@@ -207,9 +208,7 @@ class PlannerNode(Node):
         self.plan_ms: deque[float] = deque(maxlen=NEWEST)
         self.iterations: deque[int] = deque(maxlen=NEWEST)
         self.most = 0  # of them, since somebody set something
-        self.stats.update(
-            plans=0, overruns=0, samples=0, horizon=0, iterations=0, symmetry=p.symmetry
-        )
+        self.stats.update(plans=0, overruns=0, samples=0, horizon=0, iterations=0, symmetry=said)
         self.stats["symmetry_mode"] = p.symmetry_mode
         self.stats.update(planner=p.planner["plugin"], plan_ms=None, failed_plans=0)
         self.reason = ""  # why there was no plan last; empty if there was one
@@ -306,7 +305,7 @@ class PlannerNode(Node):
         """
         p = self.parameters
         inside = getattr(self.planner, "planner", self.planner)  # what a symmetry mode is around
-        word = word_inside(p.symmetry_mode, claimed(self.task, p.symmetry)[1])
+        word = word_inside(p.symmetry_mode, self.word)
         planner = rebuilt(inside, changes, p.planner["plugin"], word)
         if inside is not self.planner:
             planner = self.planner.around(planner)

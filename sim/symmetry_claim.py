@@ -45,7 +45,7 @@ def claimed(task: Task, word: str) -> tuple[Task, str]:
 
     Returns:
         Of a word the same two. Of a file that restricts the task, the task and the file's group; of
-        one that claims more, the task declared anew and ``full``, or its continuous group.
+        one that claims more, the task declared anew and the group.
 
     Raises:
         ParameterError: A file that cannot be read, does not fit the task, or claims what the task
@@ -62,6 +62,18 @@ def claimed(task: Task, word: str) -> tuple[Task, str]:
     except ValueError as error:
         said = " ".join(str(error).split())
         raise ParameterError(f"symmetry: {word}: {said}", "symmetry") from None
+
+
+def said_of(task: Task, word: str) -> tuple[str, str]:
+    """The word for the group of a task that `claimed` gave, and what to call it where one reads.
+
+    Raises:
+        ParameterError: As `claimed`.
+    """
+    if not is_file(word):
+        return word, word
+    within = claimed(task, word)[1]
+    return within, f"{within} of {word}"
 
 
 def declaring(task: Task, symmetry: Symmetry) -> Task:
@@ -139,7 +151,7 @@ def _applied(task: Task, found: SymmetryFile) -> tuple[Task, str]:
             f"it claims {found.group}, {task.name} declares {task.symmetry.group.name}, and "
             f"check_task refuses more: {worst}"
         )
-    return view, found.group if found.group in CONTINUOUS else "full"
+    return view, found.group if found.group in CONTINUOUS else sampled.name
 
 
 def _sampled(word: str) -> Group:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...sim.check_states import rolled
+from ...sim.symmetry_claim import said_of
 from ...symmetry.audit.residuals import Residual, audited, residual
 from ...symmetry.declaration import Symmetry
 
@@ -65,7 +66,7 @@ def elements_of(planner: Any, word: str) -> Symmetry:
     """
     if getattr(planner, "continuous", ""):
         return planner.tried(RANDOM)
-    return planner.task.symmetry.restrict(word)
+    return planner.task.symmetry.restrict(said_of(planner.task, word)[0])
 
 
 def audit(planner: Any, symmetry: Symmetry, states: int, seed: int, progress: Any) -> Audit:

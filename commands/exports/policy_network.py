@@ -58,7 +58,7 @@ def export_network(folder: Path, out: Path | None) -> Exported:
     if out is not None and not out.absolute().parent.is_dir():
         raise ExportError(f"{out}: there is no folder {out.parent}")
     task = named_task(card.task, card.task_options, "a policy's card")
-    check_fit(card, task)
+    task = check_fit(card, task, folder)
     made = not (folder / NETWORK).is_file()
     if made:
         card = _remade(folder, card, task)

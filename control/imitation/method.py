@@ -56,7 +56,8 @@ class Method(ABC):
         success_only: bool = True
         """Whether episodes that were no success are left out."""
         symmetry: str = "full"
-        """Which of the task's symmetry the networks have: full, none, or a subgroup such as C4."""
+        """Which of the task's symmetry the networks have: full, none, a subgroup such as C4, or
+        what a symmetry.yaml says."""
         mode: Literal["exact", "relaxed", "free"] = "exact"
         """How strictly: exact, relaxed (may depart from it, at a price), or free (not at all)."""
         banks: int = 2

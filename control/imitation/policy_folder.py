@@ -12,6 +12,7 @@ from ...nodes.launching.yaml_loader import InputError
 from ...nodes.supervision.run_folder import versions
 from ..policy_card import (
     CARD,
+    CLAIM,
     FORMAT,
     NETWORK,
     WEIGHTS,
@@ -51,6 +52,8 @@ def write_policy(training: Training) -> PolicyCard:
     partial.replace(folder / WEIGHTS)
     files = {WEIGHTS: hashlib.sha256(held).hexdigest()}
     files[NETWORK] = export_onnx(policy, folder / NETWORK, some.state[rows], images)
+    if (folder / CLAIM).is_file():
+        files[CLAIM] = hashlib.sha256((folder / CLAIM).read_bytes()).hexdigest()
     p = training.recipe.parameters
     card = PolicyCard(
         covary_policy=FORMAT,
@@ -84,6 +87,18 @@ def write_policy(training: Training) -> PolicyCard:
     )
     write_card(folder, card)
     return card
+
+
+def keep_claim(path: Path, folder: Path) -> None:
+    """Keep the symmetry file that a training was asked for beside its policy.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{CLAIM}.partial"
+    partial.write_bytes(path.read_bytes())
+    partial.replace(folder / CLAIM)
 
 
 def finished(training: Training) -> PolicyCard | None:

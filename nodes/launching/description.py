@@ -171,16 +171,21 @@ _PROCESS_KEYS = {
 }
 
 
-def to_yaml(launch: LaunchDescription) -> str:
-    """A launch file with nothing left to resolve: launching it does the same again."""
+def to_yaml(launch: LaunchDescription, beside: Mapping[str, str] | None = None) -> str:
+    """A launch file with nothing left to resolve: launching it does the same again.
+
+    Args:
+        launch: What is launched.
+        beside: Paths in parameters -> names of the copies that lie beside it.
+    """
     entries: list[dict] = [
         {"arg": {"name": name, "default": _escape(value)}} for name, value in launch.values.items()
     ]
-    entries += [_entry(node) for node in launch.nodes]
+    entries += [_entry(node, beside or {}) for node in launch.nodes]
     return RESOLVED + str(launch.file) + "\n" + dump({"launch": entries})
 
 
-def _entry(node: NodeDescription) -> dict:
+def _entry(node: NodeDescription, beside: Mapping[str, str]) -> dict:
     body: dict[str, Any] = {}
     if node.executable:
         body |= {"pkg": "covary"} if ":" not in node.executable else {}
@@ -191,7 +196,10 @@ def _entry(node: NodeDescription) -> dict:
     if node.namespace and node.executable:
         body["namespace"] = node.namespace
     if node.parameters:
-        body["param"] = [{"name": k, "value": _escape(v)} for k, v in node.parameters.items()]
+        body["param"] = [
+            {"name": k, "value": _beside(v, beside) or _escape(v)}
+            for k, v in node.parameters.items()
+        ]
     if node.remaps:
         body["remap"] = [{"from": a, "to": b} for a, b in node.remaps.items()]
     if node.environment:
@@ -205,6 +213,12 @@ def _entry(node: NodeDescription) -> dict:
     if node.namespace and node.command:  # it has no such key
         entry = {"group": [{"push_ros_namespace": {"namespace": node.namespace}}, entry]}
     return {"timer": {"period": node.delay, "children": [entry]}} if node.delay else entry
+
+
+def _beside(value: Any, beside: Mapping[str, str]) -> str:
+    """Where the copy of a file lies, as the launch file says it; empty: there is none."""
+    found = beside.get(value, "") if isinstance(value, str) else ""
+    return found and f"$(dirname)/{found}"
 
 
 def _escape(value: Any) -> Any:

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -51,6 +52,8 @@ class Outcome:
 def create(launch: LaunchDescription, root: Path | None = None) -> Path:
     """Makes ``runs/<launch>-<date-time>[-n]/`` with the resolved launch file and the versions.
 
+    A symmetry file that a node reads is copied there, and the launch file names the copy.
+
     Args:
         launch: What is launched.
         root: Where runs go; default ``runs`` in the working folder.
@@ -59,9 +62,20 @@ def create(launch: LaunchDescription, root: Path | None = None) -> Path:
         OSError: The folder cannot be made.
     """
     folder = dated_folder(launch.file.stem, root)
-    (folder / "launch.yaml").write_text(to_yaml(launch), encoding="utf-8")
+    beside: dict[str, str] = {}
+    for node in launch.nodes:
+        path = node.parameters.get("symmetry")
+        if isinstance(path, str) and _is_file(path) and path not in beside:
+            beside[path] = f"symmetry-{len(beside)}.yaml" if beside else "symmetry.yaml"
+            shutil.copyfile(path, folder / beside[path])
+    (folder / "launch.yaml").write_text(to_yaml(launch, beside), encoding="utf-8")
     write_json(folder / "versions.json", versions())
     return folder
+
+
+def _is_file(path: str) -> bool:
+    """Whether a word for a symmetry is a file, as the nodes tell."""
+    return path.endswith((".yaml", ".yml")) and Path(path).is_file()
 
 
 def dated_folder(name: str, root: Path | None = None) -> Path:

@@ -164,3 +164,36 @@ def test_sigkill_at_any_moment_ends_with_the_same_weights(tmp_path, after):
     assert (out / "last" / "modules.safetensors").read_bytes() == (
         whole / "last" / "modules.safetensors"
     ).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_symmetry_file_trains_as_its_word_and_stays_with_the_policy(tmp_path):
+    from covary.control.load_policy import wants_of
+    from covary.control.onnx_policy import OnnxPolicy
+    from covary.nodes.parameters import ParameterError
+    from covary.sim.load_task import load_task
+    from covary.sim.symmetry_file import SymmetryFile, write_symmetry
+
+    data, task = recorded(tmp_path / "springs"), load_task("point_mass")
+    words = ("bc", f"data:={data}", "steps:=4", *SMALL)
+    parts = (dict(task.symmetry.state), dict(task.symmetry.action))
+    held = {}
+    for group in ("C4", "D16"):  # of D8, and more than it, which is so
+        file = write_symmetry(tmp_path / f"{group}.yaml", SymmetryFile(group, *parts, "point_mass"))
+        out = tmp_path / f"by_file_{group}"
+        code, said = train(*words, f"symmetry:={file}", f"out:={out}")
+        assert code == 0, said
+        held[group] = weights(out)
+        card = OnnxPolicy(out).card
+        assert card.symmetry["group"] == group and card.equivariance["after"] < 1e-5
+        assert (out / "symmetry.yaml").read_bytes() == file.read_bytes()
+        file.unlink()
+        assert wants_of(str(out), task).symmetry == group
+    assert train(*words, "symmetry:=C4", f"out:={tmp_path / 'by_word'}")[0] == 0
+    assert weights(tmp_path / "by_word") == held["C4"]
+    claim = out / "symmetry.yaml"
+    claim.write_text(claim.read_text().replace("point_mass", "push"))
+    with pytest.raises(ParameterError, match="it is of the task push"):
+        wants_of(str(out), task)
+    code, said = train(*words, f"symmetry:={claim}", f"out:={tmp_path / 'none'}")
+    assert code == 2 and "it is of the task push" in said

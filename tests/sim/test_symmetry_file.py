@@ -5,7 +5,6 @@ import pytest
 
 from covary.nodes.launching.yaml_loader import InputError
 from covary.nodes.parameters import ParameterError
-from covary.nodes.plugin import offered
 from covary.sim.load_task import load_task
 from covary.sim.symmetry_file import Evidence, SymmetryFile, read_symmetry, write_symmetry
 from covary.symmetry.group import group
@@ -25,8 +24,8 @@ task: push
 """
 
 
-@pytest.mark.parametrize("name", offered("sim.tasks"))
-def test_every_subgroup_of_every_task_reads_back(name, tmp_path):
+@pytest.mark.parametrize("name", ["push", "drone", "cart_pole"])
+def test_every_subgroup_reads_back(name, tmp_path):
     declared = load_task(name).symmetry
     for word in (declared.group.name, *declared.group.subgroup_names()):
         restricted = declared.restrict(word)
