@@ -50,7 +50,8 @@ def test_a_flipped_verdict_leaves_starts_on_one_side(tmp_path):
 
 def test_the_score_counts_cells_whose_interval_excludes_zero():
     def row(ratio, interval):
-        return {"audit": {"ratio": ratio}, "interval": interval}
+        fold = {"plain": 1.0, "folded": ratio, "change": 0.0, "interval": (0.0, 0.0)}
+        return {"audit": {"fold": fold}, "interval": interval}
 
     rows = [row(0.5, [-2, -1]), row(2.0, [1, 2]), row(0.5, [1, 2]), row(0.5, [-1, 1]),
             row(2.0, None)]  # fmt: skip
@@ -95,6 +96,6 @@ def test_what_is_finished_is_not_done_again(tmp_path, monkeypatch):
         folder=tmp_path, tasks=["point_mass"], ways=2, quick=True, hours=0.0, workers=1
     )
     run = prediction.Table(asked)
-    run.results = lambda cells: [{"ratio": 0.5, "interval": [0.4, 0.6]} for _ in cells]
+    run.results = lambda cells: [{} for _ in cells]
     rows = run.run()
     assert rows and all(row["interval"] is None for row in rows)

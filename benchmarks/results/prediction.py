@@ -33,7 +33,8 @@ import numpy as np
 
 from covary.benchmarks.grids import cells
 from covary.commands.intervals import of_mean, wilson
-from covary.symmetry.audit.forecast import EXACT_BELOW
+from covary.symmetry.audit.advice import EXACT_BELOW, exact_wins
+from covary.symmetry.audit.folding import Folding
 
 COLLECTED = {
     "point_mass": ("point_mass",),
@@ -242,18 +243,18 @@ def audited(training: Any) -> dict:
     from covary.control.policies.seen import seen
     from covary.symmetry.audit.claim import claim_of
     from covary.symmetry.audit.degrees import degrees
-    from covary.symmetry.audit.forecast import forecast
+    from covary.symmetry.audit.folding import folding
 
     view = seen(training.task, training.state_names)
     claim, action = claim_of(view.symmetry), training.action / view.reach
     given = (training.state, action, claim, training.episode)
-    found, told = degrees(*given, samples=AUDITED), forecast(*given, samples=AUDITED)
+    found, fold = degrees(*given, samples=AUDITED), folding(*given, samples=AUDITED)
     return {
         **dataclasses.asdict(found.shares),
         "intervals": found.intervals,
         "bound": found.bound / action.shape[1],
         "bound_interval": [value / action.shape[1] for value in found.bound_interval],
-        **dataclasses.asdict(told),
+        "fold": dataclasses.asdict(fold),
     }
 
 
@@ -320,7 +321,7 @@ class Table:
 
 
 RULES: dict[str, Callable[[dict], bool]] = {
-    "audit": lambda row: row["audit"]["ratio"] < EXACT_BELOW,
+    "audit": lambda row: exact_wins(Folding(**row["audit"]["fold"])),
     "always impose": lambda row: True,
     "never impose": lambda row: False,
 }
@@ -357,15 +358,26 @@ def verdict(row: dict) -> str:
 
 def table(rows: Sequence[dict], ways: Sequence[str]) -> str:
     """Markdown: a row for each world."""
-    head = ["task, dial", "n", "c", "i", "e", "floor", "ratio", *ways, "exact - free", "audit"]
+    head = [
+        "task, dial",
+        "n",
+        "c",
+        "i",
+        "e",
+        "floor",
+        "folded / plain",
+        *ways,
+        "exact - free",
+        "audit",
+    ]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in rows:
         audit = row["audit"]
-        low, high = audit["interval"]
+        fold = audit["fold"]
         named = f"`{row['task']}`, {row['dial']}" + (f" {row['value']:g}" if row["value"] else "")
         line = [named, str(row["demonstrations"])]
         line += [f"{audit[key]:.2f}" for key in ("correct", "incorrect", "extrinsic")]
-        line += [f"{1000 * audit['bound']:.0f}", f"{audit['ratio']:.2f} ({low:.2f} to {high:.2f})"]
+        line += [f"{1000 * audit['bound']:.0f}", f"{fold['folded'] / fold['plain']:.2f}"]
         line += [
             f"{1000 * np.mean(row['error'][way]):.1f}" if way in row["error"] else "not run"
             for way in ways
@@ -380,7 +392,7 @@ def worded(row: dict) -> str:
     """A result in words."""
     name = World(**row["world"]).name()
     if not row["way"]:
-        return f"{name} audit: ratio {row['ratio']:.2f}"
+        return f"{name} audit: {row['incorrect']:.2f} incorrect"
     return f"{name} {row['way']} seed {row['seed']}: error {row['error']:.4f}"
 
 
