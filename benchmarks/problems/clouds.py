@@ -21,6 +21,7 @@ def orbit(
     centre: tuple[float, ...] = (),
     noise: float = 0.01,
     frame: np.ndarray | None = None,
+    sizes: float = 0.2,
 ) -> Cloud:
     """An object of random size, moved by random elements of a group.
 
@@ -32,11 +33,13 @@ def orbit(
         centre: That the group leaves in place; the origin if it is empty.
         noise: Standard deviation on each coordinate.
         frame: Axes of the group; None: its own.
+        sizes: By which share the object is larger or smaller at most. GL(2)+ holds changes of size,
+            of which these are some, so a finite group of it is looked for with 0.
     """
     rng = np.random.default_rng([seed, 3])
     base = ARROW if dimension == 2 else TETRAHEDRON
     axes = np.eye(dimension) if frame is None else frame
     moved = sampler(name, dimension, axes)(samples, rng)
-    points = base * rng.uniform(0.8, 1.2, (samples, 1, 1))
+    points = base * rng.uniform(1.0 - sizes, 1.0 + sizes, (samples, 1, 1))
     points = points @ np.swapaxes(moved, 1, 2) + np.array(centre or np.zeros(dimension))
     return cloud(points + noise * rng.standard_normal(points.shape))

@@ -43,8 +43,8 @@ class Settings:
         integration: Steps of the way of each.
     """
 
-    steps: int = 2500
-    batch: int = 512
+    steps: int = 1500
+    batch: int = 256
     width: int = 128
     layers: int = 4
     rate: float = 3e-3
@@ -69,8 +69,8 @@ class Settings:
 def usual(hypothesis: Hypothesis) -> Settings:
     """Settings that are enough for what stands in the catalogue: rotations of space take longer."""
     if hypothesis.name == "SO3":
-        return Settings(steps=5000, width=256, elements=1500, integration=60)
-    return Settings(steps=4000 if hypothesis.name in ("SE2", "GL2") else 2500)
+        return Settings(steps=5000, batch=512, width=256, elements=1500, integration=60)
+    return Settings(steps=3000 if hypothesis.name in ("SE2", "GL2") else 1500)
 
 
 @dataclass(frozen=True, eq=False)

