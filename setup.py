@@ -89,6 +89,9 @@ setup(
             "hypothesis>=6",
             "mcap-ros2-support>=0.5",
             "selenium>=4.20",  # the live page in a real browser, where there is one
+            # Data of benchmarks/mismatch: handwritten digits, and the fonts of the printed ones.
+            "scikit-learn>=1.5",
+            "matplotlib>=3.9",
             "ruff",
             "pyright",
             # Coverage-guided fuzzing, where there is a wheel: elsewhere it wants a compiler.

@@ -38,8 +38,7 @@ def cubic(seed: int, n: int, equivariant: bool) -> Known:
         return y @ group.plane[g].T
 
     def truth(x: np.ndarray) -> np.ndarray:
-        ends = np.stack([x[:, 0], x[:, 1], -x[:, 0], -x[:, 1]], -1)
-        return value(np.argmax(ends, axis=1), ends.max(axis=1))
+        return value(*along(x))
 
     answer = turned if equivariant else unmoved
     nodes, weights = np.polynomial.legendre.leggauss(AXES)
@@ -61,3 +60,9 @@ def cubic(seed: int, n: int, equivariant: bool) -> Known:
         units=((0, 1),),
         value_units=((0, 1),),
     )
+
+
+def along(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The half-axis that each point lies on, and its distance. (N, 2) -> (N,), (N,)"""
+    ends = np.stack([x[:, 0], x[:, 1], -x[:, 0], -x[:, 1]], -1)
+    return np.argmax(ends, axis=1), ends.max(axis=1)

@@ -22,7 +22,7 @@ from covary.symmetry.declaration import Symmetry
 TASK, GROUP = "point_mass", "C4"
 PAIRS = ((0, 1), (2, 3), (4, 5))
 """Columns of a state that turn together."""
-PERIODS = 40
+PERIODS = 20
 """Control periods of each demonstration."""
 STIFFNESS, DAMPING = 2.0, 2.0
 """N/m, N s/m; so that the force stays within its limit."""
@@ -96,7 +96,7 @@ def actions(seed: int, episodes: int, gain: float) -> Known:
 
 
 def transitions(seed: int, episodes: int, dials: Dials) -> Known:
-    """States and actions, and the states that they lead to.
+    """States and actions, and by how much the next state differs.
 
     More `damping` along x is noticed by quarter turns, not by half turns; `wind` by all.
 
@@ -119,7 +119,7 @@ def transitions(seed: int, episodes: int, dials: Dials) -> Known:
         name="transitions of point_mass, " + (dials.text() if dials.turned() else "no dial"),
         group=symmetry.group,
         x=np.column_stack([drawn.state, drawn.action]),
-        y=drawn.next_state,
+        y=drawn.next_state - drawn.state,
         move=move,
         answer=lambda g, x: symmetry.act(g, state=x),
         degrees=degrees,
@@ -152,7 +152,7 @@ def _stepped(dials: Dials) -> Callable[[np.ndarray], np.ndarray]:
         found = []
         for row in x:
             plant.reset(row[:6])
-            found.append(_after(plant, row[6:]))
+            found.append(_after(plant, row[6:]) - row[:6])
         return np.array(found)
 
     return after

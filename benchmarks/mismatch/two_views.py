@@ -156,7 +156,7 @@ def _turn(angle: float) -> np.ndarray:
     return np.array([[c, -s], [s, c]])
 
 
-def _surface(step: float = 0.003) -> tuple[np.ndarray, np.ndarray]:
+def _surface(step: float = 0.0045) -> tuple[np.ndarray, np.ndarray]:
     """Points of a thing's faces (P, 3), m, and how bright each is (P,)."""
     points, shade = [], []
     for x, y, wide, deep, high in BOXES:

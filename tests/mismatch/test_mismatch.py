@@ -6,6 +6,7 @@ import pytest
 from covary.benchmarks.mismatch import dialled, digits, two_views
 from covary.benchmarks.mismatch.cubic import cubic
 from covary.benchmarks.mismatch.known import Degrees, enumerated, enumerated_floor
+from covary.benchmarks.mismatch.offset import ROWS, offset
 from covary.benchmarks.mismatch.sectors import sectors
 from covary.benchmarks.mismatch.square import SETTINGS, square
 from covary.benchmarks.mismatch.swiss_roll import swiss_roll
@@ -20,6 +21,7 @@ def made(seed=0, n=400):
     """A small set of each family with a truth."""
     yield from (swiss_roll(seed, n, c, i) for c, i in ROLLS)
     yield from (square(seed, n, m, c) for m, c in SETTINGS)
+    yield from (offset(seed, n, *row, noise=0.0) for row in ROWS)
     yield from (cubic(seed, n, equivariant) for equivariant in (False, True))
     yield from (sectors(seed, n, tuple(WORDS[k] for k in kinds)) for kinds in KINDS)
     yield from (digits.segments(seed, n, name) for name in ("C2", "D2", "D4", "reflection"))
@@ -119,6 +121,8 @@ def test_settings_out_of_range_are_refused():
     for wrong in ((0.0, 0.0), (0.5, 0.0), (0.2, 1.5)):
         with pytest.raises(ValueError, match="is not"):
             square(0, 10, *wrong)
+    with pytest.raises(ValueError, match="120 deg"):
+        offset(0, 10, 0.3, 120.0)
     with pytest.raises(ValueError, match="empty"):
         sectors(0, 10, ("empty", "empty"))
 
