@@ -1,6 +1,7 @@
 """The card of a policy: what is read, what is refused and how, and which task it fits."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,9 @@ from covary.control.policy_card import (
 )
 from covary.nodes.launching.yaml_loader import InputError
 from covary.sim.load_task import load_task
+
+HERE = Path()
+"""A folder without a symmetry file."""
 
 
 def card_for(task, **changes):
@@ -129,9 +133,9 @@ def test_a_list_is_no_card(tmp_path):
 
 
 def test_it_fits_its_own_task_and_the_same_with_another_robot(task):
-    check_fit(card_for(task), task)
-    check_fit(card_for(task), load_task("block_push", {"robot": "floating_gripper"}))
-    check_fit(card_for(task, symmetry=described(task.symmetry.trivial())), task)
+    check_fit(card_for(task), task, HERE)
+    check_fit(card_for(task), load_task("block_push", {"robot": "floating_gripper"}), HERE)
+    check_fit(card_for(task, symmetry=described(task.symmetry.trivial())), task, HERE)
 
 
 SENSED = ("gripper_x", "gripper_y", "gripper_yaw", "gripper_height", "opening", "goal_x", "goal_y")
@@ -157,17 +161,17 @@ SENSED = ("gripper_x", "gripper_y", "gripper_yaw", "gripper_height", "opening", 
 )
 def test_what_does_not_fit_is_named(task, changes, said):
     with pytest.raises(MismatchError, match=said):
-        check_fit(card_for(task, **changes), task)
+        check_fit(card_for(task, **changes), task, HERE)
 
 
 def test_what_the_sensors_tell_fits(task):
-    check_fit(card_for(task, state_topic="/state", state_names=SENSED), task)
+    check_fit(card_for(task, state_topic="/state", state_names=SENSED), task, HERE)
 
 
 def test_another_task_is_refused(task):
     for name in ("push", "block_stack", "reacher"):
         with pytest.raises(MismatchError, match="observation: a policy for block_push"):
-            check_fit(card_for(task), load_task(name))
+            check_fit(card_for(task), load_task(name), HERE)
 
 
 def test_a_card_with_numbers_and_names_that_nobody_means_is_refused_in_a_line(task):
