@@ -1,4 +1,4 @@
-"""`covary audit planner LAUNCH [name:=value ...]`: how exact a planner of a launch file is."""
+"""`covary audit TASK|DATASET|data.npz`: how true a symmetry is; `covary audit planner LAUNCH`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,12 +20,83 @@ from ..nodes.launching.yaml_loader import InputError, in_a_line
 from ..nodes.supervision.child import THREADS
 from .check import checked
 
-app = typer.Typer(no_args_is_help=True)
+
+class _DataByDefault(typer.core.TyperGroup):
+    """Takes what is no part of it for what `data` is to audit."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["data", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_DataByDefault, no_args_is_help=True)
 
 
 @app.callback()
 def about() -> None:
-    """Say how far what a launch file names is from its declared symmetry."""
+    """Say how true a symmetry is: of a task, a dataset or arrays; or of a launch file's planner.
+
+    `covary audit TASK|DATASET|data.npz` is short for `covary audit data ...`.
+    """
+
+
+@app.command("data")
+def audit_data(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK|DATASET|FILE",
+            help="A file of sim/tasks, a LeRobot folder, a folder of bags, or an npz file with "
+            "state, action or label, and next_state, reward, episode if there are.",
+        ),
+    ],
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME:=VALUE]...",
+            help="Of a task: its options, such as robot:=floating_gripper, and dials:={...}.",
+        ),
+    ] = None,
+    group: Annotated[
+        str, typer.Option(metavar="GROUP", help="C4, D8, reflection ...; else the task's own.")
+    ] = "",
+    state: Annotated[
+        str,
+        typer.Option(metavar="PARTS", help="vector+vector, pose+scalar(2) ...; else the task's."),
+    ] = "",
+    action: Annotated[str, typer.Option(metavar="PARTS", help="The same of the action.")] = "",
+    centre: Annotated[
+        str, typer.Option(metavar="X,Y", help="About which positions and poses are moved, m.")
+    ] = "0,0",
+    samples: Annotated[int, typer.Option(min=50, max=100_000, help="Moved at most.")] = 5000,
+    episodes: Annotated[int, typer.Option(min=5, max=10_000, help="Of a task's expert.")] = 30,
+    gamma: Annotated[float, typer.Option(help="Discount of the bound on values.")] = 0.99,
+    rho: Annotated[
+        float | None, typer.Option(help="Slope of V* in it; else estimated from the reward.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of all draws.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Of the files; else runs/audit-<date>.")
+    ] = None,
+    path: Annotated[
+        Path | None, typer.Option("--json", metavar="PATH", help="Write all figures there too.")
+    ] = None,
+) -> None:
+    """Say how correct, incorrect and extrinsic a symmetry is, what it costs, and what to do.
+
+    Leaves summary.json, symmetry.yaml for `symmetry:=`, ternary.png, timeline.png and worst.png.
+    Images are not looked at. Exit code 0; 2: bad input, or data that say nothing.
+    """
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+    from .auditing.data import audit
+
+    code = audit(
+        what, values or [], group, state, action, centre, samples, episodes, gamma, rho, seed, out,
+        path,
+    )  # fmt: skip
+    raise typer.Exit(code)
 
 
 @app.command("planner")

@@ -26,7 +26,7 @@ COMMANDS = {
     "topic": "List, print or measure the topics of a running launch.",
     "service": "List or call the services of a running launch, such as /stop.",
     "param": "List, get or set what a running node can be told, such as samples.",
-    "audit": "Say how exact a planner is: its model, costs, limits and plans.",
+    "audit": "Say how true a symmetry is: of a task, a dataset, arrays or a planner.",
     "discover": "Find which group moves data into themselves, and hold it to tests.",
     "grade": "Grade a task's declared symmetry, component by component.",
     "info": "Show what a recording, a dataset (in pictures too) or a policy holds.",

@@ -29,6 +29,8 @@ NEAR = 1.5
 """A moved point is supported within so many of that percentile of nearest distances."""
 TOLERANCE = 1.2
 """Two values differ beyond so many of that percentile of residuals."""
+WEAK = 0.5
+"""Below this power intervals of correct and incorrect hold all that would have looked the same."""
 REPLICATES = 400
 """Of the bootstrap."""
 LEVEL = 95.0
@@ -201,14 +203,15 @@ def degrees(
     )
     each, total, bound = counted.told(np.ones((1, counted.owners)))
     each_drawn, total_drawn, bound_drawn = counted.told(draws)
+    power = values.power(rng)
     elements = tuple(
-        Element(name, _shares(each[0, g]), _intervals(each[0, g], each_drawn[:, g]))
+        Element(name, _shares(each[0, g]), _intervals(each[0, g], each_drawn[:, g], power))
         for g, name in enumerate(claim.names)
         if g
     )
     return Degrees(
         shares=_shares(total[0]),
-        intervals=_intervals(total[0], total_drawn),
+        intervals=_intervals(total[0], total_drawn, power),
         elements=elements,
         coordinates=values.coordinates(supported),
         steps=_steps(episode, chosen, supported, wrong),
@@ -217,7 +220,7 @@ def degrees(
         bound_interval=_around(bound[0], bound_drawn),
         reach=reach,
         tolerance=float(values.tolerance),
-        power=values.power(rng),
+        power=power,
         samples=len(chosen),
         episodes=0 if episode is None else int(episode.max()) + 1,
     )
@@ -292,9 +295,18 @@ def _shares(row: np.ndarray) -> Shares:
     return Shares(1.0 - (incorrect + extrinsic), incorrect, extrinsic)
 
 
-def _intervals(row: np.ndarray, drawn: np.ndarray) -> dict[str, Interval]:
+def _intervals(row: np.ndarray, drawn: np.ndarray, power: float) -> dict[str, Interval]:
     names = ("correct", "incorrect", "extrinsic")
-    return {name: _around(row[k], drawn[:, k]) for k, name in enumerate(names)}
+    found = {name: _around(row[k], drawn[:, k]) for k, name in enumerate(names)}
+    if power < WEAK:  # of wrong pairs only so many show
+        low, high = found["incorrect"]
+        most = min((high + 1.0 - PERCENTILE / 100.0) / max(power, 1e-9), 1.0 - float(row[2]))
+        found["incorrect"] = (low, max(high, most))
+        found["correct"] = (
+            min(found["correct"][0], 1.0 - float(row[2]) - most),
+            found["correct"][1],
+        )
+    return found
 
 
 def _around(value: float, drawn: np.ndarray) -> Interval:

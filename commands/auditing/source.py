@@ -1,0 +1,272 @@
+"""What is audited, as arrays: an npz file, a LeRobot folder, or a folder of bags."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...nodes.launching.yaml_loader import InputError, in_a_line, nearest
+from ...symmetry.declaration import Symmetry, SymmetryError
+from ...symmetry.group import GroupError, group
+from ...symmetry.part import Part, Scalar
+from ...symmetry.part_words import part_of
+
+KEYS = ("state", "action", "label", "next_state", "reward", "episode")
+"""Of an npz file."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """N samples, the rows of an episode one after the other.
+
+    Attributes:
+        name: What was typed.
+        state: (N, n)
+        action: (N, m), or None.
+        label: (N,), or None.
+        next_state: (N, n), or None.
+        reward: (N,), or None.
+        episode: (N,), or None.
+        declared: By the task that it is of; None: it is of none that we know.
+        task: That task's name, or empty.
+        state_names: Of the coordinates, or empty.
+        action_names: The same.
+    """
+
+    name: str
+    state: np.ndarray
+    action: np.ndarray | None = None
+    label: np.ndarray | None = None
+    next_state: np.ndarray | None = None
+    reward: np.ndarray | None = None
+    episode: np.ndarray | None = None
+    declared: Symmetry | None = None
+    task: str = ""
+    state_names: tuple[str, ...] = ()
+    action_names: tuple[str, ...] = ()
+
+
+def read_npz(path: Path) -> Source:
+    """The arrays of a file.
+
+    Raises:
+        InputError: It cannot be read, or holds what is no array of ours; one line.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not hasattr(file, "files"):
+                raise InputError("one array without a name; it needs state and action", str(path))
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        said = getattr(error, "strerror", None) or in_a_line(str(error))
+        raise InputError(f"no npz file: {said}", str(path)) from None
+    for name in arrays:
+        if name not in KEYS:
+            hint = nearest(name, KEYS) or f"; known: {', '.join(KEYS)}"
+            raise InputError(f"unknown array '{name}'{hint}", str(path))
+    if "state" not in arrays or not arrays.keys() & {"action", "label", "next_state"}:
+        raise InputError("it needs state, and action, label or next_state", str(path))
+    return Source(str(path), **arrays)
+
+
+def read_dataset(folder: Path) -> Source:
+    """The demonstrations of a LeRobot folder, or of a folder of bags.
+
+    Raises:
+        InputError: It cannot be read; one line.
+    """
+    if (folder / "meta" / "info.json").is_file():
+        return _lerobot(folder)
+    from ...control.imitation.demonstrations import DemonstrationsError, read_demonstrations
+    from ...nodes.bags.bag import BagError
+    from ...nodes.parameters import ParameterError
+    from ...nodes.plugin import PluginError
+
+    try:
+        data = read_demonstrations(folder)
+    except (BagError, DemonstrationsError, ParameterError, PluginError) as error:
+        raise InputError(in_a_line(str(error))) from None
+    whole = data.state_names == tuple(data.task.state_names)
+    after, reward = None, None
+    if whole and data.has_next.all():
+        after = data.next_state
+        reward = -data.task.running_cost(after, data.executed)
+    return Source(
+        str(folder),
+        data.state,
+        data.action,
+        next_state=after,
+        reward=reward,
+        episode=data.episode,
+        declared=_seen(data.task.symmetry, data.task.state_names, data.state_names),
+        task=data.task_name,
+        state_names=data.state_names,
+        action_names=tuple(data.task.action_names),
+    )
+
+
+def _lerobot(folder: Path) -> Source:
+    """A LeRobotDataset of version 3 (or 2.1): the columns that are numbers."""
+    try:
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError as error:
+        raise InputError(f"a LeRobot folder needs {error.name}: pip install pyarrow") from None
+    try:
+        info = json.loads((folder / "meta" / "info.json").read_text(encoding="utf-8"))
+        facts = folder / "meta" / "covary.json"
+        ours = json.loads(facts.read_text(encoding="utf-8")) if facts.is_file() else {}
+        files = sorted((folder / "data").rglob("*.parquet"))
+        there = info["features"]
+        key = "observation.environment_state"
+        key = key if key in there else "observation.state"
+        wanted = [
+            key,
+            "action",
+            "episode_index",
+            *(["next.reward"] if "next.reward" in there else []),
+        ]
+        for name in wanted:
+            if name not in there:
+                raise InputError(f"it has no {name}", str(folder))
+        tables = [pq.read_table(file, columns=wanted) for file in files]
+        columns = {
+            name: np.concatenate([_column(table[name]) for table in tables]) for name in wanted
+        }
+        names = _names(there[key]), _names(there["action"])
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        said = f"no LeRobot folder: {type(error).__name__}: {error}"
+        raise InputError(in_a_line(said), str(folder)) from None
+    declared = None
+    if ours.get("task"):
+        from ...nodes.parameters import ParameterError
+        from ...nodes.plugin import PluginError
+        from ...sim.load_task import recorded_task
+
+        try:
+            task = recorded_task({k: str(ours[k]) for k in ("task", "task_options") if k in ours})
+            declared = _seen(task.symmetry, task.state_names, names[0])
+        except (PluginError, ParameterError):  # not here: then --state says it
+            declared = None
+    reward = columns.get("next.reward")
+    if reward is not None and not np.isfinite(reward).all():
+        reward = None
+    state, episode = columns[key], columns["episode_index"]
+    # A row's next state is the row after it; the last row of an episode has none and goes.
+    kept = np.append(episode[1:] == episode[:-1], False)
+    after = state[np.minimum(np.arange(len(state)) + 1, len(state) - 1)]
+    return Source(
+        str(folder),
+        state[kept],
+        columns["action"][kept],
+        next_state=after[kept],
+        reward=None if reward is None else reward[kept],
+        episode=episode[kept],
+        declared=declared,
+        task=str(ours.get("task", "")),
+        state_names=names[0],
+        action_names=names[1],
+    )
+
+
+def _column(column: Any) -> np.ndarray:
+    rows = column.to_pylist()
+    return np.array(rows, float) if isinstance(rows[0], list) else np.array(rows)
+
+
+def _names(feature: dict[str, Any]) -> tuple[str, ...]:
+    names = feature.get("names") or ()
+    if isinstance(names, dict):
+        names = next(iter(names.values()), ())
+    return tuple(str(name) for name in names)
+
+
+def _seen(symmetry: Symmetry, names: tuple[str, ...], seen: tuple[str, ...]) -> Symmetry | None:
+    """The declaration of the parts that are seen whole, in their order; None: they do not fit."""
+    if tuple(names) == tuple(seen):
+        return symmetry
+    parts: dict[str, Part] = {}
+    at = 0
+    for part, here in symmetry.slices("state").items():
+        width = here.stop - here.start
+        if tuple(seen[at : at + width]) == tuple(names[here]):
+            parts[part] = symmetry.state[part]
+            at += width
+    if not parts or at != len(seen):
+        return None
+    return Symmetry(symmetry.group, parts, symmetry.action)
+
+
+def proposed(
+    source: Source, group_word: str, state: str, action: str, centre: tuple[float, float]
+) -> Symmetry:
+    """The symmetry that is to be audited.
+
+    Args:
+        source: The data.
+        group_word: Of a group; empty: the declared one.
+        state: Words of its parts, joined by +; empty: the declared ones.
+        action: The same of the action; a label needs none.
+        centre: About which positions and poses are moved, m.
+
+    Raises:
+        InputError: A word that is none, or nothing is declared.
+    """
+    declared = source.declared
+    if declared is None and not (group_word and state and (action or source.action is None)):
+        needed = "--group, --state" + (" and --action" if source.action is not None else "")
+        raise InputError(f"no task declares its symmetry; it needs {needed}", source.name)
+    try:
+        if group_word in ("", "full") and declared is not None:
+            acting = declared.group
+        else:
+            acting = group("trivial" if group_word == "none" else group_word)
+    except GroupError as error:
+        raise InputError(f"--group: {error}", "command line") from None
+    parts: dict[str, dict[str, Part]] = {}
+    for option, words in (("state", state), ("action", action)):
+        if words:
+            parts[option] = _parts(option, words, centre)
+        elif declared is not None:
+            parts[option] = dict(getattr(declared, option))
+        else:
+            parts[option] = {"none": Scalar()}
+    try:
+        if declared is not None and acting is declared.group and not state and not action:
+            return declared
+        symmetry = Symmetry(acting, parts["state"], parts["action"])
+        widths = {"state": source.state, "action": source.action}
+        for space, rows in widths.items():
+            width = symmetry.width(space)  # type: ignore[arg-type]
+            shape = np.shape(rows)
+            there = 1 if len(shape) == 1 else shape[-1] if shape else width
+            if rows is not None and there != width:
+                words = "+".join(type(p).__name__.lower() for p in parts[space].values())
+                raise InputError(
+                    f"{space}: {there} coordinates; {words} under {acting.name} has {width}",
+                    source.name,
+                )
+        return symmetry
+    except (GroupError, SymmetryError) as error:
+        raise InputError(in_a_line(str(error)), "command line") from None
+
+
+def _parts(option: str, words: str, centre: tuple[float, float]) -> dict[str, Part]:
+    found: dict[str, Part] = {}
+    for word in words.split("+"):
+        try:
+            part = part_of(word.strip(), centre)
+        except SymmetryError as error:
+            raise InputError(f"--{option}: {error}", "command line") from None
+        name, k = word.strip().partition("(")[0], 1
+        while name in found:
+            k += 1
+            name = f"{word.strip().partition('(')[0]}{k}"
+        found[name] = part
+    return found
