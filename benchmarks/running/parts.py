@@ -66,6 +66,7 @@ RESULTS = {
     "bmil": Part("results/bmil.py", 60),
     "collecting": Part("results/collecting.py", 10),
     "dials": Part("results/dials.py", 2),
+    "discovery": Part("results/discovery.py", 60),
     "exact_relaxed_free": Part("results/exact_relaxed_free.py", 75),
     "experts": Part("results/experts.py", 25),
     "mismatch": Part("results/mismatch.py", 30),
