@@ -26,7 +26,7 @@ from .loop.memory_file import MemoryFileError, Moment, restored, save_memory
 from .loop.proposal import Proposer, build_proposer
 from .plan import Planner
 from .symmetric.plan_memory import Recalling
-from .symmetric.symmetry_mode import Mode, in_mode, word_inside
+from .symmetric.symmetry_mode import Mode, in_mode, is_framed, word_inside
 
 NEWEST = 20_000
 """Planning times that the percentiles are taken over; a run of days keeps no more."""
@@ -147,7 +147,7 @@ class PlannerNode(Node):
         """
         p = parameters
         task = load_task(p.task, p.task_options)
-        task, word = claimed(task, p.symmetry)
+        task, word = claimed(task, p.symmetry, is_framed(p.symmetry_mode))
         if task.sensed and not p.ground_truth:
             raise ParameterError(
                 f"ground_truth: a plan for {p.task} needs the poses of its things, which no sensor "
@@ -186,7 +186,7 @@ class PlannerNode(Node):
         p = self.parameters
         self.planner = self.check(p)
         self.task = self.planner.task
-        self.word, said = said_of(self.task, p.symmetry)
+        self.word, said = said_of(self.task, p.symmetry, is_framed(p.symmetry_mode))
         start = self.task.initial_state(np.random.default_rng(0))
         try:
             warm = self.planner.initial_memory(0)

@@ -36,12 +36,14 @@ def is_file(word: str) -> bool:
     return word.endswith((".yaml", ".yml"))
 
 
-def claimed(task: Task, word: str) -> tuple[Task, str]:
+def claimed(task: Task, word: str, framed: bool = False) -> tuple[Task, str]:
     """The task and the word for the group that `symmetry` asks for, which may be a file.
 
     Args:
         task: The task.
         word: full, none, a group, or the path of a file, relative to the working folder.
+        framed: Whether who asks works in canonical frames, and so can use a continuous group; else
+            a file's continuous group is used as the largest finite one that the task has of it.
 
     Returns:
         Of a word the same two. Of a file that restricts the task, the task and the file's group; of
@@ -58,13 +60,16 @@ def claimed(task: Task, word: str) -> tuple[Task, str]:
     except InputError as error:
         raise ParameterError(f"symmetry: {error}", "symmetry") from None
     try:
-        return _applied(task, found)
+        task, within = _applied(task, found)
+        if within in CONTINUOUS and not framed:
+            within = _largest(task.symmetry.group, within)
+        return task, within
     except ValueError as error:
         said = " ".join(str(error).split())
         raise ParameterError(f"symmetry: {word}: {said}", "symmetry") from None
 
 
-def said_of(task: Task, word: str) -> tuple[str, str]:
+def said_of(task: Task, word: str, framed: bool = False) -> tuple[str, str]:
     """The word for the group of a task that `claimed` gave, and what to call it where one reads.
 
     Raises:
@@ -72,7 +77,7 @@ def said_of(task: Task, word: str) -> tuple[str, str]:
     """
     if not is_file(word):
         return word, word
-    within = claimed(task, word)[1]
+    within = claimed(task, word, framed)[1]
     return within, f"{within} of {word}"
 
 
@@ -161,6 +166,17 @@ def _sampled(word: str) -> Group:
     if spatial(word):
         return o3() if mirrors(word) else so3()
     return o2(8) if mirrors(word) else so2(8)
+
+
+def _largest(whole: Group, word: str) -> str:
+    """The largest subgroup of a sample that lies in a continuous group."""
+    names = (whole.name, *whole.subgroup_names())
+    inside = [
+        name
+        for name in names
+        if (mirrors(word) or (group(name).sign > 0).all()) and (spatial(word) or group(name).planar)
+    ]
+    return max(inside, key=lambda name: group(name).order)
 
 
 def _has(symmetry: Symmetry, word: str) -> bool:

@@ -22,6 +22,11 @@ def word_inside(mode: Mode, symmetry: str) -> str:
     return symmetry if mode == "orbit" else "none"
 
 
+def is_framed(mode: Mode) -> bool:
+    """Whether a mode plans in canonical frames, which continuous groups have too."""
+    return mode in ("canonical", "memory")
+
+
 def in_mode(
     build: Callable[[str], Any],
     task: Task,
@@ -46,7 +51,7 @@ def in_mode(
         ParameterError: The mode is not for this planner, or the symmetry not for this task or mode.
         PluginError: As `build`.
     """
-    framed = mode in ("canonical", "memory")
+    framed = is_framed(mode)
     if is_continuous(symmetry):
         if not framed:
             raise ParameterError(

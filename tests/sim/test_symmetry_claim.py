@@ -130,8 +130,28 @@ def test_a_task_that_declares_nothing_is_declared_where_it_is_so(tmp_path):
     for parts in (PUSH, away):
         view, found = claimed(Undeclared(), file_of(tmp_path, "D4", parts, MOVES))
         assert (view.symmetry.group.order, found) == (8, "D4")
-    view, found = claimed(Undeclared(), file_of(tmp_path, "SE2", PUSH, MOVES))
+    view, found = claimed(Undeclared(), file_of(tmp_path, "SE2", PUSH, MOVES), framed=True)
     assert (view.symmetry.group.sample_of, found) == ("SO2", "SE2")
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "finite"),
+    [("push", "SE2", "C8"), ("push", "O2", "D8"), ("two_block_sort", "SO2", "C8")],
+)
+def test_a_continuous_group_is_its_largest_sample_where_there_are_no_frames(
+    name, word, finite, tmp_path
+):
+    task = load_task(name)
+    path = file_of(tmp_path, word, dict(task.symmetry.state), dict(task.symmetry.action), name)
+    assert claimed(task, path) == (task, finite)
+    assert claimed(task, path, framed=True) == (task, word)
+
+
+def test_spatial_groups_too(tmp_path):
+    task = load_task("point_masses", {"group": "Ih"})
+    parts = (dict(task.symmetry.state), dict(task.symmetry.action))
+    for word, finite in (("O3", "Ih"), ("SO3", "I")):
+        assert claimed(task, file_of(tmp_path, word, *parts)) == (task, finite)
 
 
 @pytest.mark.slow  # MuJoCo rolls out, twice
