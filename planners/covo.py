@@ -14,6 +14,7 @@ import numpy as np
 
 from ..symmetry.declaration import Symmetry
 from .loop.memory import Memory
+from .loop.spectrum import spectrum
 from .mppi import MPPI
 
 
@@ -74,7 +75,7 @@ class CoVO(MPPI):
 
     def root(self, curvature: np.ndarray) -> np.ndarray:
         """The symmetric root of ``c R^(-1/2)``, of determinant 1. (D, D)"""
-        values, vectors = np.linalg.eigh(curvature)
+        values, vectors = spectrum(curvature)
         if not values[-1] > 0.0:
             return np.eye(len(values))
         spread = np.maximum(values / values[-1], self.parameters.flattest) ** -0.25

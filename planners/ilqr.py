@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from ..sim.dynamics import Dynamics
-from ..sim.limits import largest_actions, symmetry_clash
+from ..sim.limits import clash_of, largest_actions
 from ..symmetry.declaration import Symmetry
 from .bounds.budget import Budget
 from .bounds.constraints import Lagrangian, StateConstraints, constraints_of
@@ -245,7 +245,7 @@ class ILQR(Planner):
         self.symmetry = (
             self.task.symmetry.restrict(symmetry) if isinstance(symmetry, str) else symmetry
         )
-        clash = symmetry_clash(self.task.limits, self.symmetry)
+        clash = clash_of(self.task, self.symmetry)
         if clash:
             raise ValueError(clash)
         check_counts(p)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..sim.dynamics import Dynamics, in_precision
-from ..sim.limits import largest_actions, symmetry_clash
+from ..sim.limits import clash_of, largest_actions
 from ..symmetry.declaration import Symmetry
 from .bounds.budget import Budget
 from .bounds.constraints import StateConstraints, constraints_of
@@ -34,7 +34,7 @@ from .loop.orbits import Orbits
 from .loop.parameters import SamplingParameters
 from .loop.proposal import Proposer, charge, idle_actions, proposal
 from .loop.risk import risk_measure
-from .loop.samples import Samples, check_size
+from .loop.samples import Samples, check_room, check_size
 from .loop.spline import spline
 from .loop.warm_start import moved_on
 from .loop.weights import elite
@@ -76,11 +76,9 @@ class SamplingPlanner(ABC):
         self.symmetry = (
             self.task.symmetry.restrict(symmetry) if isinstance(symmetry, str) else symmetry
         )
-        for kind in ("limits", "rates", "accelerations"):
-            limits = getattr(self.task, kind, None)
-            clash = symmetry_clash(limits, self.symmetry) if limits is not None else None
-            if clash:
-                raise ValueError(clash.replace("limits", kind, 1))
+        clash = clash_of(self.task, self.symmetry)
+        if clash:
+            raise ValueError(clash)
         p = self.parameters
         width, models = self.symmetry.width("action"), getattr(dynamics, "models", 1)
         check_size(p.samples, p.horizon, width, models)
@@ -93,13 +91,7 @@ class SamplingPlanner(ABC):
         self.proposer: Proposer | None = None
         self.idle = idle_actions(self.task, self.symmetry, p.horizon) if p.null_sample else None
         self.room = self.room + p.previous_plan + p.null_sample
-        orbit = len(self.elements)
-        if p.samples - self.room < orbit:
-            beside = f" and {self.room} that are kept" if self.room else ""
-            raise ValueError(
-                f"samples: {p.samples} is less than one orbit of {self.symmetry.group.name} "
-                f"({orbit} actions){beside}; use at least {orbit + self.room}"
-            )
+        check_room(p.samples, self.room, len(self.elements), self.symmetry.group.name)
         self.orbits = Orbits(self.symmetry.orbit("action")[list(self.elements)], p.knots)
         most = self.orbits.most_draws(p.samples)
         law = (p.noise_law, p.knots, width, most, p.colour, p.correlation, p.tail)

@@ -70,15 +70,15 @@ def within(u, low, high):
 
 @inlined
 def advance(k, u, x, p, s):
-    y = step_(({state},), u, p)
-    put(s[{cost}], k, get(s[{cost}], k) + running_cost_(({after},), u, p))
+    y = {step}(({state},), u, p)
+    put(s[{cost}], k, get(s[{cost}], k) + {running_cost}(({after},), u, p))
 {advance}
 
 
 @inlined
 def finish(x, p, s):
     for k in range(LANES):
-        put(s[{cost}], k, get(s[{cost}], k) + terminal_cost_(({state},), p))
+        put(s[{cost}], k, get(s[{cost}], k) + {terminal_cost}(({state},), p))
 
 
 @inlined
@@ -169,6 +169,7 @@ def source_of(task: Task, precision: str, samples: int | None = None) -> tuple[s
         return "\n".join(f"{' ' * indent}{entry}" for entry in entries)
 
     filled = {
+        **translated.called,
         "cost": cost,
         "start": lines(f"put(s[{place[i]}], k, x[{i}])" for i in moving),
         "limited": lines(_limited(task), 4),

@@ -45,6 +45,7 @@ class Translation:
 
     Attributes:
         functions: Translated functions in the order of definition.
+        called: What each of the three is called in the source, whatever its own name is.
         kept: Coordinates of the state that `step` leaves as they are.
 
     Raises:
@@ -56,6 +57,7 @@ class Translation:
     ) -> None:
         self.bits, self.states = precision[-2:], states
         self.functions: list[str] = []
+        self.called: dict[str, str] = {}
         self.constants: dict[float, str] = {}
         self.kept: tuple[int, ...] = ()
         self._names: dict[tuple[Callable, Widths], str] = {}
@@ -65,7 +67,7 @@ class Translation:
             kernel = getattr(kernels, name, None)
             if not hasattr(kernel, "py_func"):
                 raise NotFusableError(f"there is no jitted {name}")
-            self.function(kernel.py_func, widths, writes=name == "step")
+            self.called[name] = self.function(kernel.py_func, widths, writes=name == "step")
 
     def function(self, plain: Callable, widths: Widths = (), writes: bool = False) -> str:
         """Translate a function and all that it calls; its name in the generated source.

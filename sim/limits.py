@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -158,4 +159,14 @@ def symmetry_clash(limits: Limits, symmetry: Symmetry) -> str | None:
                 f"element {symmetry.group.element_names[g]} breaks them by {apart.max():.2g}; "
                 "use a Ball, or a smaller group"
             )
+    return None
+
+
+def clash_of(task: Any, symmetry: Symmetry) -> str | None:
+    """As `symmetry_clash`, of a task's limits and of those on rates and accelerations, if any."""
+    for kind in ("limits", "rates", "accelerations"):
+        limits = getattr(task, kind, None)
+        clash = symmetry_clash(limits, symmetry) if limits is not None else None
+        if clash:
+            return clash.replace("limits", kind, 1)
     return None

@@ -18,7 +18,7 @@ from ..symmetry.declaration import Symmetry
 from .dials import check_dials
 from .engines.engine import EngineError, check_engine
 from .exactness import asymmetry
-from .limits import Limits, symmetry_clash
+from .limits import Limits, clash_of
 from .task import Task
 
 _NEEDED = (
@@ -227,11 +227,9 @@ def _flaw(task: Any) -> str:
         return f"its goal {task.goal!r} is no part of its state ({', '.join(s.state)})"
     if task.limits.slices != s.slices("action"):
         return "its limits stand elsewhere than the parts of its action"
-    slew = (("rates", task.rates), ("accelerations", task.accelerations))
-    for what, limits in (("limits", task.limits), *slew):
-        clash = symmetry_clash(limits, s) if limits is not None else None
-        if clash:
-            return clash.replace("limits", what, 1)
+    clash = clash_of(task, s)
+    if clash:
+        return clash
     safe = task.safe_action()
     for g in s.group.elements:
         if np.abs(s.act(g, action=safe) - safe).max() > 1e-9 * (1.0 + np.abs(safe).max()):

@@ -95,14 +95,14 @@ class FusedPlan:
         curve = isinstance(planner, KMPPI)  # the noise alone is averaged
         knot, weight = taps(planner.spline, precision)
         width = len(task.action_names)
-        count, rest = divmod(samples, len(planner.elements))
+        count = samples // len(planner.elements)
         law = _unpaired(planner.law)
         half = count if law is planner.law else (count + 1) // 2
         lanes = fused_kernels.WIDE[precision]
         if half % lanes:
             lanes = fused_kernels.LANES[precision]
         self.improve = plan_kernel(task, precision, lanes, knot.shape[1], not curve)
-        numbers = [*[half, count - half] * len(planner.elements), rest]
+        numbers = [half, count - half] * len(planner.elements)
         tiles = [-(-number // lanes) for number in numbers]
         rows, most = p.knots * width, tiles[0] * lanes
         projected = _projected(task.limits)
@@ -124,7 +124,7 @@ class FusedPlan:
             "z": np.zeros((rows, lanes)),
             "shares": np.zeros(most),
             "sizes": [
-                *(len(planner.elements), half, count - half, rest, most, rows, sum(tiles)),
+                *(len(planner.elements), half, count - half, most, rows, sum(tiles)),
                 *(len(projected), *counts),
             ],
         }

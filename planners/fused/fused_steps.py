@@ -21,11 +21,11 @@ from ..loop.normals import fill
 CLIPPED, BALL = 0, 1
 """How an action part is projected onto its limits."""
 
-ELEMENTS, HALF, OPPOSITE, REST, MOST, ROWS, TILES, PARTS, SETS, WORDS, DRAWN, MIXED = range(12)
-"""Sizes: elements of the group, E; draws; how many of them are there with the other sign too;
-samples without noise; room for draws, a whole number of tiles; rows of noise, N m; tiles in all;
-action parts; sets of draws in the pool, S; words of a choice from it; rows of normal numbers to
-draw instead, 0: none; rows of these that are mixed to noise, R m, 0: they are it."""
+ELEMENTS, HALF, OPPOSITE, MOST, ROWS, TILES, PARTS, SETS, WORDS, DRAWN, MIXED = range(11)
+"""Sizes: elements of the group, E; draws; how many of them are there with the other sign too; room
+for draws, a whole number of tiles; rows of noise, N m; tiles in all; action parts; sets of draws in
+the pool, S; words of a choice from it; rows of normal numbers to draw instead, 0: none; rows of
+these that are mixed to noise, R m, 0: they are it."""
 
 _ALONE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 _OPTIONS = {"fastmath": {"contract", "nsz"}, **_ALONE}
@@ -136,7 +136,7 @@ def filled(element, negative, begin, sizes, orbit, factors, draw, width, lanes, 
     A spread is the same for coordinates that the group mixes, so it may come first.
 
     Args:
-        element: Of the group; one more than there are: samples without noise.
+        element: Of the group.
         negative: 1: these are the opposites, else 0.
         begin: The first draw of the tile.
         sizes: See above.
@@ -147,8 +147,8 @@ def filled(element, negative, begin, sizes, orbit, factors, draw, width, lanes, 
         lanes: Of a tile, L.
         z: Filled. (N m, L)
     """
-    size, most, elements = read(sizes, ROWS), read(sizes, MOST), read(sizes, ELEMENTS)
-    if elements == 1 and element == 0:
+    size, most = read(sizes, ROWS), read(sizes, MOST)
+    if read(sizes, ELEMENTS) == 1:
         for row in range(size):
             factor = -read(factors, row) if negative == 1 else read(factors, row)
             of, into = after(draw, row * most + begin), after(z, row * lanes)
@@ -157,8 +157,6 @@ def filled(element, negative, begin, sizes, orbit, factors, draw, width, lanes, 
         return
     for place in range(size * lanes):
         noise_put(z, place, read(factors, 0) * 0)
-    if element == elements:
-        return
     for row in range(size):
         into = after(z, row * lanes)
         for j in range(width):

@@ -1,10 +1,9 @@
 """The kernel of a whole plan: warm start, noise, rollouts, weights and update, without a stop.
 
 A template for `sim.fused_kernels`, which puts a task's step and cost beside it. Samples stand in
-tiles: for each element of the group the draws, then where they come in pairs their opposites, and
-last what an orbit more has no room for, samples without noise. The lanes of a tile that is not full
-cost infinitely much. The noise is never written down: a tile makes its own from the draws, and the
-mean is moved by sums over these.
+tiles: for each element of the group the draws, then where they come in pairs their opposites. The
+lanes of a tile that is not full cost infinitely much. The noise is never written down: a tile makes
+its own from the draws, and the mean is moved by sums over these.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ ALIGNED = 16
 
 _PLAN = '''
 # {digest}
-from {steps} import DRAWN, ELEMENTS, HALF, MOST, OPPOSITE, REST, ROWS, TILES
+from {steps} import DRAWN, ELEMENTS, HALF, MOST, OPPOSITE, ROWS, TILES
 from {steps} import conclude, drawn, filled, gathered, project, signed, warm
 
 KEPT, TAPS = {kept}, {taps}
@@ -130,11 +129,9 @@ def improve(
         tile = 0
         for k in range(LANES):
             put(best, k, real(np.inf))
-        for part in range(2 * elements + 1):
+        for part in range(2 * elements):
             element, negative = part // 2, part % 2
             number = read(sizes, HALF) if negative == 0 else read(sizes, OPPOSITE)
-            if element == elements:
-                number = read(sizes, REST)
             for begin in range(0, number, LANES):
                 filled(element, negative, begin, sizes, orbit, factors, draw, WIDTH, LANES, z)
                 start(x, s)

@@ -27,6 +27,20 @@ def check_size(samples: int, horizon: int, width: int, models: int) -> None:
         )
 
 
+def check_room(samples: int, beside: int, orbit: int, group: str) -> None:
+    """Refuse samples that have no room for one orbit and what is tried beside the noise.
+
+    Raises:
+        ValueError: They have not.
+    """
+    if samples - beside < orbit:
+        kept = f" and {beside} that are kept" if beside else ""
+        raise ValueError(
+            f"samples: {samples} is less than one orbit of {group} ({orbit} actions){kept}; "
+            f"use at least {orbit + beside}"
+        )
+
+
 class Samples:
     """Buffers, made once, so that nothing large is allocated while planning.
 

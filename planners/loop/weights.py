@@ -40,22 +40,24 @@ def temperature_for(costs: np.ndarray, target: float) -> float:
             costs allow (equal lowest ones count alike at any temperature) the nearest is taken.
 
     Returns:
-        It, within a millionth.
+        It, within a millionth; continuous in costs and target.
     """
     finite = costs[np.isfinite(costs)]
     spread = float(finite.max() - finite.min())
     if spread <= 0.0:
         return 1.0
     low, high = np.log(1e-9 * spread), np.log(1e6 * spread)
-    for _ in range(60):
+
+    def shown(at: float) -> float:
+        return effective(exponential(finite, float(np.exp(at))))
+
+    while high - low > 1e-6:
         middle = 0.5 * (low + high)
-        if effective(exponential(finite, float(np.exp(middle)))) < target:
+        if shown(middle) < target:
             low = middle
         else:
             high = middle
-        if high - low < 1e-6:
-            break
-    return float(np.exp(0.5 * (low + high)))
+    return float(np.exp(np.interp(target, [shown(low), shown(high)], [low, high])))
 
 
 def relative_temperature(costs: np.ndarray, deviations: float) -> float:

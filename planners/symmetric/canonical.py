@@ -15,7 +15,7 @@ import numpy as np
 
 from ...nodes.parameters import ParameterError
 from ...sim.exactness import asymmetry
-from ...sim.limits import symmetry_clash
+from ...sim.limits import clash_of
 from ...symmetry.declaration import Symmetry, SymmetryError
 from ...symmetry.frame import ContinuousFrame, FiniteFrame, Frame
 from ...symmetry.group import GroupError
@@ -129,7 +129,7 @@ class Canonical:
         task, word = self.task, self.continuous
         try:
             check_continuous(task.symmetry, word)
-            clash = symmetry_clash(task.limits, self.tried()) or asymmetry(task, self.tried())
+            clash = clash_of(task, self.tried()) or asymmetry(task, self.tried())
         except (GroupError, SymmetryError) as error:
             hint = getattr(task, "continuous", "")
             own = isinstance(error, GroupError) and hint and word in CONTINUOUS

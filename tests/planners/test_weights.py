@@ -38,6 +38,12 @@ def test_a_temperature_for_every_sample_size(target):
     assert abs(found - target) < 1e-3 * target
 
 
+def test_that_temperature_is_continuous():
+    targets = 8.0 + 1e-7 * np.arange(20)
+    steps = np.diff([temperature_for(COSTS, target) for target in targets])
+    assert steps.min() > 0.0 and np.ptp(steps) < 0.1 * steps.mean()
+
+
 def test_samples_that_cost_the_same_need_no_temperature():
     assert effective(exponential(np.ones(7), temperature_for(np.ones(7), 3.0))) == pytest.approx(7)
 

@@ -99,7 +99,7 @@ def near(a, b):
     return math.hypot(a, 2 * b) ** 3
 
 @njit(cache=True)
-def step(x, u, p, out):
+def move(x, u, p, out):
     for i in range(BALLS):
         for j in range(2):
             v = x[2 * BALLS + 2 * i + j] + RATE * (u[j] * PULL[i] - p[0] * x[2 * i + j])
@@ -108,19 +108,21 @@ def step(x, u, p, out):
     out[8] = x[8]
 
 @njit(cache=True)
-def running_cost(x, u, p):
+def price(x, u, p):
     cost = 0
     for i in range(BALLS):
         cost += near(x[2 * i], x[2 * i + 1]) + math.atan2(x[2 * i], 1 + x[8] ** 2)
     return cost + (1 if u[0] > 0 else 2) * abs(u[1])
 
 @njit(cache=True)
-def terminal_cost(x, p):
+def rest(x, p):
     return max(0, x[0]) + min(x[1], 1) - math.floor(3 * x[2]) + 1 / (2 + x[3] ** 2)
+
+step, running_cost, terminal_cost = move, price, rest
 """
 
 
-def test_an_outsiders_loops_branches_and_whole_numbers(tmp_path):
+def test_an_outsiders_loops_branches_whole_numbers_and_names(tmp_path):
     task = outsider(tmp_path, "loops", LOOPS, 9, 2, [0.7])
     rng = np.random.default_rng(1)
     for _ in range(3):
