@@ -42,6 +42,12 @@ class CoVO(MPPI):
     about what the last samples showed (ridge regression on inner products of noise): it asks for no
     derivative and no rollout more, looks as far as the noise goes, over kinks and contacts, and
     goes with the group. The root of the covariance is the symmetric one, for the same reason.
+
+    Where a plan has fewer samples than R has numbers, most of what R says is chance, and noise
+    would go far where nothing is known. So R is shrunk towards its mean eigenvalue by the share of
+    its numbers that is more than there are samples, as covariances that few samples show are
+    (Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices",
+    2004).
     """
 
     @dataclass(frozen=True)
@@ -62,6 +68,9 @@ class CoVO(MPPI):
             raise ValueError(f"inertia: {self.parameters.inertia} must be positive")
         if not 0 < self.parameters.flattest <= 1:
             raise ValueError(f"flattest: {self.parameters.flattest} must be in (0, 1]")
+        size, seen = self.initial_std.size, self.parameters.samples * self.parameters.iterations
+        self.known = min(1.0, 2.0 * seen / (size * (size + 1)))
+        """How much of the curvature the samples of a plan can show."""
 
     def initial_memory(self, seed: int = 0) -> CurvatureMemory:
         """A memory of doing nothing, with as much noise everywhere."""
@@ -78,6 +87,9 @@ class CoVO(MPPI):
         values, vectors = spectrum(curvature)
         if not values[-1] > 0.0:
             return np.eye(len(values))
+        if self.known < 1.0:
+            values = np.maximum(values, 0.0)
+            values = self.known * values + (1.0 - self.known) * values.mean()
         spread = np.maximum(values / values[-1], self.parameters.flattest) ** -0.25
         spread /= np.exp(np.mean(np.log(spread)))
         return (vectors * spread) @ vectors.T

@@ -97,6 +97,15 @@ def test_nothing_known_or_nothing_curved_is_plain_noise():
     np.testing.assert_array_equal(one.fitted(before, np.zeros((9, 4)), np.zeros(9)), before)
 
 
+def test_what_few_samples_say_of_many_numbers_counts_by_their_share():
+    """Of 4 knots' 36 numbers 18 are shown: half of the way to the mean."""
+    more = {"knots": 4, "horizon": 10, "iterations": 1, "flattest": 1e-6}
+    few, many = (CoVO(NumbaDynamics(Pointmass()), "none", samples=n, **more) for n in (18, 36))
+    curvature = np.diag([7.0, 1.0, 0, 0, 0, 0, 0, 0])
+    np.testing.assert_allclose(few.root(curvature), many.root(0.5 * curvature + 0.5 * np.eye(8)))
+    assert many.known == 1.0
+
+
 def worst_error(one):
     """Of plan and curvature, over all elements and some warm starts."""
     s, x, memory = one.symmetry, np.array([-0.3, 0.2, 0.3, -0.1, 0.4, 0.1]), one.initial_memory(2)
