@@ -118,7 +118,7 @@ def _npz(path: Path, state: str, action: str) -> Given:
         _parts("--state", state),
         _parts("--action", action),
     )
-    return _given(str(path), transitions, _episode(path, episode, len(transitions.state)), "")
+    return given_of(str(path), transitions, _episode(path, episode, len(transitions.state)), "")
 
 
 def _dataset(path: Path) -> Given:
@@ -141,10 +141,21 @@ def _dataset(path: Path) -> Given:
         dict(symmetry.state),
         dict(symmetry.action),
     )
-    return _given(str(path), transitions, seen.episode[kept], seen.task_name)
+    return given_of(str(path), transitions, seen.episode[kept], seen.task_name)
 
 
-def _given(source: str, transitions: Transitions, episode: np.ndarray | None, task: str) -> Given:
+def given_of(source: str, transitions: Transitions, episode: np.ndarray | None, task: str) -> Given:
+    """Transitions as points: the state, what a step changes in it, and the action.
+
+    Args:
+        source: The file or folder.
+        transitions: The steps.
+        episode: Which of them depend on each other. (N,)
+        task: The task's name, if it is known.
+
+    Raises:
+        InputError: They do not fit each other or their parts, or nothing is moved.
+    """
     state, action, after = transitions.state, transitions.action, transitions.next_state
     if state.shape != after.shape or len(action) != len(state):
         shapes = f"{state.shape}, {action.shape} and {after.shape}"

@@ -67,10 +67,12 @@ class Settings:
 
 
 def usual(hypothesis: Hypothesis) -> Settings:
-    """Settings that are enough for what stands in the catalogue: rotations of space take longer."""
+    """Settings that are enough for the catalogue: what has more coordinates takes longer."""
     if hypothesis.name == "SO3":
         return Settings(steps=5000, batch=512, width=256, elements=1500, integration=60)
-    return Settings(steps=3000 if hypothesis.name in ("SE2", "GL2") else 1500)
+    if hypothesis.name == "GL2":
+        return Settings(steps=6000, integration=80)
+    return Settings(steps=3000 if hypothesis.name == "SE2" else 1500)
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,7 +269,7 @@ def _draw(
     points = torch.tensor(data.points, dtype=torch.float32)[index]
     scalars = torch.tensor(data.scalars, dtype=torch.float32)[index]
     placed = torch.tensor(~data.free, dtype=torch.float32)
-    matrix, shift = hypothesis.exp(hypothesis.draw(count, generator))
+    matrix, shift = hypothesis.exp(hypothesis.draw(count, generator, even=True))
     if shift is None:
         shift = torch.zeros(count, dimension)
     if hypothesis.mirrors:  # every other one starts in the mirrored component, and stays there

@@ -62,8 +62,15 @@ class Hypothesis:
         """Whether it shifts points."""
         return self.name == "SE2"
 
-    def draw(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """Logarithms of random elements: uniform where there is such a thing. (count, c)"""
+    def draw(self, count: int, generator: torch.Generator, even: bool = False) -> torch.Tensor:
+        """Logarithms of random elements: uniform where there is such a thing. (count, c)
+
+        Args:
+            count: How many.
+            generator: Of the draws.
+            even: Whether turns of the plane are stratified: one in each of `count` equal parts, so
+                that elements found from them are no less even than the flow is.
+        """
         import torch
 
         if self.name == "SO3":  # a uniform quaternion's logarithm
@@ -72,7 +79,10 @@ class Hypothesis:
             q = q * torch.where(q[:, :1] < 0, -1.0, 1.0)
             sine = q[:, 1:].norm(dim=1, keepdim=True)
             return 2.0 * torch.atan2(sine, q[:, :1]) * q[:, 1:] / sine.clamp_min(1e-9)
-        turn = torch.pi * (2.0 * torch.rand(count, 1, generator=generator) - 1.0)
+        share = torch.rand(count, 1, generator=generator)
+        if even:
+            share = (torch.randperm(count, generator=generator)[:, None] + share) / count
+        turn = torch.pi * (2.0 * share - 1.0)
         if self.name in ("SO2", "O2"):
             return turn
         if self.name == "SE2":  # about the data's mean, and then a shift: u = V(turn)^-1 shift

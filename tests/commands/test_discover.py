@@ -4,12 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from made_demonstrations import recorded
 from typer.testing import CliRunner
 
 from covary.benchmarks.problems.clouds import orbit
+from covary.commands.discovering.data import Transitions, given_of, read
 from covary.commands.main import build
 from covary.nodes.launching.yaml_loader import InputError
 from covary.sim.symmetry_file import read_symmetry
+from covary.sim.tasks.point_mass import PointMass
 from covary.symmetry.discovery import flow
 from covary.symmetry.discovery.flow import Settings
 
@@ -123,6 +126,27 @@ NAN = np.where(np.arange(100)[:, None, None] == 5, np.nan, GOOD)
 def test_bad_input_is_one_line(run, arrays, words, why):
     with pytest.raises(InputError, match=why) as caught:
         run(arrays, *words)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_datasets_task_says_how_its_state_is_moved(tmp_path):
+    given = read(str(recorded(tmp_path / "data", episodes=8)), "", "")
+    known = given.transitions
+    assert given.task == "point_mass" and len(given.cloud) == len(known.state)
+    assert len(np.unique(given.episode)) == 8 and given.cloud.dimension == 2
+    symmetry = PointMass().symmetry
+    for g in symmetry.group.elements:  # the points are moved as the state that they stand for is
+        state, action = symmetry.act(g, state=known.state, action=known.action)
+        after = symmetry.act(g, state=known.next_state)
+        there = Transitions(state, action, after, None, known.state_parts, known.action_parts)
+        moved = given.cloud.moved(symmetry.group.plane[g])
+        seen = given_of("", there, given.episode, "").cloud
+        np.testing.assert_allclose(seen.flat(), moved.flat(), atol=1e-9)
+    with pytest.raises(InputError, match="task says how its state is moved"):
+        read(str(tmp_path / "data"), "vector", "")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError) as caught:
+        read(str(tmp_path / "empty"), "", "")
     assert "\n" not in str(caught.value)
 
 
