@@ -36,8 +36,6 @@ class Demonstrations:
     """(N, 6)"""
     action: np.ndarray
     """(N, 2), N."""
-    next_state: np.ndarray
-    """(N, 6)"""
     episode: np.ndarray
     """The demonstration of each row. (N,)"""
 
@@ -58,9 +56,9 @@ def demonstrated(seed: int, episodes: int, dials: Dials) -> Demonstrations:
         for _ in range(PERIODS):
             x = plant.state()
             u = spring(x[None], dials)[0]
-            rows.append((x, u, _after(plant, u), episode))
-    state, action, after, episode = (np.array(column) for column in zip(*rows, strict=True))
-    return Demonstrations(state, action, after, episode)
+            rows.append((x, u, episode))
+            _after(plant, u)
+    return Demonstrations(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def actions(seed: int, episodes: int, gain: float) -> Known:
@@ -96,8 +94,9 @@ def actions(seed: int, episodes: int, gain: float) -> Known:
 
 
 def transitions(seed: int, episodes: int, dials: Dials) -> Known:
-    """States and actions, and by how much the next state differs.
+    """States and actions of the even world, and by how much a dialled one makes the state differ.
 
+    So states stay isotropic: demonstrations in a wind would not be, and much of them extrinsic.
     More `damping` along x is noticed by quarter turns, not by half turns; `wind` by all.
 
     Args:
@@ -105,7 +104,8 @@ def transitions(seed: int, episodes: int, dials: Dials) -> Known:
         episodes: Demonstrations.
         dials: `damping` or `wind`, or none.
     """
-    drawn, symmetry = demonstrated(seed, episodes, dials), declared()
+    drawn, symmetry = demonstrated(seed, episodes, Dials()), declared()
+    x, stepped = np.column_stack([drawn.state, drawn.action]), _stepped(dials)
     degrees = Degrees(1.0, 0.0, 0.0)
     if dials.wind:
         degrees = Degrees(0.0, 1.0, 0.0)
@@ -118,13 +118,13 @@ def transitions(seed: int, episodes: int, dials: Dials) -> Known:
     return Known(
         name="transitions of point_mass, " + (dials.text() if dials.turned() else "no dial"),
         group=symmetry.group,
-        x=np.column_stack([drawn.state, drawn.action]),
-        y=drawn.next_state - drawn.state,
+        x=x,
+        y=stepped(x),
         move=move,
         answer=lambda g, x: symmetry.act(g, state=x),
         degrees=degrees,
         occurs=lambda x: np.ones(len(x), bool),
-        truth=_stepped(dials),
+        truth=stepped,
         units=(*PAIRS, (6, 7)),
         value_units=PAIRS,
         episode=drawn.episode,
