@@ -108,6 +108,7 @@ def row(world: str, folder: Path, episodes: int) -> dict:
         "right": WORLDS[world][2],
         "verdict": found.verdict,
         "group": found.group,
+        "at_least": found.at_least,
         "words": found.words,
         "rejected": {t.name: t.because or round(t.p_value, 3) for t in found.tests if t.rejected},
         "kept": {

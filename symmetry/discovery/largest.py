@@ -9,13 +9,10 @@ from typing import Literal
 import numpy as np
 
 from .candidates import Candidate
-from .two_sample import DRAWS, LEVEL, MOST, Invariance, Sample, invariance
+from .two_sample import DOUBT, DRAWS, LEVEL, MOST, Invariance, Sample, invariance
 
 ENOUGH = 0.9
 """The power from which on a group that was not rejected is claimed."""
-
-DOUBT = 0.1
-"""Up to this p-value a group that was not rejected is not claimed either."""
 
 Verdict = Literal["found", "none", "cannot be told"]
 
@@ -28,12 +25,15 @@ class Finding:
         verdict: ``found``: `group` is claimed; ``none``: every candidate but the trivial one is
             rejected; ``cannot be told``: nothing is claimed.
         group: The name of the group, ``trivial`` for none; empty where it cannot be told.
+        at_least: The largest candidate that could be claimed by itself, whatever else holds;
+            ``trivial`` if none can.
         words: Why, in a sentence.
         tests: One for each candidate.
     """
 
     verdict: Verdict
     group: str
+    at_least: str
     words: str
     tests: tuple[Invariance, ...]
 
@@ -52,8 +52,8 @@ def largest_group(
     Smaller candidates are tested first: one that is rejected settles all that contain it. So the
     chance to lose a group that the data have is at most `level` times the number of its subgroups
     among the candidates. A group is claimed only if its p-value is above `DOUBT`, and if the test
-    has the power `enough` to see one arm of its orbit (of more than 8 arms one side) thinned by
-    half, and to see that the data have but one of its largest subgroups.
+    has the power `enough` to see one side of its orbit thinned by half, and to see that the data
+    have but one of its largest subgroups.
 
     Args:
         points: (N, k, 2 or 3), about the centre that the groups turn about.
@@ -87,35 +87,39 @@ def largest_group(
             done.append(invariance(sample, one, smaller, level, DRAWS, seed + i))
     kept = [i for i, test in enumerate(done) if not test.rejected]
     top = [i for i in kept if not any(i in below[k] for k in kept)]
-    return _judged([done[i] for i in top], tuple(done), enough, sample.units)
+    sure = [i for i in kept if _sure(done[i], enough) and all(i == j or i in below[j] for j in top)]
+    at_least = done[sure[-1]].name if sure else "trivial"
+    return _judged([done[i] for i in top], tuple(done), enough, at_least)
+
+
+def _sure(test: Invariance, enough: float) -> bool:
+    """Whether a candidate that was not rejected may be claimed."""
+    return test.p_value > DOUBT and test.power >= enough
 
 
 def _judged(
-    top: list[Invariance], tests: tuple[Invariance, ...], enough: float, units: int
+    top: list[Invariance], tests: tuple[Invariance, ...], enough: float, at_least: str
 ) -> Finding:
-    if not top:
-        return Finding("none", "trivial", "every candidate is rejected", tests)
+    if not top or top[0].name == "trivial":
+        words = "every candidate but the trivial one is rejected"
+        return Finding("none", "trivial", "trivial", words, tests)
     if len(top) > 1:
         names = " and ".join(test.name for test in top)
-        words = f"too few to tell: {names} are not rejected, a group that holds both is"
-        return Finding("cannot be told", "", words, tests)
-    best = top[0]
-    if best.name == "trivial":
-        return Finding("none", "trivial", "every larger candidate is rejected", tests)
-    if best.p_value <= DOUBT:
+        words = f"too few to tell: {names} are not rejected, though no larger one is kept"
+    elif top[0].p_value <= DOUBT:
         words = (
-            f"not clear enough: {best.name} is not rejected, but p = {best.p_value:.2f}; data that "
-            f"have it give no more than {DOUBT:g} in one case of {1.0 / DOUBT:.0f}"
+            f"not clear enough: {top[0].name} is not rejected, but p = {top[0].p_value:.2f}; data "
+            f"that have it give no more than {DOUBT:g} in one case of {1.0 / DOUBT:.0f}"
         )
-        return Finding("cannot be told", "", words, tests)
-    if best.power < enough:
+    elif top[0].power < enough:
         words = (
-            f"too few to tell: {best.name} is not rejected, but of {units} independent units with "
-            f"{best.weakest} the test would have rejected {100.0 * best.power:.0f} % only"
+            f"too few to tell: {top[0].name} is not rejected, but {top[0].weakest} would have been "
+            f"seen in {100.0 * top[0].power:.0f} % of data sets of {top[0].units} independent units"
         )
-        return Finding("cannot be told", "", words, tests)
-    words = (
-        f"{best.name} is not rejected (p = {best.p_value:.2f}), every larger candidate is; "
-        f"{best.weakest} would have been seen in {100.0 * best.power:.0f} % of such data sets"
-    )
-    return Finding("found", best.name, words, tests)
+    else:
+        words = (
+            f"{top[0].name} is not rejected (p = {top[0].p_value:.2f}), every larger candidate is; "
+            f"{top[0].weakest} would have been seen in {100.0 * top[0].power:.0f} % of such data"
+        )
+        return Finding("found", top[0].name, top[0].name, words, tests)
+    return Finding("cannot be told", "", at_least, words, tests)
