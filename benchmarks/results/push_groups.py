@@ -131,7 +131,7 @@ def row(world: str, folder: Path, episodes: int) -> dict:
 
 def main() -> None:
     """Run all worlds, or those whose names are given."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("worlds", nargs="*", default=list(WORLDS), help="; ".join(WORLDS))
     parser.add_argument("--folder", type=Path, default=Path("runs/results/push_groups"))
     parser.add_argument("--episodes", type=int, default=EPISODES)

@@ -70,7 +70,9 @@ def cross_checked(
         high[:, :, 2] = even - even.mean(axis=0)
         points = np.concatenate([flat, high], axis=1)
     candidates = _within(found, data.dimension, points.shape[2])
-    said = largest_group(points, candidates, episodes, _LEVEL, most=_POINTS, seed=seed)
+    said = largest_group(
+        points, candidates, episodes, _LEVEL, doubt=_LEVEL, most=_POINTS, seed=seed
+    )
     return _told(said.tests, candidates, found, data.dimension)
 
 

@@ -44,6 +44,7 @@ def largest_group(
     episodes: np.ndarray | None = None,
     level: float = LEVEL,
     enough: float = ENOUGH,
+    doubt: float = DOUBT,
     most: int = MOST,
     seed: int = 0,
 ) -> Finding:
@@ -51,7 +52,7 @@ def largest_group(
 
     Smaller candidates are tested first: one that is rejected settles all that contain it. So the
     chance to lose a group that the data have is at most `level` times the number of its subgroups
-    among the candidates. A group is claimed only if its p-value is above `DOUBT`, and if the test
+    among the candidates. A group is claimed only if its p-value is above `doubt`, and if the test
     has the power `enough` to see one side of its orbit thinned by half, and to see that the data
     have but one of its largest subgroups.
 
@@ -61,6 +62,7 @@ def largest_group(
         episodes: Which rows depend on each other. (N,)
         level: Of each test.
         enough: Least power of a claim.
+        doubt: Up to this p-value a group that was not rejected is not claimed either.
         most: Points that are compared.
         seed: Of all draws.
 
@@ -84,21 +86,29 @@ def largest_group(
         else:
             nearest = [j for j in below[i] if not any(j in below[k] for k in below[i])]
             smaller = [ordered[j] for j in nearest]
-            done.append(invariance(sample, one, smaller, level, DRAWS, seed + i))
+            done.append(invariance(sample, one, smaller, level, doubt, DRAWS, seed + i))
     kept = [i for i, test in enumerate(done) if not test.rejected]
     top = [i for i in kept if not any(i in below[k] for k in kept)]
-    sure = [i for i in kept if _sure(done[i], enough) and all(i == j or i in below[j] for j in top)]
+    sure = [
+        i
+        for i in kept
+        if _sure(done[i], enough, doubt) and all(i == j or i in below[j] for j in top)
+    ]
     at_least = done[sure[-1]].name if sure else "trivial"
-    return _judged([done[i] for i in top], tuple(done), enough, at_least)
+    return _judged([done[i] for i in top], tuple(done), enough, doubt, at_least)
 
 
-def _sure(test: Invariance, enough: float) -> bool:
+def _sure(test: Invariance, enough: float, doubt: float) -> bool:
     """Whether a candidate that was not rejected may be claimed."""
-    return test.p_value > DOUBT and test.power >= enough
+    return test.p_value > doubt and test.power >= enough
 
 
 def _judged(
-    top: list[Invariance], tests: tuple[Invariance, ...], enough: float, at_least: str
+    top: list[Invariance],
+    tests: tuple[Invariance, ...],
+    enough: float,
+    doubt: float,
+    at_least: str,
 ) -> Finding:
     if not top or top[0].name == "trivial":
         words = "every candidate but the trivial one is rejected"
@@ -106,10 +116,10 @@ def _judged(
     if len(top) > 1:
         names = " and ".join(test.name for test in top)
         words = f"too few to tell: {names} are not rejected, though no larger one is kept"
-    elif top[0].p_value <= DOUBT:
+    elif top[0].p_value <= doubt:
         words = (
             f"not clear enough: {top[0].name} is not rejected, but p = {top[0].p_value:.2f}; data "
-            f"that have it give no more than {DOUBT:g} in one case of {1.0 / DOUBT:.0f}"
+            f"that have it give no more than {doubt:g} in one case of {1.0 / doubt:.0f}"
         )
     elif top[0].power < enough:
         words = (

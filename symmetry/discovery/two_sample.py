@@ -46,7 +46,7 @@ class Invariance:
         rejected: Whether the data are not invariant.
         because: The candidate's subgroup whose rejection settled it; empty: its own test.
         power: Share of data sets of the same size, departing as `weakest` says, of which the test
-            says p <= `DOUBT`; NaN where none was made.
+            says p <= doubt; NaN where none was made.
         weakest: The departure that is hardest to see.
         units: Independent ones.
     """
@@ -180,6 +180,7 @@ def invariance(
     candidate: Candidate,
     smaller: Sequence[Candidate] = (),
     level: float = LEVEL,
+    doubt: float = DOUBT,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Invariance:
@@ -190,6 +191,7 @@ def invariance(
         candidate: The group.
         smaller: Its largest subgroups: had the data but one of these, would that have been seen?
         level: Of the test.
+        doubt: The p-value up to which it would not be claimed; power is the share below it.
         draws: Randomly moved copies; at least 1 / level - 1.
         seed: Of the copies.
 
@@ -211,7 +213,7 @@ def invariance(
         return Invariance(candidate.name, p_value, True, units=sample.units)
     power, weakest = 1.0, ""
     for words, departing in _departures(sample, candidate, smaller, rng):
-        seen = [_p_value(null, sample.statistics(departing())) <= DOUBT for _ in range(REPEATS)]
+        seen = [_p_value(null, sample.statistics(departing())) <= doubt for _ in range(REPEATS)]
         if np.mean(seen) <= power:
             power, weakest = float(np.mean(seen)), words
     return Invariance(candidate.name, p_value, False, "", power, weakest, sample.units)
