@@ -22,7 +22,7 @@ from ...nodes.collecting.worker import LAUNCH, WORK, Roles
 from ...nodes.launching.description import RESOLVED, LaunchDescription, to_yaml
 from ...nodes.launching.variables import as_text
 from ...nodes.launching.yaml_loader import InputError
-from ...nodes.supervision.run_folder import versions, write_json
+from ...nodes.supervision.run_folder import symmetry_files, versions, write_json
 from ..interrupts import end_in_order
 from .card import Request, make_card, model_of, off_symmetry, residuals_of, write_card
 from .progress import CollectProgress, report
@@ -185,7 +185,12 @@ class Collection:
             raise InputError(f"{said}; name a new folder", "command line")
         if self.wishes.episodes < wanted:
             self._refuse("episodes", wanted, self.wishes.episodes)
-        if _body(out / LAUNCH) != to_yaml(self.launch).partition("\n")[2]:
+        beside = symmetry_files(self.launch)
+        for path, copy in beside.items():
+            if (out / copy).is_file() and (out / copy).read_bytes() != Path(path).read_bytes():
+                said = f"out:={out}: {path} is not what it was; name a new folder"
+                raise InputError(said, "command line")
+        if _body(out / LAUNCH) != to_yaml(self.launch, beside).partition("\n")[2]:
             said = f"{asked.launch} or a file that it includes is not what it was"
             raise InputError(f"out:={out}: {said}; name a new folder", "command line")
 
@@ -204,7 +209,10 @@ class Collection:
         attempts.open(lambda line: print(line, file=sys.stderr))
         made = {**versions(), "command": self.request.command}
         write_json(out / WORK / "versions.json", made)  # for what each bag says of its origin
-        (out / LAUNCH).write_text(to_yaml(self.launch), encoding="utf-8")
+        beside = symmetry_files(self.launch)
+        for path, copy in beside.items():
+            shutil.copyfile(path, out / copy)
+        (out / LAUNCH).write_text(to_yaml(self.launch, beside), encoding="utf-8")
         self.there = len(attempts.chosen)
         self._write_card()
         with CollectProgress(wishes.episodes, self.there) as progress:

@@ -62,20 +62,24 @@ def create(launch: LaunchDescription, root: Path | None = None) -> Path:
         OSError: The folder cannot be made.
     """
     folder = dated_folder(launch.file.stem, root)
-    beside: dict[str, str] = {}
-    for node in launch.nodes:
-        path = node.parameters.get("symmetry")
-        if isinstance(path, str) and _is_file(path) and path not in beside:
-            beside[path] = f"symmetry-{len(beside)}.yaml" if beside else "symmetry.yaml"
-            shutil.copyfile(path, folder / beside[path])
+    beside = symmetry_files(launch)
+    for path, copy in beside.items():
+        shutil.copyfile(path, folder / copy)
     (folder / "launch.yaml").write_text(to_yaml(launch, beside), encoding="utf-8")
     write_json(folder / "versions.json", versions())
     return folder
 
 
-def _is_file(path: str) -> bool:
-    """Whether a word for a symmetry is a file, as the nodes tell."""
-    return path.endswith((".yaml", ".yml")) and Path(path).is_file()
+def symmetry_files(launch: LaunchDescription) -> dict[str, str]:
+    """The symmetry files that nodes read -> what their copies in the launch's folder are called."""
+    beside: dict[str, str] = {}
+    for node in launch.nodes:
+        path = node.parameters.get("symmetry")
+        if not isinstance(path, str) or path in beside:
+            continue
+        if path.endswith((".yaml", ".yml")) and Path(path).is_file():
+            beside[path] = f"symmetry-{len(beside)}.yaml" if beside else "symmetry.yaml"
+    return beside
 
 
 def dated_folder(name: str, root: Path | None = None) -> Path:

@@ -52,3 +52,16 @@ def test_what_is_not_so_is_refused_in_one_line(tmp_path):
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
         assert "symmetry.yaml: " in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_dataset_keeps_it_and_is_not_gone_on_with_by_another(tmp_path):
+    words = ("collect", "push.yaml", "symmetry:=symmetry.yaml", *SMALL, "out:=data", "workers:=1")
+    file = claim(tmp_path)
+    done = covary_here(tmp_path, *words, "episodes:=1")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "data" / "symmetry.yaml").read_bytes() == file.read_bytes()
+    assert "$(dirname)/symmetry.yaml" in (tmp_path / "data" / "launch.yaml").read_text()
+    file.write_text(file.read_text().replace("C4", "C2"))
+    done = covary_here(tmp_path, *words, "episodes:=2")
+    assert done.returncode == 2 and "symmetry.yaml is not what it was" in done.stderr
