@@ -10,6 +10,9 @@ RADIUS = 0.2
 """Rotations nearer to a mean than this (rad) are of its cluster."""
 _LEAST = 0.002
 """A cluster with a smaller share of all is chance."""
+_STRAY = 1.0 / 40.0
+"""So is one with less than this part of the largest: ends between the arms, at which the flow has
+not yet made up its mind."""
 _MOST = 130
 
 
@@ -104,6 +107,7 @@ def clustered(rotations: np.ndarray) -> Clusters:
     if not means:
         return Clusters(np.zeros((0, 3, 3)), np.zeros(0))
     found, share = np.stack(means), np.array(shares)
+    found, share = found[share > _STRAY * share.max()], share[share > _STRAY * share.max()]
     order = np.argsort(angles(found), kind="stable")
     return Clusters(found[order], share[order])
 
