@@ -69,7 +69,7 @@ class Settings:
 def usual(hypothesis: Hypothesis) -> Settings:
     """Settings that are enough for the catalogue: what has more coordinates takes longer."""
     if hypothesis.name == "SO3":
-        return Settings(steps=5000, batch=512, width=256, elements=1500, integration=60)
+        return Settings(steps=5000, elements=1500, integration=60)
     if hypothesis.name == "GL2":
         return Settings(steps=6000, integration=80)
     return Settings(steps=3000 if hypothesis.name == "SE2" else 1500)
