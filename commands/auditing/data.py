@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -178,8 +177,8 @@ def _folder(out: Path | None) -> Path:
 def _table(report: dict[str, Any]) -> Table:
     """A line for each map, and for each element of the main one."""
     title = f"{report['source']} under {report['group']}: degrees, 95 % intervals"
-    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1))
-    table.add_column("what")
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("what", no_wrap=True)
     for name in (*DEGREES, "floor", "power"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, one in {report["map"]: report, **report["maps"]}.items():
