@@ -9,6 +9,7 @@ from made_demonstrations import demonstrations, recorded
 
 from covary.benchmarks.results import prediction
 from covary.benchmarks.results.prediction import Cell, Sizes, World
+from covary.sim.load_task import load_task
 
 
 @pytest.fixture
@@ -65,6 +66,18 @@ def test_the_score_counts_cells_whose_interval_excludes_zero():
         "level",
         "not run",
     ]
+
+
+def test_networks_are_of_equal_size():
+    from covary.control.policies.network import Architecture, PolicyNetwork
+
+    task = load_task("block_push", {"robot": "floating_gripper"})
+    widths = prediction.matched(task, task.state_names, 128)
+    counts = [
+        PolicyNetwork(task, task.state_names, {}, Architecture(mode=mode, width=w)).parameter_count
+        for mode, w in widths.items()
+    ]
+    assert max(counts) / min(counts) < 1.5 and widths["exact"] > 128, counts
 
 
 @pytest.mark.slow  # it trains

@@ -66,6 +66,8 @@ WAYS = {
     "free+augmentation": {"mode": "free", "augment": True},
 }
 """In the order in which they are run: the first two decide."""
+UNEQUAL = 0.2
+"""Share by which networks of a task may differ in their number of parameters."""
 SEEDS = 5
 AUDITED = 1000
 """Ticks that an audit looks at."""
@@ -78,7 +80,7 @@ class Sizes:
     """How much is done for each policy."""
 
     width: int = 128
-    """Of the exact network; the others' are those of equally many parameters."""
+    """Of the exact network at least (`matched`); the others' are those of equal size."""
     steps: int = 500
     batch: int = 128
     learning_rate: float = 3e-3
@@ -205,14 +207,11 @@ def policy(cell: Cell, training: Any, judged: Any, out: Path) -> dict:
 
     from covary.control.imitation.recipe import find_recipe, read_recipe
     from covary.control.imitation.training import Training
-    from covary.control.policies.network import Architecture, PolicyNetwork, width_for
     from covary.nodes.launching.launch_file import read_assignments
 
     sizes, way = cell.sizes, WAYS[cell.way]
     task, names = training.task, training.state_names
-    exact = Architecture(width=sizes.width)
-    wanted = PolicyNetwork(task, names, {}, exact).parameter_count
-    width = width_for(wanted, task, names, {}, dataclasses.replace(exact, mode=way["mode"]))
+    width = matched(task, names, sizes.width)[way["mode"]]
     settings = {**dataclasses.asdict(sizes), **way, "width": width, "seed": cell.seed}
     settings |= {"data": "unused", "out": str(out), "device": "cpu"}
     settings["validate_every"] = max(sizes.steps // 5, 1)
@@ -231,6 +230,27 @@ def policy(cell: Cell, training: Any, judged: Any, out: Path) -> dict:
         "parameters": network.parameter_count,
         "ticks": len(training),
     }
+
+
+def matched(task: Any, names: Sequence[str], least: int) -> dict[str, int]:
+    """Widths, mode by mode, at which networks are of equal size within `UNEQUAL`.
+
+    Those of free networks are multiples of the group's order, so the exact one is made wider until
+    all others can be as large as it is.
+    """
+    from covary.control.policies.network import Architecture, PolicyNetwork, width_for
+
+    def count(mode: Any, width: int) -> int:
+        return PolicyNetwork(task, names, {}, Architecture(mode=mode, width=width)).parameter_count
+
+    for width in itertools.count(least, task.symmetry.group.order):
+        wanted, found = count("exact", width), {"exact": width}
+        for mode in ("relaxed", "free"):
+            like = Architecture(mode=mode)
+            found[mode] = width_for(wanted, task, names, {}, like)
+        if all(abs(count(mode, w) / wanted - 1.0) <= UNEQUAL for mode, w in found.items()):
+            return found
+    raise AssertionError("unreachable")
 
 
 def mean_square(apart: np.ndarray, reach: np.ndarray) -> float:
