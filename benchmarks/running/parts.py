@@ -74,6 +74,7 @@ RESULTS = {
     "plan_memory_in_mujoco": Part("results/plan_memory.py --plant mujoco --out runs/in_mujoco", 10),
     "planners": Part("results/planners.py", 15),
     "prediction": Part("results/prediction.py", 75),
+    "push_groups": Part("results/push_groups.py", 60),
     "success": Part("results/success.py", 6),
     "symmetry": Part("results/symmetry.py", 5),
     "symmetry_modes": Part("results/symmetry_modes.py", 10),
