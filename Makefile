@@ -10,7 +10,7 @@ INSTALL := $(PYTHON) -m pip install --quiet --no-compile --constraint constraint
 STAMP = $$(cat constraints.txt setup.py pyproject.toml Makefile | cksum) $$(pwd)
 
 # Most of these start processes of their own.
-LAUNCHING = tests/system tests/interop tests/nodes/supervision $(wildcard tests/test_*.py)
+LAUNCHING = tests/system tests/interop tests/nodes/supervision tests/commands tests/control $(wildcard tests/test_*.py)
 
 .PHONY: setup install demo test test-launching test-rest test-all check bench results verify-exports
 

@@ -65,6 +65,9 @@ setup(
         "cma>=4",  # covary tune; needs NumPy alone
     ],
     extras_require={
+        # Handwritten digits, and the fonts of printed ones, for benchmarks/mismatch. Not beside escnn,
+        # which fails where scikit-learn is installed.
+        "digits": ["scikit-learn>=1.5", "matplotlib>=3.9"],
         # From a wheel only: where PyPI has none for the platform there is no PyBullet.
         "bullet": ["pybullet>=3.2.6"],
         # What other tools keep demonstrations in: `covary export`.
@@ -89,9 +92,6 @@ setup(
             "hypothesis>=6",
             "mcap-ros2-support>=0.5",
             "selenium>=4.20",  # the live page in a real browser, where there is one
-            # Data of benchmarks/mismatch: handwritten digits, and the fonts of the printed ones.
-            "scikit-learn>=1.5",
-            "matplotlib>=3.9",
             "ruff",
             "pyright",
             # Coverage-guided fuzzing, where there is a wheel: elsewhere it wants a compiler.
