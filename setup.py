@@ -65,8 +65,8 @@ setup(
         "cma>=4",  # covary tune; needs NumPy alone
     ],
     extras_require={
-        # Handwritten digits, and the fonts of printed ones, for benchmarks/mismatch. Not beside escnn,
-        # which fails where scikit-learn is installed.
+        # Handwritten digits, and the fonts of printed ones, for benchmarks/mismatch; not beside
+        # escnn, which fails where scikit-learn is installed.
         "digits": ["scikit-learn>=1.5", "matplotlib>=3.9"],
         # From a wheel only: where PyPI has none for the platform there is no PyBullet.
         "bullet": ["pybullet>=3.2.6"],

@@ -40,9 +40,7 @@ MODELLED = [  # the models of the tabletop tasks are much the same: of most the 
     for cls in WITH_KERNELS
 ]
 every_task = pytest.mark.parametrize("task", [cls() for cls in TASKS], ids=lambda t: t.name)
-every_analytic_task = pytest.mark.parametrize(
-    "task", [cls() for cls in WITH_KERNELS], ids=lambda t: t.name
-)
+every_analytic_task = pytest.mark.parametrize("task", MODELLED)
 
 
 def some(task, seed, rows, ticks):

@@ -110,9 +110,8 @@ def test_dynamics_are_graded_where_a_task_says_so_and_held_to_elsewhere():
 
 
 def test_the_tabletop_with_the_floating_gripper_is_exact_in_all_but_its_physics():
-    from covary.sim.tasks.block_pick import BlockPick
-
     from covary.sim.mujoco_dynamics import MujocoDynamics
+    from covary.sim.tasks.block_pick import BlockPick
 
     task = BlockPick("floating_gripper")
     report = check_task(task, MujocoDynamics(task), samples=8, tolerance=1e-6)
