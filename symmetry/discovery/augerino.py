@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .liegan import perceptron, so_basis
-from .two_sample import Sample
+from .liegan import batches, perceptron, so_basis
 
 if TYPE_CHECKING:
     import torch
@@ -59,11 +58,10 @@ def augerino_elements(
         ValueError: Points of a wrong shape, rows that are not finite or all the same.
     """
     chosen = settings or AugerinoSettings()
-    data = Sample(points, most=len(points), seed=seed).points  # checked and scaled
+    data, generator, batch = batches(points, seed, chosen.batch)
     import torch
     from torch.nn.functional import softplus
 
-    data, generator = torch.from_numpy(data), torch.Generator().manual_seed(seed)
     basis = so_basis(data.shape[2])
     widths = torch.full((len(basis),), chosen.begin).requires_grad_()
     network = perceptron(data[0].numel(), chosen.width, generator)
@@ -72,9 +70,6 @@ def augerino_elements(
     def elements(n: int, reach: torch.Tensor) -> torch.Tensor:
         uniform = 2.0 * torch.rand(n, len(basis), generator=generator) - 1.0
         return torch.linalg.matrix_exp(torch.tensordot(uniform * reach, basis, dims=1))
-
-    def batch() -> torch.Tensor:
-        return data[torch.randint(len(data), (chosen.batch,), generator=generator)]
 
     whole = torch.full((len(basis),), np.pi)
     for _ in range(chosen.steps):

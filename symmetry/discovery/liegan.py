@@ -8,6 +8,7 @@ beside the flow: what it can say is a range of rotations about some axes, never 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,11 +59,10 @@ def liegan_elements(
         ValueError: Points of a wrong shape, rows that are not finite or all the same.
     """
     chosen = settings or LieGanSettings()
-    data = Sample(points, most=len(points), seed=seed).points  # checked and scaled
+    data, generator, batch = batches(points, seed, chosen.batch)
     import torch
     from torch.nn.functional import softplus
 
-    data, generator = torch.from_numpy(data), torch.Generator().manual_seed(seed)
     directions = so_basis(data.shape[2])
     # As many channels as so(d) has dimensions; they may come to point the same way.
     basis = torch.randn(len(directions), len(directions), generator=generator).requires_grad_()
@@ -73,9 +73,6 @@ def liegan_elements(
     def elements(n: int) -> torch.Tensor:
         coefficients = torch.randn(n, len(basis), generator=generator)
         return torch.linalg.matrix_exp(torch.tensordot(coefficients @ basis, directions, dims=1))
-
-    def batch() -> torch.Tensor:
-        return data[torch.randint(len(data), (chosen.batch,), generator=generator)]
 
     for _ in range(chosen.steps):
         moved = batch() @ elements(chosen.batch).transpose(1, 2)
@@ -95,6 +92,21 @@ def liegan_elements(
         basis_adam.step()
     with torch.no_grad():
         return elements(count).double().numpy()
+
+
+def batches(
+    points: np.ndarray, seed: int, size: int
+) -> tuple[torch.Tensor, torch.Generator, Callable[[], torch.Tensor]]:
+    """Points checked and scaled (N, k, d), a generator, and what draws (size, k, d) of them.
+
+    Raises:
+        ValueError: Points of a wrong shape, rows that are not finite or all the same.
+    """
+    checked = Sample(points, most=len(points), seed=seed).points
+    import torch
+
+    data, generator = torch.from_numpy(checked), torch.Generator().manual_seed(seed)
+    return data, generator, lambda: data[torch.randint(len(data), (size,), generator=generator)]
 
 
 def so_basis(d: int) -> torch.Tensor:
