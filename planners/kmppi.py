@@ -38,7 +38,6 @@ class KMPPI(MPPI):
             raise ValueError(f"{name}: {value} is not KMPPI's; it joins knots by kernels")
         self.matrix = self.spline.matrix(p.knots)  # (H, N)
         self.inverse = np.linalg.pinv(self.matrix)  # (N, H)
-        self.rest = self.task.limits.project(self.task.safe_action())  # (m,): what lies ahead
 
     def update(
         self, memory: Memory, noise: np.ndarray, actions: np.ndarray, costs: np.ndarray

@@ -36,7 +36,7 @@ from .loop.proposal import Proposer, charge, idle_actions, proposal
 from .loop.risk import risk_measure
 from .loop.samples import Samples, check_room, check_size
 from .loop.spline import spline
-from .loop.warm_start import moved_on
+from .loop.warm_start import moved_on, rest_action
 from .loop.weights import elite
 from .plan import Plan, check_state
 from .symmetric.side import draw_side, on_side
@@ -89,6 +89,7 @@ class SamplingPlanner(ABC):
         self.blocks = self.symmetry.blocks("action")
         self.elements = self.symmetry.distinct_actions()
         self.proposer: Proposer | None = None
+        self.rest = rest_action(self.task, self.symmetry)  # (m,)
         self.idle = idle_actions(self.task, self.symmetry, p.horizon) if p.null_sample else None
         self.room = self.room + p.previous_plan + p.null_sample
         check_room(p.samples, self.room, len(self.elements), self.symmetry.group.name)
@@ -188,8 +189,8 @@ class SamplingPlanner(ABC):
         return self.parameters.samples
 
     def moved_on(self, mean: np.ndarray, steps: float) -> np.ndarray:
-        """The mean `steps` control periods later, its last action repeated. (H, m)"""
-        return moved_on(mean, steps)
+        """The mean `steps` control periods later, what is planned at rest after its last. (H, m)"""
+        return moved_on(mean, steps, mean[-1] if self.parameters.rate else self.rest)
 
     def beside(self, memory: Memory, actions: np.ndarray) -> np.ndarray | float:
         """What the algorithm charges beside the task's cost; invariant under the group. (K,)"""
@@ -208,7 +209,7 @@ class SamplingPlanner(ABC):
     def initial_memory(self, seed: int = 0) -> Memory:
         """A memory of doing nothing."""
         p = self.parameters
-        mean = np.tile(self.task.limits.project(self.task.safe_action()), (p.horizon, 1))
+        mean = np.tile(self.rest, (p.horizon, 1))
         side = np.zeros((mean.shape[1], mean.shape[1]))
         sent = np.tile(mean[0], (self.delay + 2, 1))
         multipliers = np.zeros((p.horizon, len(getattr(self.task, "constraint_names", ()))))

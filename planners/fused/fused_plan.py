@@ -114,7 +114,7 @@ class FusedPlan:
             "knot": knot,
             "to_steps": np.kron(planner.matrix.T, np.eye(width)) if curve else 0.0,
             "mean": np.zeros((p.horizon, width)),
-            "rest": np.tile(planner.rest if curve else np.zeros(width), (p.horizon, 1)),
+            "rest": np.tile(np.nan if p.rate else planner.rest, (p.horizon, 1)),
             "actions": np.zeros(0 if curve else (sum(tiles), p.horizon * width, lanes)),
             "parts": np.zeros(0 if curve else (p.horizon * width, lanes)),
             "limits": np.stack(task.limits.bound()),

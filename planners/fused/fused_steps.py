@@ -177,7 +177,8 @@ def warm(last, steps, moving, to_steps, rest, kept, sums, out):
         steps: Control periods since then; negative: there was no plan.
         moving: Where the mean is a curve, from it to its knots so many steps later. (N m, H m)
         to_steps: As of `curved`.
-        rest: What the curve is about. (H m,)
+        rest: What comes after the mean's end, NaN: its last action goes on; and what a curve is
+            about. (H m,)
         kept: Whether the mean is no curve.
         sums: Room for the knots. (N m,)
         out: Its first rows are the mean, its last two what was sent before. (2 H + 2, m)
@@ -192,10 +193,13 @@ def warm(last, steps, moving, to_steps, rest, kept, sums, out):
         part = max(steps - whole, 0.0)
         part = part if part >= 1e-6 else 0.0
         for t in range(rows // 2 - 1):
-            here = min(t + whole, rows // 2 - 2)
-            then = min(here + 1, rows // 2 - 2)
+            here, end = t + whole, rows // 2 - 1
             for j in range(width):
-                out[t, j] = (1.0 - part) * last[here, j] + part * last[then, j]
+                idle = read(rest, j)
+                idle = last[end - 1, j] if idle != idle else idle
+                now = last[here, j] if here < end else idle
+                then = last[here + 1, j] if here + 1 < end else idle
+                out[t, j] = (1.0 - part) * now + part * then
     else:
         by, count = part_of(moving, 0), moving.shape[0]
         for row in range(count):

@@ -72,7 +72,7 @@ def test_what_is_left_above_the_optimum_is_a_fraction_of_mppis():
         np.median([near_the_goal(cls(model, **more), seed)[0] for seed in range(3)]) - least
         for cls in (MPPI, CoVO)
     )
-    assert 0.0 < covo < 0.25 * plain
+    assert 0.0 < covo < 0.5 * plain
 
 
 def test_a_quadratic_is_found_and_its_covariance_is_the_papers():

@@ -146,7 +146,8 @@ def test_the_same_call_gives_the_same_plan_and_other_seeds_others():
 
 
 def test_the_warm_start_moves_with_time():
-    planner = MPPI(ToyDynamics(), horizon=5, knots=5)
+    """After a plan's end there is the safe action; where the rate is planned, no more rate."""
+    planner, smooth = (MPPI(ToyDynamics(), horizon=5, knots=5, rate=r) for r in (False, True))
     memory = planner.initial_memory(0)
     ramp = np.stack([np.arange(5.0), np.zeros(5)], axis=1)
     from dataclasses import replace
@@ -154,8 +155,10 @@ def test_the_warm_start_moves_with_time():
     memory = replace(memory, mean=ramp, time=1.0, draws=1)
     shifted = planner._shifted
     np.testing.assert_array_equal(shifted(memory, 1.0).mean[:, 0], [0, 1, 2, 3, 4])
-    np.testing.assert_array_equal(shifted(memory, 1.1).mean[:, 0], [1, 2, 3, 4, 4])
-    np.testing.assert_allclose(shifted(memory, 1.25).mean[:, 0], [2.5, 3.5, 4, 4, 4])
+    np.testing.assert_array_equal(shifted(memory, 1.1).mean[:, 0], [1, 2, 3, 4, 0])
+    np.testing.assert_allclose(shifted(memory, 1.25).mean[:, 0], [2.5, 3.5, 2, 0, 0])
+    held = smooth._shifted(memory, 1.25).mean[:, 0]
+    np.testing.assert_allclose(held, [2.5, 3.5, 4, 4, 4])
     np.testing.assert_array_equal(shifted(memory, 9.0).mean, 0)  # older than its horizon
     np.testing.assert_array_equal(shifted(memory, 0.5).mean, 0)  # the clock went back
 
@@ -230,3 +233,16 @@ def test_noise_that_is_wider_along_an_axis_is_refused_where_it_breaks_the_symmet
         one.plan(x, 0.0, one.initial_memory(0))
     other = Lopsided(NumbaDynamics(PointMass()), "none", **size)
     assert np.isfinite(other.plan(x, 0.0, other.initial_memory(0))[0].actions).all()
+
+
+def test_a_plan_does_not_end_in_an_action_that_the_group_moves():
+    """The safe action pushes to one side: after a plan's end there is what the group leaves."""
+
+    class Leaning(PointMass):
+        def safe_action(self):
+            return np.array([0.5, 0.1])
+
+    model = NumbaDynamics(Leaning())
+    np.testing.assert_allclose(MPPI(model, "none").rest, [0.5, 0.1])
+    np.testing.assert_allclose(MPPI(model, "reflection").rest, [0.5, 0.0])
+    np.testing.assert_allclose(MPPI(model, "C4").rest, 0.0, atol=1e-15)

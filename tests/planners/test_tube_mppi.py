@@ -40,7 +40,8 @@ def test_it_rejects_disturbances_better_than_mppi_on_the_same_draws():
 
 def test_without_disturbances_it_is_mppi():
     model = NumbaDynamics(Pointmass())
-    assert disturbed(TubeMPPI(model, **FEW), 0, 0.0) == disturbed(MPPI(model, **FEW), 0, 0.0)
+    tube, plain = (disturbed(cls(model, **FEW), 0, 0.0) for cls in (TubeMPPI, MPPI))
+    assert tube == pytest.approx(plain, rel=1e-12)  # one is a loop, the other a kernel
 
 
 def test_the_feedback_pulls_back_and_the_nominal_state_goes_on():
