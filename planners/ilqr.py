@@ -293,7 +293,7 @@ class ILQR(Planner):
         steps = (time - memory.time) / self.task.dt
         warm, multipliers = memory.start, np.zeros_like(memory.multipliers)
         if 0.0 <= steps < self.parameters.horizon:
-            warm = moved_on(memory.mean, steps, memory.start[0])
+            warm = moved_on(memory.mean, steps, memory.mean[-1])
             multipliers = held_on(memory.multipliers, steps)
         if len(tried):
             starts = [warm, *tried]

@@ -11,8 +11,8 @@ from ...symmetry.declaration import Symmetry
 def moved_on(mean: np.ndarray, steps: float, rest: np.ndarray) -> np.ndarray:
     """Actions `steps` < H control periods later, `rest` (m,) after the last. (H, m) -> (H, m)
 
-    Between whole steps it is the time average, which is what a held action does over one. Were the
-    last action repeated, its noise would be applied for as long as it takes the updates to undo it.
+    Between whole steps it is the time average, which is what a held action does over one. Were a
+    noisy last action repeated, its noise would act until as many updates have undone it.
     """
     whole = int(np.floor(steps + 1e-6))
     part = max(steps - whole, 0.0)
