@@ -68,6 +68,7 @@ def discover(
         raise InputError(str(error), "--hypothesis") from error
     settings = settings if steps is None else replace(settings, steps=steps)
     given = read(data, state, action)
+    _writable(out, path)  # before the minutes that follow
     with DiscoverProgress(settings.steps) as progress:
         found = findings(given, hypothesis, seed, settings, progress.made)
     try:
@@ -83,6 +84,16 @@ def discover(
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}", "command line") from error
     report(summary, Console(highlight=False, soft_wrap=True))
+
+
+def _writable(out: Path | None, path: Path | None) -> None:
+    try:
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{error.filename}: {error.strerror}", "--out") from error
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise InputError(f"{path} is no file that can be written", "--json")
 
 
 def _files(folder: Path, given: Given, found: Findings, seed: int) -> list[Path]:

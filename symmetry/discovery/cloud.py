@@ -9,6 +9,8 @@ import numpy as np
 
 LEAST = 32
 """Fewer samples are no data."""
+_LARGEST = 1e100
+"""Squares of larger values may be no numbers."""
 
 
 class DiscoveryError(ValueError):
@@ -91,14 +93,14 @@ def cloud(
         DiscoveryError: Another shape, no numbers, rows that are not finite, constant data, or
             too few of them.
     """
-    try:
-        points = np.asarray(points, float)
-        scalars = np.zeros((len(points), 0)) if scalars is None else np.asarray(scalars, float)
-    except (TypeError, ValueError) as error:
-        raise DiscoveryError("points are no array of numbers (N, k, 2) or (N, k, 3)") from error
+    points = np.asarray(points)
+    if points.dtype.kind not in "fiub":
+        raise DiscoveryError("points are no array of numbers (N, k, 2) or (N, k, 3)")
+    points = points.astype(float)
     if points.ndim != 3 or points.shape[2] not in (2, 3) or not points.shape[1]:
         raise DiscoveryError(f"points are of shape {points.shape}, not (N, k, 2) or (N, k, 3)")
     count = points.shape[1]
+    scalars = np.zeros((len(points), 0)) if scalars is None else np.asarray(scalars, float)
     free = np.zeros(count, bool) if free is None else np.asarray(free, bool)
     odd = np.zeros(scalars.shape[-1], bool) if odd is None else np.asarray(odd, bool)
     if scalars.ndim != 2 or len(scalars) != len(points):
@@ -113,8 +115,11 @@ def cloud(
         )
     if len(points) < LEAST:
         raise DiscoveryError(f"{len(points)} samples are too few; at least {LEAST} are needed")
-    if not np.ptp(made.flat(), axis=0).max() > 1e-9 * (1.0 + np.abs(made.flat()).max()):
+    sizes = np.abs(made.flat()).max(axis=0)
+    if sizes.max() > _LARGEST:
+        raise DiscoveryError(f"a value of {sizes.max():.3g} is too large; {_LARGEST:g} at most")
+    if not (np.ptp(made.flat(), axis=0) > 1e-9 * sizes).any():
         raise DiscoveryError(f"constant data: all {len(points)} samples are the same")
-    if made.spread <= 1e-9 * (1.0 + np.abs(points).max()):
+    if made.spread <= 1e-9 * np.abs(points).max():
         raise DiscoveryError("constant data: all points are in one place")
     return made

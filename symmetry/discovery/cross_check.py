@@ -15,8 +15,11 @@ from .two_sample import Invariance
 _POINTS = 1000
 """That are compared with each other."""
 _LEVEL = 0.005
-"""Of each test. A p-value above it is no doubt here, unlike where a group is claimed by the test
-alone: the flow has found the group without it."""
+"""Of each test."""
+_DOUBT = 0.05
+"""Up to this p-value a group that is not rejected is not claimed either. It is less than where a
+group is claimed by the test alone, since the flow has found this one without it; but the flow sees
+where data are, not how many, so a thinned arm is left to the test."""
 _CYCLES = (2, 3)
 """Tried below a continuous group; larger ones it was told from by the flow."""
 
@@ -62,7 +65,7 @@ def cross_checked(
     """
     back = np.linalg.inv(found.frame)
     shift = np.zeros(data.dimension) if centre is None else -back @ centre
-    points = data.moved(np.tile(back, (len(data), 1, 1)), shift).points
+    points = data.moved(np.tile(back, (len(data), 1, 1)), shift).points / data.spread
     even = data.scalars[:, ~data.odd]
     if data.dimension == 2 and even.shape[1]:
         flat = np.concatenate([points, np.zeros((*points.shape[:2], 1))], axis=2)
@@ -71,7 +74,7 @@ def cross_checked(
         points = np.concatenate([flat, high], axis=1)
     candidates = _within(found, data.dimension, points.shape[2])
     said = largest_group(
-        points, candidates, episodes, _LEVEL, doubt=_LEVEL, most=_POINTS, seed=seed
+        points, candidates, episodes, _LEVEL, doubt=_DOUBT, most=_POINTS, seed=seed
     )
     return _told(said.tests, candidates, found, data.dimension)
 
@@ -169,6 +172,12 @@ def _told(
         words = (
             f"too few to tell: {group} is not rejected, but of {best.units} independent samples "
             f"with {weakest} the test would have rejected {100.0 * best.power:.0f} % only"
+        )
+        return Checked("none", nothing, "cannot be told", words, float("nan"))
+    if best.p_value <= _DOUBT:
+        words = (
+            f"not clear enough: {group} is not rejected, but p = {best.p_value:.2f}; data that "
+            f"have it give no more than {_DOUBT:g} in one case of {1.0 / _DOUBT:.0f}"
         )
         return Checked("none", nothing, "cannot be told", words, float("nan"))
     words = (

@@ -17,6 +17,7 @@ import numpy as np
 
 from .cloud import Cloud, DiscoveryError
 from .hypothesis import Hypothesis
+from .refinement import refined
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _FREQUENCIES = 4
 _NEAR = 0.15
 """A turn (rad) by which an end may miss the data and still lie on them."""
+_REACH = 0.3
+"""A turn (rad) by which the last steps may move an end; the flow has to have led it so far."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class Settings:
         power: n of the power schedule.
         elements: How many elements are drawn at last.
         integration: Steps of the way of each.
+        waves: Octaves of sines and cosines of the coordinates that the network is told beside them.
+            A group of many elements asks for a field that changes within short ways, which a
+            network learns slowly from coordinates alone.
     """
 
     steps: int = 1500
@@ -52,12 +58,13 @@ class Settings:
     power: float = 5.0
     elements: int = 1000
     integration: int = 40
+    waves: int = 0
 
     def __post_init__(self) -> None:
         if self.schedule not in ("power", "uniform"):
             raise DiscoveryError(f"no schedule is called {self.schedule!r}: power or uniform")
         least = min(self.steps, self.batch, self.width, self.layers, self.elements)
-        if min(least, self.integration) < 1 or self.rate <= 0 or self.power < 1:
+        if min(least, self.integration) < 1 or self.rate <= 0 or self.power < 1 or self.waves < 0:
             raise DiscoveryError("sizes and rate are positive, the power is 1 or more")
 
     @property
@@ -82,7 +89,9 @@ class Found:
     Attributes:
         matrices: (E, d, d)
         shifts: About the origin of the data. (E, d)
-        supported: Whether the sample that it was found from is sent to where data are. (E,) bool
+        drawn: The matrices as the flow drew them, before their last steps onto the data. (E, d, d)
+        supported: Whether the sample that it was found from is sent to where data are, and the flow
+            had led it near. (E,) bool
         loss: Of the last tenth of the training, in mean squares of coordinates.
         unmoved: Share of plain starts whose end is supported.
         mirrored: Share of mirrored starts whose end is; 0 where the hypothesis has no mirrors.
@@ -90,6 +99,7 @@ class Found:
 
     matrices: np.ndarray
     shifts: np.ndarray
+    drawn: np.ndarray
     supported: np.ndarray
     loss: float
     unmoved: float
@@ -105,6 +115,7 @@ class Found:
             self,
             matrices=self.matrices[keep],
             shifts=self.shifts[keep],
+            drawn=self.drawn[keep],
             supported=self.supported[keep],
         )
 
@@ -128,7 +139,8 @@ def discover(
         progress: Is told after each update how many there were; `settings.steps` are made.
 
     Raises:
-        DiscoveryError: The hypothesis moves a space of another dimension, or nothing is shifted.
+        DiscoveryError: The hypothesis moves a space of another dimension, nothing is shifted, some
+            motions leave the samples where they are, or the network does not learn.
     """
     import torch
 
@@ -146,6 +158,11 @@ def discover(
     order = rng.permutation(len(data))
     held = max(8, len(data) // 10)
     scaled, centre, unit = _scaled(data, hypothesis)
+    if _left_alone(scaled, hypothesis):
+        raise DiscoveryError(
+            f"some motions of {hypothesis.name} leave most samples where they are: each needs more "
+            "points, not all in one line"
+        )
     learned, starts = scaled.taken(order[held:]), scaled.taken(order[:held])
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # on layers as small as these, more are slower
@@ -156,17 +173,24 @@ def discover(
         generator = torch.Generator().manual_seed(seed)
         loss = _train(network, learned, hypothesis, chosen, generator, progress)
         with torch.no_grad():
-            matrices, shifts, index = _draw(network, starts, hypothesis, chosen, generator)
+            drawn, shifts, index = _draw(network, starts, hypothesis, chosen, generator)
     finally:
         torch.set_num_threads(threads)
-    ends = starts.taken(index).moved(matrices, shifts)
-    supported = _on(ends, learned, starts)
+    if not np.isfinite(drawn).all():
+        raise DiscoveryError("the network learned nothing: its velocities are not finite")
+    begun = starts.taken(index)
+    led = begun.moved(drawn, shifts)
+    matrices, shifts = refined(begun, learned, hypothesis, drawn, shifts)
+    ends = begun.moved(matrices, shifts)
+    further = np.sqrt(np.square(ends.points - led.points).sum(axis=(1, 2)))
+    supported = _on(ends, learned, starts) & (further <= _REACH * math.sqrt(data.points.shape[1]))
     mirrored = np.linalg.det(matrices) < 0
     # About the data's own origin and in their unit again.
     shifts = unit * shifts + centre - matrices @ centre
     return Found(
         matrices,
         shifts,
+        drawn,
         supported,
         loss,
         float(supported[~mirrored].mean()),
@@ -192,11 +216,24 @@ def _scaled(data: Cloud, hypothesis: Hypothesis) -> tuple[Cloud, np.ndarray, flo
     return replace(data, points=apart, scalars=scalars), centre, unit
 
 
+def _left_alone(data: Cloud, hypothesis: Hypothesis) -> bool:
+    """Whether a whole family of motions leaves most samples where they are, so none can be told."""
+    points, placed = data.points, ~data.free
+    if hypothesis.shifts:
+        middle = points[:, placed].mean(axis=1, keepdims=True)
+        points = points - np.where(placed[:, None], middle, 0.0)
+    sizes = np.linalg.svd(points, compute_uv=False)
+    least = 2 if hypothesis.name in ("SO3", "GL2") else 1
+    return sizes.shape[1] < least or bool(np.median(sizes[:, least - 1]) < 1e-6)
+
+
 def _network(data: Cloud, hypothesis: Hypothesis, settings: Settings) -> Any:
     from torch import nn
 
     width = settings.width
-    layers: list[Any] = [nn.Linear(data.flat().shape[1] + 2 + 2 * _FREQUENCIES, width), nn.ReLU()]
+    places, numbers = data.points[0].size, data.scalars.shape[1]
+    told = places * (1 + 2 * settings.waves) + numbers + 2 + 2 * _FREQUENCIES
+    layers: list[Any] = [nn.Linear(told, width), nn.ReLU()]
     for _ in range(settings.layers - 1):
         layers += [nn.Linear(width, width), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(width, hypothesis.coordinates))
@@ -209,6 +246,15 @@ def _times(quantile: torch.Tensor, exponent: float) -> torch.Tensor:
     waves = math.pi * quantile[:, None] * 2.0 ** torch.arange(_FREQUENCIES)
     told = torch.stack([quantile, quantile ** (1.0 / exponent)], 1)
     return torch.cat([told, torch.sin(waves), torch.cos(waves)], 1)
+
+
+def _places(points: torch.Tensor, waves: int) -> torch.Tensor:
+    """What a network is told of the points. (n, k, d) -> (n, k d (1 + 2 waves))"""
+    import torch
+
+    flat = points.flatten(1)
+    angles = (0.5 * math.pi * flat[:, :, None] * 2.0 ** torch.arange(waves)).flatten(1)
+    return torch.cat([flat, torch.sin(angles), torch.cos(angles)], 1)
 
 
 def _moved(
@@ -241,7 +287,7 @@ def _train(
         quantile = torch.rand(settings.batch, generator=generator)
         left = 1.0 - quantile ** (1.0 / settings.exponent)
         at = _moved(points[index], placed, *hypothesis.exp(left[:, None] * a))
-        told = [at.flatten(1), scalars[index], _times(quantile, settings.exponent)]
+        told = [_places(at, settings.waves), scalars[index], _times(quantile, settings.exponent)]
         loss = (network(torch.cat(told, 1)) + a).square().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -283,7 +329,7 @@ def _draw(
     for k in range(settings.integration):
         at = _moved(points, placed, matrix, shift)
         now = _times(grid[k].expand(count), settings.exponent)
-        velocity = network(torch.cat([at.flatten(1), scalars, now], 1))
+        velocity = network(torch.cat([_places(at, settings.waves), scalars, now], 1))
         step, by = hypothesis.exp((times[k + 1] - times[k]) * velocity)
         matrix = step @ matrix
         shift = (step @ shift[:, :, None])[:, :, 0]
