@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from ...symmetry.part import (
     Vector3,
 )
 from ...symmetry.part_words import part_of, width_of, word_of
+from ..npz_file import npz_arrays
 
 _KEYS = ("points", "state", "action", "next_state", "reward", "episode")
 _TRANSITIONS = ("state", "action", "next_state")
@@ -93,7 +93,7 @@ def read(source: str, state: str, action: str) -> Given:
 
 
 def _npz(path: Path, state: str, action: str) -> Given:
-    arrays = _arrays(path)
+    arrays = npz_arrays(path)
     for name in arrays:
         if name not in _KEYS:
             hint = nearest(name, _KEYS) or f"; there are {', '.join(_KEYS)}"
@@ -240,14 +240,6 @@ def _parts(option: str, words: str) -> dict[str, Part]:
         return {f"part{k}": part_of(word) for k, word in enumerate(words.split("+"))}
     except SymmetryError as error:
         raise InputError(str(error), option) from error
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError("it is no npz file of plain arrays", str(path)) from error
 
 
 def _checked(source: Path | str, points: np.ndarray, *rest: np.ndarray | None) -> Cloud:

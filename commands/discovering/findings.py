@@ -17,7 +17,7 @@ from ...symmetry.discovery.hypothesis import Hypothesis
 from ...symmetry.discovery.outcome import Outcome, search
 from ...symmetry.discovery.verification import Verification, verified
 from ...symmetry.group import Group, group, o2, so2, so3
-from .data import Given, samples_of, symmetry_parts
+from .data import Given, Transitions, samples_of, symmetry_parts
 
 _MOST = 5000
 """Samples that the flow is trained on."""
@@ -71,6 +71,8 @@ def findings(
         InputError: The hypothesis does not fit.
     """
     data = given.cloud
+    if given.transitions is not None:
+        _checked(given.transitions, given.source)
     try:
         seen = data.taken(samples_of(given, _MOST, seed))
         outcome = search(seen, Hypothesis(word), seed, settings, progress)
@@ -127,6 +129,21 @@ def findings(
     return Findings(
         outcome, checked, said, checked.group, checked.elements, verdict, both, declared
     )
+
+
+def _checked(known: Transitions, source: str) -> None:
+    """What verification would stumble over, before the minutes that the flow takes."""
+    if not np.abs(known.next_state - known.state).max() > 0.0:
+        raise InputError("nothing happens: 'next_state' is 'state' in all rows", source)
+    if known.reward is not None:
+        if known.reward.shape != (len(known.state),):
+            said = f"'reward' is of shape {known.reward.shape}, not ({len(known.state)},)"
+            raise InputError(said, source)
+        bad = np.flatnonzero(~np.isfinite(known.reward))
+        if len(bad):
+            raise InputError(
+                f"'reward': {len(bad)} rows are not finite, the first is row {bad[0]}", source
+            )
 
 
 def _declared(given: Given, checked: Checked, outcome: Outcome) -> Symmetry | None:

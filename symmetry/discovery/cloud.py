@@ -108,13 +108,13 @@ def cloud(
     if free.shape != (count,) or odd.shape != (scalars.shape[1],):
         raise DiscoveryError(f"{free.size} words for {count} points, {odd.size} for the scalars")
     made = Cloud(points, free, scalars, odd)
+    if len(points) < LEAST:
+        raise DiscoveryError(f"{len(points)} samples are too few; at least {LEAST} are needed")
     bad = np.flatnonzero(~np.isfinite(made.flat()).all(axis=1))
     if len(bad):
         raise DiscoveryError(
             f"{len(bad)} of {len(points)} rows are not finite, the first is row {bad[0]}"
         )
-    if len(points) < LEAST:
-        raise DiscoveryError(f"{len(points)} samples are too few; at least {LEAST} are needed")
     sizes = np.abs(made.flat()).max(axis=0)
     if sizes.max() > _LARGEST:
         raise DiscoveryError(f"a value of {sizes.max():.3g} is too large; {_LARGEST:g} at most")

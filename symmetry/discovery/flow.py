@@ -76,7 +76,7 @@ class Settings:
 def usual(hypothesis: Hypothesis) -> Settings:
     """Settings that are enough for the catalogue: what has more coordinates takes longer."""
     if hypothesis.name == "SO3":
-        return Settings(steps=5000, elements=1500, integration=60)
+        return Settings(steps=5000, elements=1500, integration=60, waves=2)
     if hypothesis.name == "GL2":
         return Settings(steps=6000, integration=80)
     return Settings(steps=3000 if hypothesis.name == "SE2" else 1500)
@@ -160,8 +160,8 @@ def discover(
     scaled, centre, unit = _scaled(data, hypothesis)
     if _left_alone(scaled, hypothesis):
         raise DiscoveryError(
-            f"some motions of {hypothesis.name} leave most samples where they are: each needs more "
-            "points, not all in one line"
+            f"most samples stay where they are under a family of motions of {hypothesis.name}, so "
+            "none can be told: they need points off the centre, not all on one line"
         )
     learned, starts = scaled.taken(order[held:]), scaled.taken(order[:held])
     threads = torch.get_num_threads()

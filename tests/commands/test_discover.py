@@ -26,7 +26,8 @@ def run(tmp_path, monkeypatch):
 
     def discover(arrays, *words):
         np.savez("data.npz", **arrays)
-        words = ("discover", "data.npz", *words, "--out", "out", "--json", "found.json")
+        words = ("--out", "out", "--json", "found.json", *words)
+        words = ("discover", "data.npz", *words)
         result = CliRunner().invoke(build("discover"), words)
         if isinstance(result.exception, InputError):
             raise result.exception
@@ -99,6 +100,7 @@ def test_transitions_that_have_none_give_no_file(run, tmp_path):
 
 
 GOOD = np.random.default_rng(0).standard_normal((100, 3, 2))
+STEPS = steps_of(1.0, 50)
 NAN = np.where(np.arange(100)[:, None, None] == 5, np.nan, GOOD)
 
 
@@ -121,6 +123,15 @@ NAN = np.where(np.arange(100)[:, None, None] == 5, np.nan, GOOD)
         (steps_of(1.0, 50), ("--state", "scalar(4)", "--action", "scalar(2)"), "no motion acts"),
         (steps_of(1.0, 50), (*MOVED, "--hypothesis", "SE2"), "SE2 looks for a centre"),
         ({**steps_of(1.0, 50), "state": np.full((50, 4), np.nan)}, MOVED, "not finite"),
+        ({"points": GOOD[:0]}, (), "0 samples are too few"),
+        ({"points": GOOD + 0j}, (), "no array of numbers"),
+        ({"points": 1e200 * GOOD}, (), "is too large"),
+        ({"points": GOOD[:, :1]}, ("--hypothesis", "SE2"), "stay where they are"),
+        ({"points": GOOD}, ("--json", "nowhere/found.json"), "no file that can be written"),
+        ({"points": GOOD}, ("--out", "data.npz"), "--out: data.npz: File exists"),
+        ({**steps_of(1.0, 50), "reward": np.zeros(3)}, MOVED, "'reward' is of shape"),
+        ({**steps_of(1.0, 50), "reward": np.full(50, np.nan)}, MOVED, "'reward': 50 rows"),
+        ({**STEPS, "next_state": STEPS["state"]}, MOVED, "nothing happens"),
     ],
 )
 def test_bad_input_is_one_line(run, arrays, words, why):
