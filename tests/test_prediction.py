@@ -41,11 +41,11 @@ def test_leaning_and_drag_are_made_up_for_within_the_limits(even):
 
 def test_a_flipped_verdict_leaves_starts_on_one_side(tmp_path):
     folder = recorded(tmp_path / "data", episodes=12)
-    learned, judged = prediction.demonstrated(of("label_flip", 1.0), folder, held_out=6)
+    learned, judged = prediction.demonstrated(of("label_flip", 1.0), folder, held_out=range(6, 12))
     for some in (learned, judged):
         first = np.searchsorted(some.episode, np.arange(some.episodes))
         assert some.episodes and (some.state[first, 0] <= 0.0).all()
-    apart = prediction.demonstrated(of("none", 0.0), folder, held_out=6)
+    apart = prediction.demonstrated(of("none", 0.0), folder, held_out=range(6, 12))
     assert apart[0].episodes == 4 and apart[1].episodes == 6
 
 
@@ -99,7 +99,7 @@ def test_cells_hang_on_their_seeds_alone(even, tmp_path):
 def test_what_is_finished_is_not_done_again(tmp_path, monkeypatch):
     recorded(tmp_path / "data" / "point_mass", episodes=12)
     monkeypatch.setattr(prediction.cells, "collected", lambda words, out: None)
-    monkeypatch.setattr(prediction, "HELD_OUT", 4)
+    monkeypatch.setattr(prediction, "HELD_OUT", range(8, 12))
     cell = Cell(of("none", 0.0), "exact", 0, Sizes(width=16, steps=4, batch=8))
     once = prediction.made(cell, tmp_path)
     kept = cell.path(tmp_path)

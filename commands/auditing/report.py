@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...nodes.launching.yaml_loader import in_a_line
-from ...symmetry.audit.advice import Advice, advised
+from ...symmetry.audit.advice import Advice, advised, exact_wins
 from ...symmetry.audit.asked import asked
 from ...symmetry.audit.bound import ValueBound, recorded, simulated
 from ...symmetry.audit.claim import AuditError, Values, claim_of
@@ -28,6 +28,10 @@ _ARRAYS = {
 """What the values of a map are made of."""
 SIMULATED = 200
 """States and actions at which a plant is asked at most."""
+FOLDED = 3000
+"""Samples that are folded at most."""
+LEARNED = 0.9
+"""Models that err by more than this share of the spread have learned nothing to compare."""
 
 
 def audited(
@@ -59,6 +63,7 @@ def audited(
     maps: dict[str, tuple[Degrees, Advice, Folding | None]] = {}
     refused: dict[str, str] = {}
     value: ValueBound | None = None
+    wins: bool | None = None
     if world is not None:
         states, actions = world.sampled(min(samples, SIMULATED), seed)
         maps["simulator"] = _asked(world, symmetry, states, actions, seed)
@@ -70,9 +75,11 @@ def audited(
             found = degrees(x, y, claim, source.episode, samples, seed)
             fold = None
             if name in ("actions", "labels"):  # what a network would be fitted to
-                fold = folding(x, y, claim, source.episode, min(samples, 2000), seed)
+                fold = folding(x, y, claim, source.episode, min(samples, FOLDED), seed)
             spread = 1.0 if claim.label else float(_rows(y).var(axis=0).sum())
             maps[name] = found, advised(found, symmetry.group, spread, fold), fold
+            if name == "actions" and fold and min(fold.plain, fold.folded) < LEARNED * spread:
+                wins = exact_wins(fold)
         except AuditError as error:
             said = str(error).replace("values:", f"{_ARRAYS[name]}:")
             if not maps:
@@ -93,6 +100,7 @@ def audited(
         "map": main,
         "group": symmetry.group.name,
         "value": None if value is None else asdict(value),
+        "exact_wins": wins,
         "maps": {name: _told(*one, None) for name, one in maps.items() if name != main},
         "refused": refused,
     }
@@ -180,6 +188,14 @@ def in_words(report: dict[str, Any]) -> list[str]:
     """What there is to say below the table."""
     lines = [f"{report['map']}: {report['advice']['sentence']}"]
     lines += [f"{name}: {one['advice']['sentence']}" for name, one in report["maps"].items()]
+    if report["exact_wins"] is not None:
+        of_actions = report if report["map"] == "actions" else report["maps"]["actions"]
+        fold, first = of_actions["folding"], report["exact_wins"]
+        lines.append(
+            f"policies cloned from this: {'an exact' if first else 'a free'} one should err less "
+            f"than {'a free' if first else 'an exact'} one of equal size (a model errs by "
+            f"{fold['plain']:.3g}, its {report['group']}-equivariant twin by {fold['folded']:.3g})"
+        )
     value = report["value"]
     if value is not None:
         lines.append(

@@ -1,29 +1,47 @@
-"""What folding the data by a group does to a smooth model's error: harm where it should help.
+"""What folding the data by a group does to a kernel model's error: harm where it should help.
 
 Extrinsic pairs cost nothing by themselves, but moved samples may come to lie between those that
 say something else: then a boundary that was simple is not (the harmful case of the paper that
 `degrees.py` names). So held-out samples are predicted by ridge regression on random Fourier
-features (Rahimi and Recht, 2007), as they are and by its equivariant twin, which is fitted to all
-moved copies too and averages over them.
+features (Rahimi and Recht, "Random features for large-scale kernel machines", NIPS 2007), as they
+are and by its equivariant twin, which is fitted to all moved copies too and averages over them.
+
+Each of the two learns by itself which directions of x matter, as a network would: distances are
+taken in the metric of the mean outer product of the model's gradients, a few times over
+(Radhakrishnan, Beaglehole, Pandit and Belkin, "Mechanism for feature learning in neural networks
+and backpropagation-free machine learning models", Science 2024). Without it a kernel in 14
+coordinates errs by what is irrelevant, and both errors are the model's own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 
 from .claim import Claim
-from .neighbours import FOLDS, checked_episodes, checked_rows, spread
+from .neighbours import checked_episodes, checked_rows, spread
 
 REPLICATES = 400
 """Of the bootstrap."""
-FEATURES = 256
-"""Of the model."""
-WIDTHS = (0.25, 0.5, 1.0, 2.0)
+PARTS = 5
+"""That the episodes are dealt into; each is predicted from the others."""
+FEATURES = 512
+"""Of the model, or one for each sample; beside them the coordinates themselves and a constant."""
+COARSE = 256
+"""Of the models that the metric is learned from."""
+WIDTHS = (0.5, 1.0)
 """Of the kernel, in median distances of two samples; each model takes the best."""
-RIDGES = (1e-6, 1e-3)
-"""Times the number of samples; the best again."""
+RIDGES = (1e-7, 1e-5, 1e-3, 1e-1)
+"""Times the mean square of a feature; the best again."""
+ROUNDS = 2
+"""Of learning the metric."""
+MOVED = 4000
+"""Moved copies that the twin's metric is learned from, or one of each sample if that is more."""
+BLUR = 1e-3
+"""Of the mean, is added to what each direction matters: none is lost for ever."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +67,7 @@ def folding(
     y: np.ndarray,
     claim: Claim,
     episode: np.ndarray | None = None,
-    samples: int = 2000,
+    samples: int = 3000,
     seed: int = 0,
 ) -> Folding:
     """Compare the two on the same samples.
@@ -80,21 +98,18 @@ def folding(
     points = [z if claim.embed is None else claim.embed(z) for z in moved]
     unit = spread(points[0], claim.units)
     points = [p / unit for p in points]
-    other = rng.permutation(len(x))
-    median = float(np.median(np.linalg.norm(points[0] - points[0][other], axis=1)))
-    frequencies = rng.standard_normal((points[0].shape[1], FEATURES)) / max(median, 1e-9)
-    phases = rng.uniform(0.0, 2.0 * np.pi, FEATURES)
-    fold = owner % FOLDS
-    best: list[np.ndarray | None] = [None, None]
-    for width in WIDTHS:
-        told = [np.cos(p @ (frequencies / width) + phases) for p in points]
-        told = [np.concatenate([t, np.ones((len(t), 1))], axis=1) for t in told]
-        for k, elements in enumerate(([0], list(range(claim.order)))):
-            for error in _errors([told[g] for g in elements], targets, elements, fold):
-                if best[k] is None or error.mean() < best[k].mean():  # type: ignore[union-attr]
-                    best[k] = error
+    fold = owner % PARTS
+    best = []
+    for elements in ([0], list(range(claim.order))):
+        metric = _metric(points, targets.values, elements, fold, rng)
+        near = [points[g] @ metric for g in elements]
+        values, back = ([which[g] for g in elements] for which in (targets.values, targets.back))
+        errors = []
+        for width in WIDTHS:
+            waves = _Waves.drawn(near[0], width, FEATURES, rng)
+            errors += _errors([waves(z) for z in near], values, back, fold)
+        best.append(min(errors, key=np.mean))
     plain, folded = best
-    assert plain is not None and folded is not None
     middle = targets.values[0] - targets.values[0].mean(axis=0)
     whole = float(np.square(middle).sum(axis=1).mean())
     each, counts = np.bincount(owner, folded - plain), np.bincount(owner).astype(float)
@@ -125,25 +140,102 @@ def _targets(y: np.ndarray, claim: Claim) -> _Targets:
     return _Targets([own @ m for m in maps], [m.T for m in maps])
 
 
+@dataclass(frozen=True)
+class _Waves:
+    """Random Fourier features of a Gaussian kernel, the coordinates and a constant."""
+
+    frequencies: np.ndarray  # (m, F)
+    phases: np.ndarray  # (F,)
+
+    @classmethod
+    def drawn(cls, points: np.ndarray, width: float, most: int, rng: np.random.Generator) -> _Waves:
+        """For a kernel of a width, in median distances of two points (S, m)."""
+        count, m = points.shape
+        other = rng.permutation(count)
+        median = float(np.median(np.linalg.norm(points - points[other], axis=1)))
+        count = min(count, most)
+        frequencies = rng.standard_normal((m, count)) / max(width * median, 1e-9)
+        return cls(frequencies, rng.uniform(0.0, 2.0 * np.pi, count))
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """(S, m) -> (S, F + m + 1)"""
+        waves = np.cos(points @ self.frequencies + self.phases)
+        return np.concatenate([waves, points, np.ones((len(points), 1))], axis=1)
+
+    def gradient(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Of this, weighted, with respect to the points. (S, m), (F + m + 1,) -> (S, m)"""
+        count = len(self.phases)
+        slopes = -np.sin(points @ self.frequencies + self.phases) * weights[:count]
+        return slopes @ self.frequencies.T + weights[count:-1]
+
+
+def _metric(
+    points: Sequence[np.ndarray],
+    values: Sequence[np.ndarray],
+    elements: Sequence[int],
+    fold: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """What to multiply points by so that each direction counts as much as it matters. (m, m)"""
+    count, order = len(fold), len(elements)
+    copies = min(order, max(1, MOVED // count))
+    every = np.tile(np.asarray(elements), (count, 1))
+    chosen = rng.permuted(every, axis=1)[:, :copies].reshape(-1)
+    row = np.repeat(np.arange(count), copies)
+    x, y = np.stack(points)[chosen, row], np.stack(values)[chosen, row]
+    m, d = x.shape[1], y.shape[1]
+    metric = np.eye(m)
+    for _ in range(ROUNDS):
+        near = x @ metric
+        waves = _Waves.drawn(near, 1.0, COARSE, rng)
+        told = waves(near)
+        errors = _errors([told], [y], [np.eye(d)], fold[row])
+        ridge = RIDGES[int(np.argmin([error.mean() for error in errors]))]
+        weights = _solved(told.T @ told, told.T @ y, ridge)
+        outer = np.zeros((m, m))
+        for j in range(d):
+            slope = waves.gradient(near, weights[:, j]) @ metric.T
+            outer += slope.T @ slope
+        whole = np.trace(outer) / m
+        if not whole > 0.0:  # nothing depends on anything
+            return np.eye(m)
+        size, direction = np.linalg.eigh(outer / whole)
+        metric = (direction * np.sqrt(np.maximum(size, 0.0) + BLUR)) @ direction.T
+    return metric
+
+
+def _solved(gram: np.ndarray, right: np.ndarray, ridge: float) -> np.ndarray:
+    """Weights of ridge regression."""
+    shrunk = gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
+    factor = cho_factor(shrunk, lower=True, overwrite_a=True, check_finite=False)
+    return cho_solve(factor, right, check_finite=False)
+
+
 def _errors(
-    told: list[np.ndarray], targets: _Targets, elements: list[int], fold: np.ndarray
+    told: Sequence[np.ndarray],
+    values: Sequence[np.ndarray],
+    back: Sequence[np.ndarray],
+    fold: np.ndarray,
 ) -> list[np.ndarray]:
-    """Squared error of each held-out sample, for each ridge. (S,)"""
-    width, values = told[0].shape[1], targets.values
+    """Squared error of each held-out sample, for each ridge. (S,)
+
+    Args:
+        told: Features of gx, element by element, the identity first.
+        values: gy, the same.
+        back: What undoes g, the same.
+        fold: The part that each sample belongs to.
+    """
     found = [np.empty(len(fold)) for _ in RIDGES]
     parts = []
     for f in np.unique(fold):
         here = fold == f
         gram = sum(t[here].T @ t[here] for t in told)
-        right = sum(t[here].T @ values[g][here] for t, g in zip(told, elements, strict=True))
+        right = sum(t[here].T @ v[here] for t, v in zip(told, values, strict=True))
         parts.append((here, np.asarray(gram), np.asarray(right)))
     whole = sum(p[1] for p in parts), sum(p[2] for p in parts)
     for here, gram, right in parts:
         for k, ridge in enumerate(RIDGES):
-            shrink = ridge * len(fold) * len(elements) * np.eye(width)
-            weights = np.linalg.solve(whole[0] - gram + shrink, whole[1] - right)
-            said = sum(
-                t[here] @ weights @ targets.back[g] for t, g in zip(told, elements, strict=True)
-            )
-            found[k][here] = np.square(said / len(elements) - values[0][here]).sum(axis=1)
+            weights = _solved(whole[0] - gram, whole[1] - right, ridge)
+            said = sum(t[here] @ weights @ b for t, b in zip(told, back, strict=True))
+            found[k][here] = np.square(said / len(told) - values[0][here]).sum(axis=1)
     return found
