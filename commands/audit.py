@@ -75,6 +75,10 @@ def audit_data(
     rho: Annotated[
         float | None, typer.Option(help="Slope of V* in it; else estimated from the reward.")
     ] = None,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of images: an ONNX network; else edges."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of all draws.")] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Of the files; else runs/audit-<date>.")
@@ -86,7 +90,8 @@ def audit_data(
     """Say how correct, incorrect and extrinsic a symmetry is, what it costs, and what to do.
 
     Leaves summary.json, symmetry.yaml for `symmetry:=`, ternary.png, timeline.png and worst.png.
-    Images are not looked at. Exit code 0; 2: bad input, or data that say nothing.
+    The state of an npz file may be images, (N, H, W) or (N, H, W, C). Exit code 0; 2: bad input, or
+    data that say nothing.
     """
     for name in THREADS:
         os.environ.setdefault(name, "1")
@@ -94,7 +99,7 @@ def audit_data(
 
     code = audit(
         what, values or [], group, state, action, centre, samples, episodes, gamma, rho, seed, out,
-        path,
+        path, encoder,
     )  # fmt: skip
     raise typer.Exit(code)
 

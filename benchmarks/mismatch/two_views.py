@@ -50,7 +50,9 @@ def two_views(seed: int, n: int, tilt: float = 0.0, inverted: bool = False) -> K
         inverted: Whether labels are inverted where yellow lies left of orange.
     """
     state, y = scenes(seed, n, inverted)
-    images = np.stack([np.stack([image(s, tilt), image(s, tilt, k)]) for s, k in state])
+    images = np.empty((n, 2, 3, SIDE, SIDE), np.float32)  # of thousands of pairs gigabytes
+    for pair, (scene, k) in zip(images, state, strict=True):
+        pair[0], pair[1] = image(scene, tilt), image(scene, tilt, k)
     group = cyclic(4)
     sources = pixel_sources(group, SIDE)
 

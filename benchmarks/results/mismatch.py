@@ -33,6 +33,8 @@ from covary.benchmarks.mismatch.two_views import two_states, two_views
 
 PARTS = ("audit", "square", "cubic", "states", "roll", "views")
 SEEDS = 5
+MORE = {"roll": 10}
+"""Of 200 points a network learns now more, now less: the paper has ten seeds, too."""
 SAMPLES = 5000
 """Rows that are audited."""
 PRINTED = 1500
@@ -45,11 +47,17 @@ WORDS = {"p": "plain", "t": "turned", "e": "empty"}
 GAINS, EPISODES = (0.0, 1.0, -0.5), 250
 DIALS = ({}, {"damping": 5.0}, {"wind": 20.0})
 WAYS = ("exact", "free", "free+augmentation")
-STEPS = {"square": 1000, "cubic": 2000, "states": 1500, "roll": 1500, "views": 2000}
+LESS = "exact - free"
+STEPS = {"square": 4000, "cubic": 2000, "states": 1500, "roll": 3000, "views": 3000}
 """Of Adam."""
-TRAINED = {"square": 1000, "cubic": 200_000, "states": 4000, "roll": 200, "views": 4000}
-"""Rows that are learned from: for square and roll the paper's numbers."""
-TESTED = {"square": 100_000, "cubic": 200_000, "states": 4000, "roll": 10_000, "views": 1000}
+TRAINED = {"square": 100_000, "cubic": 200_000, "states": 4000, "roll": 200, "views": 6000}
+"""Rows that are learned from: for the roll the paper's number. The paper's 1000 of the square leave
+the line y = c blurred by more than two hundredths of a floor; batch and rate were tried at seeds of
+100 on."""
+BATCHES = {"square": 512, "cubic": 512, "states": 128, "roll": 128, "views": 64}
+RATES = {"square": 1e-2, "cubic": 3e-3, "states": 3e-3, "roll": 1e-3, "views": 3e-3}
+"""Of Adam at the start."""
+TESTED = {"square": 400_000, "cubic": 200_000, "states": 4000, "roll": 10_000, "views": 2000}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +80,11 @@ class Cell:
         return folder / "cells" / f"{self.part}-{name}-{self.way}-{self.seed}-{digest}.json"
 
 
-def every(part: str, seeds: int, steps: int | None, ways: Sequence[str] = WAYS) -> list[Cell]:
+def every(
+    part: str, seeds: int | None, steps: int | None, ways: Sequence[str] = WAYS
+) -> list[Cell]:
     """The cells of a part."""
+    seeds = seeds or MORE.get(part, SEEDS)
     if part == "audit":
         return [Cell(part, s, "audit", seed) for s in audited() for seed in range(seeds)]
     settings = {
@@ -190,10 +201,8 @@ def trained(cell: Cell) -> dict:
     )
     features = FEATURES[part]
     network = NETWORKS[part](data, cell.way)
-    batch, rate = (64, 3e-3) if part == "views" else (512 if part == "cubic" else 128, 1e-3)
-    rate = rate if part == "roll" else 3e-3
     fit(network, data, cell.steps, features, seed, cell.way.endswith("augmentation"), validation,
-        batch, rate)  # fmt: skip
+        BATCHES[part], RATES[part])  # fmt: skip
     return {
         "name": data.name,
         "truth": data.degrees,
@@ -343,6 +352,24 @@ def rows_of(results: Sequence[dict]) -> list[dict]:
     return rows
 
 
+def apart(results: Sequence[dict]) -> list[dict]:
+    """Of each setting by how much the exact network errs more than the free one, seed by seed."""
+    from covary.commands.intervals import of_mean
+
+    errors: dict[tuple, dict[str, dict[int, float]]] = {}
+    for row in results:
+        if row["way"] in ("exact", "free"):
+            at = errors.setdefault((row["part"], row["name"]), {"exact": {}, "free": {}})
+            at[row["way"]][row["seed"]] = row["error"]
+    rows = []
+    for (part, name), of in errors.items():
+        both = [of["exact"][s] - of["free"][s] for s in of["exact"] if s in of["free"]]
+        if len(both) > 1:
+            rows.append({"part": part, "name": name, "way": LESS, "seeds": len(both)})
+            rows[-1] |= _told("error", both, of_mean)
+    return rows
+
+
 def _told(name: str, values: Sequence[float], of_mean) -> dict:
     return {name: float(np.mean(values)), f"{name}_interval": of_mean(values)}
 
@@ -366,19 +393,26 @@ def table(rows: Sequence[dict]) -> str:
             f"| {row['name']} | {truth} | {_three(row['found'])} | {off} | {floor} | {bound} "
             f"| {row['audit_s']:.2f} |"
         )
-    trained = [row for row in rows if row["way"] != "audit"]
+    trained = [row for row in rows if row["way"] not in ("audit", LESS)]
+    less = {(row["part"], row["name"]): row for row in rows if row["way"] == LESS}
     for part, group in itertools.groupby(trained, lambda row: row["part"]):
-        lines += ["", f"| {part} | floor | " + " | ".join(WAYS) + " |", "|---" * 5 + "|"]
+        heads = ("floor", *WAYS, LESS, "exact / floor")
+        lines += ["", f"| {part} | " + " | ".join(heads) + " |", "|---" * 7 + "|"]
         for name, ways in itertools.groupby(group, lambda row: row["name"]):
             told = {row["way"]: row for row in ways}
             floor = next(iter(told.values()))["floor"]
+            told |= {LESS: less[part, name]} if (part, name) in less else {}
             errors = [
                 f"{told[way]['error']:.4f}{_range(told[way]['error_interval'])}"
                 if way in told
                 else "not run"
-                for way in WAYS
+                for way in (*WAYS, LESS)
             ]
-            lines.append(f"| {name} | {floor:.4f} | " + " | ".join(errors) + " |")
+            over = told.get("exact", {})
+            ratio = (
+                f"{over['ratio']:.3f}{_range(over['ratio_interval'])}" if "ratio" in over else ""
+            )
+            lines.append(f"| {name} | {floor:.4f} | " + " | ".join([*errors, ratio]) + " |")
     return "\n".join(lines)
 
 
@@ -401,7 +435,7 @@ def main() -> None:
     parser: argparse.ArgumentParser = cells.command_line(__doc__, "mismatch", 1.0)
     parser.add_argument("--only", nargs="*", default=PARTS, choices=PARTS, metavar="PART")
     parser.add_argument("--ways", nargs="*", default=WAYS, choices=WAYS, metavar="WAY")
-    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--seeds", type=int, help=f"else {SEEDS}, of the roll {MORE['roll']}")
     parser.add_argument("--table", action="store_true", help="Markdown instead of JSON")
     asked = parser.parse_args()
     seeds, steps = (2, 100) if asked.quick else (asked.seeds, None)
@@ -424,10 +458,10 @@ def main() -> None:
         chosen += some if fits else []
         cuts += [] if fits else [part]
     found = results(chosen)
-    rows = rows_of(found)
+    rows = [*rows_of(found), *apart(found)]
     report = {
         "benchmark": "mismatch",
-        "seeds": seeds,
+        "seeds": seeds or SEEDS,
         "core_minutes": round(sum(row["cpu_s"] for row in found) / 60, 1),
         "not_run": cuts,
         "points": rows,

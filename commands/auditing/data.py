@@ -22,13 +22,12 @@ from ...symmetry.audit.claim import AuditError, claim_of
 from ...symmetry.audit.neighbours import spread
 from ...symmetry.declaration import Symmetry
 from ...symmetry.part import Pose, Position, Vector
+from ...symmetry.pixels import PixelError
 from .. import interrupts
 from ..progress_bar import ProgressBar
-from .report import DEGREES, audited, in_words
+from .report import DEGREES, audited, claimed, in_words
 from .simulated import World, demonstrated
-from .source import Source, proposed, read_dataset, read_npz
-
-PLACE = "command line"
+from .source import PLACE, Source, proposed, read_dataset, read_npz
 
 
 def audit(
@@ -45,6 +44,7 @@ def audit(
     seed: int,
     out: Path | None,
     path: Path | None,
+    encoder: Path | None = None,
 ) -> int:
     """Do it; the exit code. Arguments as the command has them.
 
@@ -62,20 +62,24 @@ def audit(
     if place.is_dir() or place.suffix == ".npz" or place.is_file():
         if values:
             raise InputError(f"{values[0]}: only a task takes values", PLACE)
-        source = read_dataset(place) if place.is_dir() else read_npz(place)
+        if encoder is not None and place.is_dir():
+            raise InputError("--encoder: it is for the images of an npz file", PLACE)
+        source = read_dataset(place) if place.is_dir() else read_npz(place, samples, seed, encoder)
         symmetry = proposed(source, group, state, action, middle)
     else:
+        if encoder is not None:
+            raise InputError("--encoder: it is for the images of an npz file", PLACE)
         source, symmetry, world, interrupted = _task(
             what, values, group, state, action, middle, episodes, seed
         )
     try:
         report, found = audited(source, symmetry, samples, seed, gamma, rho, world)
-    except AuditError as error:
+    except (AuditError, PixelError) as error:
         raise InputError(in_a_line(str(error)), what) from None
     report |= {
         "source": what,
         "task": source.task if source is not None else what,
-        "state": _kinds(symmetry, "state"),
+        "state": _seen(source, symmetry),
         "action": _kinds(symmetry, "action"),
         "centre": list(middle),
         "seed": seed,
@@ -160,6 +164,13 @@ def _task(
     return source, symmetry, world, source is not None and done < episodes
 
 
+def _seen(source: Source | None, symmetry: Symmetry) -> dict[str, str]:
+    if source is None or source.pixels is None:
+        return _kinds(symmetry, "state")
+    size = " x ".join(str(k) for k in source.pixels.shape)
+    return {"image": f"{size} pixels, by {source.pixels.name}"}
+
+
 def _kinds(symmetry: Symmetry, space: str) -> dict[str, str]:
     return {name: repr(part) for name, part in getattr(symmetry, space).items()}
 
@@ -199,11 +210,13 @@ def _files(folder: Path, report: dict[str, Any], symmetry: Symmetry, source: Sou
     """symmetry.yaml and pictures, as far as they can be had; what is missing is said."""
     if report["advice"]["word"] == "unknown":
         print("no symmetry.yaml: the data do not say what it should be")
+    elif source is not None and source.pixels is not None:
+        print("no symmetry.yaml: it tells of a state's parts, and images have none")
     else:
         report["files"]["symmetry.yaml"] = str(_symmetry_file(folder, report, symmetry, source))
     title = f"{report['source']}, {report['map']} under {report['group']}"
     try:
-        from ..pictures.degrees_chart import ternary, timeline, worst_frames
+        from ..pictures.degrees_chart import ternary, timeline, worst_frames, worst_images
 
         drawn = [ternary(report, report["elements"], folder / "ternary.png", title)]
         for name, one in {report["map"]: report, **report["maps"]}.items():
@@ -211,9 +224,11 @@ def _files(folder: Path, report: dict[str, Any], symmetry: Symmetry, source: Sou
                 said = f"{report['source']}, {name} under {report['group']}"
                 drawn.append(timeline(one["steps"], folder / "timeline.png", said))
                 break
-        frames = _frames(report, symmetry, source)
-        if frames:
-            drawn.append(worst_frames(frames, folder / "worst.png", f"{title}: worst frames"))
+        worst, said = folder / "worst.png", f"{title}: worst frames"
+        if source is not None and source.pixels is not None and report["worst"]:
+            drawn.append(worst_images(_images(report, symmetry, source), worst, said))
+        elif frames := _frames(report, symmetry, source):
+            drawn.append(worst_frames(frames, worst, said))
         report["files"] |= {file.name: str(file) for file in drawn}
     except ModuleNotFoundError as error:
         print(f"no pictures: they need {error.name}: pip install pillow")
@@ -251,7 +266,9 @@ def _frames(
     report: dict[str, Any], symmetry: Symmetry, source: Source | None
 ) -> list[dict[str, Any]]:
     """The worst frames from above, each beside the sample that is nearest to where it went."""
-    if source is None or report["map"] not in ("actions", "labels") or not report["worst"]:
+    if source is None or source.pixels is not None or not report["worst"]:
+        return []
+    if report["map"] not in ("actions", "labels"):
         return []
     states = [
         here.start
@@ -288,6 +305,33 @@ def _frames(
                 "here": np.array([x[k : k + 2] for k in states]),
                 "there": np.array([moved[k : k + 2] for k in states]),
                 **arrows,
+            }
+        )
+    return found
+
+
+def _images(report: dict[str, Any], symmetry: Symmetry, source: Source) -> list[dict[str, Any]]:
+    """The worst images where the element sends them, each beside the nearest one."""
+    assert source.pixels is not None
+    claim = claimed(source, symmetry, "label" if report["map"] == "labels" else "action", False)
+    assert claim.embed is not None
+    values = source.label if report["map"] == "labels" else source.action
+    assert values is not None
+    points, found = claim.embed(source.state), []
+    for frame in report["worst"][:6]:
+        g, i = symmetry.group.element_names.index(frame["element"]), frame["index"]
+        moved = claim.move(g, source.state[i : i + 1])
+        away = np.linalg.norm(points - claim.embed(moved), axis=1)
+        away[i if source.episode is None else source.episode == source.episode[i]] = np.inf
+        nearest_one = int(np.argmin(away))
+        expected = claim.carry(g, np.asarray(values[i : i + 1]))[0]
+        found.append(
+            {
+                "title": f"row {i} under {frame['element']}",
+                "there": moved.reshape(source.pixels.shape),
+                "beside": source.state[nearest_one].reshape(source.pixels.shape),
+                "expected": np.round(expected, 2) if report["map"] == "actions" else expected,
+                "said": values[nearest_one],
             }
         )
     return found

@@ -11,9 +11,10 @@ from ...nodes.launching.yaml_loader import in_a_line
 from ...symmetry.audit.advice import Advice, advised, exact_wins
 from ...symmetry.audit.asked import asked
 from ...symmetry.audit.bound import ValueBound, recorded, simulated
-from ...symmetry.audit.claim import AuditError, Values, claim_of
+from ...symmetry.audit.claim import AuditError, Claim, Values, claim_of
 from ...symmetry.audit.degrees import Degrees, degrees
 from ...symmetry.audit.folding import Folding, folding
+from ...symmetry.audit.images import claim_of_images, fitted
 from ...symmetry.declaration import Symmetry
 from .simulated import World
 from .source import Source
@@ -70,8 +71,8 @@ def audited(
         value = simulated(symmetry, world.step, world.reward, states, actions, gamma, rho)
     for name, x, y, values in _maps(source, symmetry) if source is not None else ():
         assert source is not None
-        claim = claim_of(symmetry, values, with_action=x is not source.state)
         try:
+            claim = claimed(source, symmetry, values, with_action=x is not source.state)
             found = degrees(x, y, claim, source.episode, samples, seed)
             fold = None
             if name in ("actions", "labels"):  # what a network would be fitted to
@@ -105,6 +106,15 @@ def audited(
         "refused": refused,
     }
     return report, maps[main][0]
+
+
+def claimed(source: Source, symmetry: Symmetry, values: Values, with_action: bool) -> Claim:
+    """That a map of a source's states goes with a symmetry, of pixels or of declared parts."""
+    pixels = source.pixels
+    if pixels is None:
+        return claim_of(symmetry, values, with_action)
+    encoder = pixels.encoder or fitted(source.state.reshape(-1, *pixels.shape))
+    return claim_of_images(symmetry, values, pixels.shape, encoder)
 
 
 def _maps(source: Source, symmetry: Symmetry) -> list[tuple[str, np.ndarray, np.ndarray, Values]]:
@@ -176,7 +186,10 @@ def _told(
         "worst": [asdict(frame) for frame in found.worst],
         "reach": found.reach if np.isfinite(found.reach) else None,
         "tolerance": found.tolerance,
+        "by": found.by,
         "power": found.power,
+        "departure": found.departure,
+        "departure_interval": found.departure_interval,
         "samples": found.samples,
         "episodes": found.episodes,
         "folding": None if fold is None else asdict(fold),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -124,17 +125,19 @@ def demonstrated(
             step()
     except KeyboardInterrupt:
         if episode < LEAST_EPISODES:
+            needed = f"an audit needs {LEAST_EPISODES}; nothing was written"
+            print(f"interrupted in episode {episode + 1} of the expert: {needed}", file=sys.stderr)
             raise
     except ValueError as error:
         raise InputError(f"{spec}: the expert: {in_a_line(str(error))}") from None
     finally:
         simulator.close()
-    whole = len(reward)  # a pass that was interrupted may have left more in the first lists
+    whole = len(number)  # a pass that was interrupted may have left more in the first lists
     return Source(
         spec,
         **{name: np.stack(values[:whole]) for name, values in rows.items()},
-        reward=np.array(reward),
-        episode=np.array(number[:whole]),
+        reward=np.array(reward[:whole]),
+        episode=np.array(number),
         declared=task.symmetry,
         task=spec,
         state_names=tuple(task.state_names),

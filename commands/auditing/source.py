@@ -15,7 +15,9 @@ from ...symmetry.declaration import Symmetry, SymmetryError
 from ...symmetry.group import GroupError, group
 from ...symmetry.part import Part, Scalar
 from ...symmetry.part_words import part_of
+from .images import Pixels, rows_of
 
+PLACE = "command line"
 KEYS = ("state", "action", "label", "next_state", "reward", "episode")
 """Of an npz file."""
 
@@ -26,7 +28,7 @@ class Source:
 
     Attributes:
         name: What was typed.
-        state: (N, n)
+        state: (N, n); of images their pixels.
         action: (N, m), or None.
         label: (N,), or None.
         next_state: (N, n), or None.
@@ -36,6 +38,7 @@ class Source:
         task: That task's name, or empty.
         state_names: Of the coordinates, or empty.
         action_names: The same.
+        pixels: What the state is the pixels of; None: it is no images.
     """
 
     name: str
@@ -49,10 +52,17 @@ class Source:
     task: str = ""
     state_names: tuple[str, ...] = ()
     action_names: tuple[str, ...] = ()
+    pixels: Pixels | None = None
 
 
-def read_npz(path: Path) -> Source:
+def read_npz(path: Path, samples: int, seed: int, encoder: Path | None = None) -> Source:
     """The arrays of a file.
+
+    Args:
+        path: The file.
+        samples: Of images at most so many are taken.
+        seed: Of their choice.
+        encoder: Of images, a network that tells their features; None: ours.
 
     Raises:
         InputError: It cannot be read, or holds what is no array of ours; one line.
@@ -71,6 +81,11 @@ def read_npz(path: Path) -> Source:
             raise InputError(f"unknown array '{name}'{hint}", str(path))
     if "state" not in arrays or not arrays.keys() & {"action", "label", "next_state"}:
         raise InputError("it needs state, and action, label or next_state", str(path))
+    if np.ndim(arrays["state"]) in (3, 4):
+        arrays, pixels = rows_of(arrays, str(path), samples, seed, encoder)
+        return Source(str(path), **arrays, pixels=pixels)
+    if encoder is not None:
+        raise InputError("--encoder: the state is no images, (N, H, W) or (N, H, W, C)", str(path))
     return Source(str(path), **arrays)
 
 
@@ -219,8 +234,13 @@ def proposed(
         InputError: A word that is none, or nothing is declared.
     """
     declared = source.declared
+    if source.pixels is not None:
+        if state not in ("", "image"):
+            raise InputError(f"--state: {state}: images are moved as pixels; leave it out", PLACE)
+        state = "scalar"  # stands for the pixels, on which no matrix acts
     if declared is None and not (group_word and state and (action or source.action is None)):
-        needed = "--group, --state" + (" and --action" if source.action is not None else "")
+        needed = "--group" + ("" if source.pixels is not None else ", --state")
+        needed += " and --action" if source.action is not None else ""
         raise InputError(f"no task declares its symmetry; it needs {needed}", source.name)
     try:
         if group_word in ("", "full") and declared is not None:
@@ -228,7 +248,7 @@ def proposed(
         else:
             acting = group("trivial" if group_word == "none" else group_word)
     except GroupError as error:
-        raise InputError(f"--group: {error}", "command line") from None
+        raise InputError(f"--group: {error}", PLACE) from None
     parts: dict[str, dict[str, Part]] = {}
     for option, words in (("state", state), ("action", action)):
         if words:
@@ -243,6 +263,8 @@ def proposed(
         symmetry = Symmetry(acting, parts["state"], parts["action"])
         widths = {"state": source.state, "action": source.action}
         for space, rows in widths.items():
+            if space == "state" and source.pixels is not None:
+                continue
             width = symmetry.width(space)  # type: ignore[arg-type]
             shape = np.shape(rows)
             there = 1 if len(shape) == 1 else shape[-1] if shape else width
@@ -254,7 +276,7 @@ def proposed(
                 )
         return symmetry
     except (GroupError, SymmetryError) as error:
-        raise InputError(in_a_line(str(error)), "command line") from None
+        raise InputError(in_a_line(str(error)), PLACE) from None
 
 
 def _parts(option: str, words: str, centre: tuple[float, float]) -> dict[str, Part]:
@@ -263,7 +285,7 @@ def _parts(option: str, words: str, centre: tuple[float, float]) -> dict[str, Pa
         try:
             part = part_of(word.strip(), centre)
         except SymmetryError as error:
-            raise InputError(f"--{option}: {error}", "command line") from None
+            raise InputError(f"--{option}: {error}", PLACE) from None
         name, k = word.strip().partition("(")[0], 1
         while name in found:
             k += 1

@@ -155,3 +155,42 @@ def worst_frames(frames: Sequence[Mapping[str, Any]], path: Path, title: str) ->
                 end = start + 0.5 * half * np.asarray(frame[name]) / longest
                 canvas.draw.line((*pixel(start), *pixel(end)), fill=colour, width=2)
     return canvas.save(path)
+
+
+def worst_images(frames: Sequence[Mapping[str, Any]], path: Path, title: str) -> Path:
+    """Moved images, each beside the one that is nearest to it.
+
+    Args:
+        frames: Up to six. Each with `title`, `there` and `beside` (H, W, C), and `expected` and
+            `said`, their labels in words.
+        path: The PNG file.
+        title: What it is of.
+
+    Raises:
+        ModuleNotFoundError: Pillow is not installed.
+        OSError: The file cannot be written.
+    """
+    side, gap = 120, 30
+    frames = list(frames)[:6]
+    across = min(3, max(len(frames), 1))
+    down = -(-max(len(frames), 1) // across)
+    canvas = Canvas(across * (2 * side + gap) + gap, down * (side + 60) + 70)
+    canvas.text(16, 8, title, INK, 14)
+    canvas.text(16, 28, "left: moved, with what it should be; right: the nearest there is", INK)
+    for k, frame in enumerate(frames):
+        left, top = gap + k % across * (2 * side + gap), 70 + k // across * (side + 60)
+        canvas.text(left, top - 16, frame["title"], INK)
+        for j, (image, words) in enumerate((("there", "expected"), ("beside", "said"))):
+            at = left + j * side
+            canvas.paste(at, top, _enlarged(frame[image], side - 6))
+            canvas.text(at, top + side - 2, str(frame[words]), INK)
+    return canvas.save(path)
+
+
+def _enlarged(image: np.ndarray, side: int) -> np.ndarray:
+    """As (side, side, 3) bytes, from least to most; grey where there are not three colours."""
+    image = np.asarray(image, float)
+    image = image if image.shape[2] == 3 else image.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    low, high = image.min(), max(image.max(), image.min() + 1e-9)
+    rows, columns = (np.arange(side) * size // side for size in image.shape[:2])
+    return (255.0 * (image - low) / (high - low))[rows][:, columns].astype(np.uint8)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from .claim import AuditError, Claim
-from .degrees import LEVEL, REPLICATES, WORST, Degrees, Element, Frame, Interval, Shares
+from .counts import REPLICATES, Interval, Shares, around
+from .degrees import WORST, Degrees, Element, Frame
 from .neighbours import checked_rows, spread
 
 WITHIN = 0.01
@@ -51,6 +52,8 @@ def asked(
     off = np.sqrt(np.square(np.stack(apart)).sum(axis=2))  # (order, N)
     wrong = off > WITHIN
     variance = np.stack(told).var(axis=0).sum(axis=1)
+    departed = np.square(off[1:] if claim.order > 1 else off).mean(axis=0)
+    departed = departed / (2.0 * float((y / unit).var(axis=0).sum()))  # of exchanged values
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(len(x), np.full(len(x), 1.0 / len(x)), REPLICATES) / len(x)
     others = wrong[1:] if claim.order > 1 else wrong
@@ -58,7 +61,7 @@ def asked(
     def told_of(rows: np.ndarray) -> tuple[Shares, dict[str, Interval]]:
         share = rows.mean(axis=0)
         incorrect = float(np.round(share.mean() * _GRID) / _GRID)
-        low, high = _around(float(share.mean()), weights @ share)
+        low, high = around(float(share.mean()), weights @ share)
         return Shares(1.0 - incorrect, incorrect, 0.0), {
             "correct": (1.0 - high, 1.0 - low),
             "incorrect": (low, high),
@@ -80,15 +83,13 @@ def asked(
         steps=np.zeros((0, 3)),
         worst=tuple(Frame(i, claim.names[int(which[i])], float(most[i]) / WITHIN) for i in rows),
         bound=float(variance.mean()),
-        bound_interval=_around(float(variance.mean()), weights @ variance),
+        bound_interval=around(float(variance.mean()), weights @ variance),
         reach=float("inf"),
         tolerance=WITHIN,
+        by="pairs",
         power=1.0,
+        departure=float(departed.mean()),
+        departure_interval=around(float(departed.mean()), weights @ departed),
         samples=len(x),
         episodes=0,
     )
-
-
-def _around(value: float, drawn: np.ndarray) -> Interval:
-    low, high = np.percentile(drawn, [50.0 - LEVEL / 2, 50.0 + LEVEL / 2])
-    return float(min(low, value)), float(max(high, value))

@@ -3,24 +3,22 @@
 A pair (x, g) is *extrinsic* where no sample lies near gx, *correct* where the samples there say
 g f(x), and *incorrect* where they say something else (Wang et al., "A General Theory of Correct,
 Incorrect, and Extrinsic Equivariance", 2023). Whether one lies near is told by distance, and
-whether two values differ by a tolerance; both are what the identity itself shows.
+whether two values differ by a tolerance; both are what the identity itself shows. Where that
+tolerance is so wide that hardly a pair could be told wrong, pairs are told by means (`counts.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from .claim import AuditError, Claim
-from .neighbours import (
-    LEAST_SAMPLES,
-    Neighbours,
-    checked_episodes,
-    checked_rows,
-    spread,
-)
+from .counts import WEAK, Counts, Interval, Shares, around, intervals_of, shares_of
+from .local import best_way
+from .neighbours import LEAST_SAMPLES, Neighbours, checked_episodes, checked_rows, spread
 from .votes import LabelValues, VectorValues
 
 PERCENTILE = 95.0
@@ -29,33 +27,8 @@ NEAR = 1.5
 """A moved point is supported within so many of that percentile of nearest distances."""
 TOLERANCE = 1.2
 """Two values differ beyond so many of that percentile of residuals."""
-WEAK = 0.5
-"""Below this power intervals of correct and incorrect hold all that would have looked the same."""
-REPLICATES = 400
-"""Of the bootstrap."""
-LEVEL = 95.0
-"""Of the intervals, %."""
 WORST = 12
 """Frames that are named."""
-_GRID = 2.0**32
-"""Degrees are whole multiples of its inverse: their sums are exact."""
-
-Interval = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Shares:
-    """Degrees that sum to 1.
-
-    Attributes:
-        correct: Share of pairs (x, g) at which the map is equivariant.
-        incorrect: At which it is not.
-        extrinsic: At which there is nothing to be wrong about.
-    """
-
-    correct: float
-    incorrect: float
-    extrinsic: float
 
 
 @dataclass(frozen=True)
@@ -104,10 +77,16 @@ class Degrees:
             or error rate for a label (`floors.py`).
         bound_interval: Of it.
         reach: Distance within which a point is supported, in units of the data's spread.
-        tolerance: Residual that counts as none, in units of the spread of y; of a label the share
-            of neighbours that must say otherwise.
-        power: Share of samples that would be told wrong with another sample's y (another label);
-            an audit with little power says `correct` of anything.
+        tolerance: Residual that counts as none, in units of the spread of y, at the sample in the
+            middle: more where neighbours agree less. Of a label the share of neighbours that must
+            say otherwise.
+        by: Whether pairs were told wrong one by one, or by means.
+        power: Share of samples that would be told wrong with another sample's y (another label); by
+            means, the chance that a map that is wrong in half of the pairs would be noticed. An
+            audit with little power says `correct` of anything.
+        departure: The share of wrong pairs by means, as it comes out: below 0 by chance, above 1
+            where values are more than unlike.
+        departure_interval: Of it.
         samples: How many points were looked at.
         episodes: Of how many episodes; 0: none were told.
     """
@@ -122,7 +101,10 @@ class Degrees:
     bound_interval: Interval
     reach: float
     tolerance: float
+    by: Literal["pairs", "means"]
     power: float
+    departure: float
+    departure_interval: Interval
     samples: int
     episodes: int
 
@@ -184,43 +166,59 @@ def degrees(
     if (points.max(axis=0) == points.min(axis=0)).all():
         raise AuditError("state: constant: all rows are the same")
     unit = spread(points, claim.units)
-    near = Neighbours(points / unit, episode, chosen)
+    points = points / unit
+    near = Neighbours(points, episode, chosen)
+    way = best_way(points, values.compared, episode, rng, values.ridges)
+    there, beside = points, near
+    if not way.plain:
+        there = points @ way.metric
+        beside = Neighbours(there, episode, chosen)
+    count = min(way.count, beside.most)
 
     away = np.empty((claim.order, len(chosen)))
     for g in range(claim.order):
-        moved = _moved(claim, g, x, chosen)
-        away[g], found = near.near(_embedded(claim, moved) / unit)
-        values.seen(g, found, chosen)
+        moved = _embedded(claim, _moved(claim, g, x, chosen)) / unit
+        away[g], found = near.near(moved, count if way.plain else 1)
+        if not way.plain:
+            moved = moved @ way.metric
+            _, found = beside.near(moved, count)
+        values.seen(g, there[found] - moved[:, None], found, chosen, way.ridge)
     reach = NEAR * float(np.percentile(away[0], PERCENTILE)) + 1e-9
     supported = away <= reach
     values.calibrate(PERCENTILE, TOLERANCE)
     wrong = supported & (values.residual > values.tolerance)
 
     owner = np.arange(len(chosen)) if episode is None else episode[chosen]
-    counted = _Counts(owner, supported, wrong, values.floor_terms(supported))
-    draws = rng.multinomial(
-        counted.owners, np.full(counted.owners, 1.0 / counted.owners), REPLICATES
+    counted = Counts(
+        owner, supported, wrong, values.floor_terms(supported), values.excess, values.exchanged
     )
-    each, total, bound = counted.told(np.ones((1, counted.owners)))
-    each_drawn, total_drawn, bound_drawn = counted.told(draws)
-    power = values.power(rng)
+    once, drawn = counted.once(), counted.drawn(rng)
+    power, by_means = values.power(rng), False
+    if power < WEAK and (of_means := counted.power_of_means(drawn)) >= WEAK:
+        power, by_means = of_means, True
+    each, total, bound = counted.told(once, by_means)
+    each_drawn, total_drawn, bound_drawn = counted.told(drawn, by_means)
+    departure = float(counted.departed(once)[1][0])
     elements = tuple(
-        Element(name, _shares(each[0, g]), _intervals(each[0, g], each_drawn[:, g], power))
+        Element(name, shares_of(each[0, g]), intervals_of(each[0, g], each_drawn[:, g], power))
         for g, name in enumerate(claim.names)
         if g
     )
     return Degrees(
-        shares=_shares(total[0]),
-        intervals=_intervals(total[0], total_drawn, power),
+        shares=shares_of(total[0]),
+        intervals=intervals_of(total[0], total_drawn, power),
         elements=elements,
         coordinates=values.coordinates(supported),
         steps=_steps(episode, chosen, supported, wrong),
         worst=_worst(claim, chosen, wrong, values),
         bound=float(bound[0]),
-        bound_interval=_around(bound[0], bound_drawn),
+        bound_interval=around(bound[0], bound_drawn),
         reach=reach,
         tolerance=float(values.tolerance),
+        by="means" if by_means else "pairs",
         power=power,
+        departure=departure,
+        departure_interval=around(departure, counted.departed(drawn)[1]),
         samples=len(chosen),
         episodes=0 if episode is None else int(episode.max()) + 1,
     )
@@ -239,79 +237,6 @@ def _moved(claim: Claim, g: int, x: np.ndarray, chosen: np.ndarray) -> np.ndarra
     if g == 0 and np.abs(moved - x[chosen]).max() > 1e-6 * (1.0 + np.abs(x).max()):
         raise AuditError(f"the first element, {claim.names[0]}, must be the identity")
     return moved
-
-
-class _Counts:
-    """Pairs by owner (an episode, or a sample), from which any resample's degrees are told."""
-
-    def __init__(
-        self, owner: np.ndarray, supported: np.ndarray, wrong: np.ndarray, floor: np.ndarray
-    ) -> None:
-        names, at = np.unique(owner, return_inverse=True)
-        self.owners, order = len(names), len(supported)
-
-        def summed(rows: np.ndarray) -> np.ndarray:  # (order, S) -> (owners, order)
-            out = np.zeros((self.owners, len(rows)))
-            np.add.at(out, at, rows.T)
-            return out
-
-        self._tables = np.concatenate(
-            [
-                summed(np.ones((1, len(at)))),
-                summed(floor[None]),
-                summed(supported.astype(float)),
-                summed(wrong.astype(float)),
-            ],
-            axis=1,
-        )
-        self._order = order
-
-    def told(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Degrees by element and over them, and the floor.
-
-        Args:
-            weights: How often each owner counts. (B, owners)
-
-        Returns:
-            (B, order, 3), (B, 3), (B,)
-        """
-        sums = weights @ self._tables
-        n, floor = sums[:, :1], sums[:, 1:2]
-        supported = sums[:, 2 : 2 + self._order]
-        wrong = sums[:, 2 + self._order :]
-        off = 1.0 - supported / n
-        bad = wrong / np.maximum(supported, 1.0)
-        # The identity is correct everywhere; whatever it shows is the estimator's own.
-        extrinsic = np.clip((off - off[:, :1]) / np.maximum(1.0 - off[:, :1], 1e-12), 0.0, 1.0)
-        incorrect = np.clip((bad - bad[:, :1]) / np.maximum(1.0 - bad[:, :1], 1e-12), 0.0, 1.0)
-        incorrect = incorrect * (1.0 - extrinsic)
-        each = np.stack([1.0 - extrinsic - incorrect, incorrect, extrinsic], axis=2)
-        total = each[:, 1:].mean(axis=1) if self._order > 1 else each[:, 0]
-        return each, total, np.maximum((floor / n)[:, 0], 0.0)
-
-
-def _shares(row: np.ndarray) -> Shares:
-    incorrect, extrinsic = (np.round(row[1:] * _GRID) / _GRID).tolist()
-    return Shares(1.0 - (incorrect + extrinsic), incorrect, extrinsic)
-
-
-def _intervals(row: np.ndarray, drawn: np.ndarray, power: float) -> dict[str, Interval]:
-    names = ("correct", "incorrect", "extrinsic")
-    found = {name: _around(row[k], drawn[:, k]) for k, name in enumerate(names)}
-    if power < WEAK:  # of wrong pairs only so many show
-        low, high = found["incorrect"]
-        most = min((high + 1.0 - PERCENTILE / 100.0) / max(power, 1e-9), 1.0 - float(row[2]))
-        found["incorrect"] = (low, max(high, most))
-        found["correct"] = (
-            min(found["correct"][0], 1.0 - float(row[2]) - most),
-            found["correct"][1],
-        )
-    return found
-
-
-def _around(value: float, drawn: np.ndarray) -> Interval:
-    low, high = np.percentile(drawn, [50.0 - LEVEL / 2, 50.0 + LEVEL / 2])
-    return float(min(low, value)), float(max(high, value))
 
 
 def _steps(

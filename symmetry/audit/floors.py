@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from .claim import AuditError, Claim
-from .degrees import Interval, degrees
+from .counts import Interval
+from .degrees import degrees
 
 
 def invariant_classification(mass: np.ndarray, label: np.ndarray, orbit: np.ndarray) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from scipy.spatial import cKDTree  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -11,6 +13,8 @@ NEIGHBOURS = 5
 """Whose mean is taken for the map's value at a point."""
 FOLDS = 10
 """Parts that the episodes are dealt into; a point's neighbours are of the other parts."""
+TREE = 8
+"""With more coordinates than that all distances are worked out."""
 LEAST_SAMPLES = 50
 """Fewer points calibrate no percentile."""
 LEAST_EPISODES = 5
@@ -32,6 +36,14 @@ def spread(values: np.ndarray, units: tuple[tuple[int, ...], ...]) -> np.ndarray
     return np.maximum(np.sqrt(variance), least)
 
 
+class _Near(Protocol):
+    """What tells the nearest of some points."""
+
+    def query(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Distances (S, k), rising, and rows (S, k)."""
+        ...
+
+
 class Neighbours:
     """The nearest other points of a point, none of them of its own episode.
 
@@ -39,46 +51,73 @@ class Neighbours:
         points: Embedded and in units. (N, m)
         episode: 0 .. E-1 of each; None: each point stands for itself, and is left out itself.
         chosen: Rows that are looked at. (S,)
+
+    Attributes:
+        most: So many neighbours can be had of each.
     """
 
     def __init__(self, points: np.ndarray, episode: np.ndarray | None, chosen: np.ndarray) -> None:
         self._chosen = chosen
-        self._parts: list[tuple[np.ndarray, np.ndarray, cKDTree]] = []
+        self._parts: list[tuple[np.ndarray, np.ndarray, _Near]] = []
+        self._alone = episode is None
         if episode is None:
-            rows = np.arange(len(points))
-            self._parts.append((np.arange(len(chosen)), rows, _tree(points)))
-            self._alone = True
+            self._parts.append((np.arange(len(chosen)), np.arange(len(points)), _tree(points)))
         else:
             fold = episode % min(FOLDS, int(episode.max()) + 1)
-            self._alone = False
             for part in np.unique(fold[chosen]):
                 rows = np.flatnonzero(fold != part)
                 here = np.flatnonzero(fold[chosen] == part)
                 self._parts.append((here, rows, _tree(points[rows])))
+        self.most = min(len(rows) for _, rows, _ in self._parts) - self._alone
 
-    def near(self, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Distance to the nearest, and the rows of the `NEIGHBOURS` nearest.
+    def near(self, moved: np.ndarray, count: int = NEIGHBOURS) -> tuple[np.ndarray, np.ndarray]:
+        """Distance to the nearest, and the rows of the nearest ones, the nearest first.
 
         Args:
             moved: Where each chosen point went. (S, m)
+            count: How many, `most` at the most.
 
         Returns:
-            (S,), (S, NEIGHBOURS)
+            (S,), (S, count)
         """
         nearest = np.empty(len(moved))
-        found = np.empty((len(moved), NEIGHBOURS), int)
+        found = np.empty((len(moved), count), int)
         for here, rows, tree in self._parts:
-            distance, index = tree.query(moved[here], k=NEIGHBOURS + self._alone)
+            distance, index = tree.query(moved[here], k=count + self._alone)
+            if distance.ndim == 1:  # scipy's answer to k = 1
+                distance, index = distance[:, None], index[:, None]
             if self._alone:
                 own = index == self._chosen[here][:, None]
                 own[~own.any(axis=1), -1] = True  # not among them: the farthest one is too many
-                distance = distance[~own].reshape(len(here), NEIGHBOURS)
-                index = index[~own].reshape(len(here), NEIGHBOURS)
+                distance = distance[~own].reshape(len(here), count)
+                index = index[~own].reshape(len(here), count)
             nearest[here], found[here] = distance[:, 0], rows[index]
         return nearest, found
 
 
-def _tree(points: np.ndarray) -> cKDTree:
+class _Table:
+    """All distances: where there are many coordinates a tree has to look at all of them anyway."""
+
+    def __init__(self, points: np.ndarray) -> None:
+        self._points, self._squares = points, np.einsum("nm,nm->n", points, points)
+
+    def query(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Distances (S, k), rising, and rows (S, k)."""
+        away, found = np.empty((len(x), k)), np.empty((len(x), k), int)
+        for first in range(0, len(x), 256):
+            here = slice(first, first + 256)
+            off = self._squares - 2.0 * (x[here] @ self._points.T)  # less its own squares
+            rows = np.argpartition(off, k - 1, axis=1)[:, :k]
+            apart = np.sqrt(np.square(self._points[rows] - x[here, None]).sum(axis=2))
+            order = np.argsort(apart, axis=1, kind="stable")
+            away[here] = np.take_along_axis(apart, order, 1)
+            found[here] = np.take_along_axis(rows, order, 1)
+        return away, found
+
+
+def _tree(points: np.ndarray) -> _Near:
+    if points.shape[1] > TREE:
+        return _Table(points)
     return cKDTree(points, balanced_tree=False, compact_nodes=True)
 
 

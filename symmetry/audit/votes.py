@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from .claim import AuditError, Claim
-from .neighbours import NEIGHBOURS, checked_rows, spread
+from .local import RIDGES, told
+from .neighbours import checked_rows, spread
 
 
 class VectorValues:
-    """Vectors y, whose neighbours' mean stands for the map.
+    """Vectors y, of which neighbours tell the map's by their mean or a plane through them.
+
+    Where neighbours agree little the map is told badly, so residuals are taken over how far they
+    scatter (locally weighted conformal prediction: Lei et al., "Distribution-free predictive
+    inference for regression", 2018): a few samples at which an expert changes its mind then do not
+    set the tolerance of all others.
 
     Args:
         y: (N, d) or (N,)
@@ -17,9 +23,14 @@ class VectorValues:
         count: N.
 
     Attributes:
-        residual: |f(gx) - g f(x)| in units of the spread of y, element by element. (order, S)
+        compared: y in units of its spread. (N, d)
+        ridges: The ways that may tell it.
+        residual: |f(gx) - g f(x)| in units of the spread of y, times how well the middle sample is
+            told over how well this one is, element by element. (order, S)
         tolerance: What of it is none.
     """
+
+    ridges = RIDGES
 
     def __init__(self, y: np.ndarray, claim: Claim, count: int) -> None:
         self._y = checked_rows("values", y, count)
@@ -33,10 +44,12 @@ class VectorValues:
         if (self._y.max(axis=0) == self._y.min(axis=0)).all():
             raise AuditError("values: constant: all rows are the same")
         self._unit = spread(self._y, claim.value_units)
+        self.compared = self._y / self._unit
         self._back = np.stack([self._inverse(g, width) for g in range(claim.order)])
         self._apart: list[np.ndarray] = []
         self._told: list[np.ndarray] = []
         self._noise: list[np.ndarray] = []
+        self._scatter: list[np.ndarray] = []
         self.tolerance = 0.0
 
     def _inverse(self, g: int, width: int) -> np.ndarray:
@@ -50,30 +63,60 @@ class VectorValues:
         except np.linalg.LinAlgError:
             raise AuditError(f"{self._claim.names[g]} cannot be undone on y") from None
 
-    def seen(self, g: int, found: np.ndarray, chosen: np.ndarray) -> None:
-        """Take in the neighbours (S, k) of the chosen points (S,) moved by g."""
-        near = self._y[found]
-        mean = near.mean(axis=1)
+    def seen(
+        self, g: int, offsets: np.ndarray, found: np.ndarray, chosen: np.ndarray, ridge: float
+    ) -> None:
+        """Take in the neighbours of the chosen points (S,) moved by g.
+
+        Args:
+            g: The element.
+            offsets: From there to them. (S, k, m)
+            found: Their rows. (S, k)
+            chosen: Rows of the points. (S,)
+            ridge: How they tell the value.
+        """
+        here = told(offsets, self._y[found], ridge)
         self._own = self._y[chosen]
-        self._apart.append((mean - np.asarray(self._claim.carry(g, self._own))) / self._unit)
-        self._told.append(mean @ self._back[g].T)
-        noise = near.var(axis=1, ddof=1) / NEIGHBOURS
-        self._noise.append(noise @ (self._back[g].T ** 2))
+        self._apart.append((here.value - np.asarray(self._claim.carry(g, self._own))) / self._unit)
+        self._told.append(here.value @ self._back[g].T)
+        self._noise.append(here.noise @ (self._back[g].T ** 2))
+        self._scatter.append(((here.rest + here.noise) / self._unit**2).sum(axis=1))
+
+    @property
+    def _scale(self) -> np.ndarray:
+        """How badly each point is told, over how badly the middle one is. (order, S)"""
+        scatter = np.stack(self._scatter)
+        least = max(float(np.median(scatter[0])), 1e-12)
+        scale = np.sqrt(scatter + least)
+        return scale / np.median(scale[0])
 
     @property
     def residual(self) -> np.ndarray:
         """(order, S)"""
-        return np.sqrt(np.square(np.stack(self._apart)).sum(axis=2))
+        return np.sqrt(np.square(np.stack(self._apart)).sum(axis=2)) / self._scale
+
+    @property
+    def excess(self) -> np.ndarray:
+        """Squared error of the moved values, less what chance makes. (order, S)"""
+        return np.square(np.stack(self._apart)).sum(axis=2) - np.stack(self._scatter)
+
+    @property
+    def exchanged(self) -> np.ndarray:
+        """How much more the squared error would be with another sample's value. (S,)"""
+        middle, whole = self.compared.mean(axis=0), self.compared.var(axis=0).sum()
+        told = self._apart[0] + self._own / self._unit
+        other = np.square(told - middle).sum(axis=1) + whole
+        return other - np.square(self._apart[0]).sum(axis=1)
 
     def calibrate(self, percentile: float, factor: float) -> None:
         """Let what the identity shows be the tolerance."""
-        own = self._apart[0]
+        own = self._apart[0] / self._scale[0][:, None]
         self.tolerance = factor * float(np.percentile(self.residual[0], percentile)) + 1e-9
         self._each = factor * np.percentile(np.abs(own), percentile, axis=0) + 1e-9
 
     def coordinates(self, supported: np.ndarray) -> np.ndarray:
         """Share of supported pairs at which each coordinate is off by itself. (d,)"""
-        off = np.abs(np.stack(self._apart)) > self._each
+        off = np.abs(np.stack(self._apart)) / self._scale[..., None] > self._each
         floor = off[0].mean(axis=0)
         others = supported[1:]
         if not others.any():
@@ -84,8 +127,8 @@ class VectorValues:
     def floor_terms(self, supported: np.ndarray) -> np.ndarray:
         """Of each point the variance of its orbit's values, less what their noise makes. (S,)
 
-        The mean of few neighbours is off by their variance over their number, whether that comes
-        of noise or of how steep the map is.
+        What few neighbours tell is off by chance, whether that comes of noise or of how steep or
+        bent the map is.
         """
         told, noise = np.stack(self._told), np.stack(self._noise).sum(axis=2)
         seen = supported.astype(float)
@@ -99,7 +142,8 @@ class VectorValues:
         """Share of points told wrong if each got the value of another one."""
         other = rng.permutation(len(self._own))
         apart = self._apart[0] + (self._own - self._own[other]) / self._unit
-        return float((np.sqrt(np.square(apart).sum(axis=1)) > self.tolerance).mean())
+        off = np.sqrt(np.square(apart).sum(axis=1)) / self._scale[0]
+        return float((off > self.tolerance).mean())
 
 
 class LabelValues:
@@ -107,6 +151,8 @@ class LabelValues:
 
     The residual is the share of neighbours that say otherwise, and most of them make it wrong.
     """
+
+    ridges = RIDGES[:1]
 
     def __init__(self, y: np.ndarray, claim: Claim, count: int) -> None:
         given = np.asarray(y)
@@ -118,6 +164,7 @@ class LabelValues:
         self._classes, self._y = np.unique(given, return_inverse=True)
         if len(self._classes) < 2:
             raise AuditError("label: constant: all rows have the same one")
+        self.compared = np.eye(len(self._classes))[self._y]
         self._claim = claim
         self._maps = [self._map(g) for g in range(claim.order)]
         self._residual: list[np.ndarray] = []
@@ -134,8 +181,10 @@ class LabelValues:
             raise AuditError(f"{self._claim.names[g]} makes one of two labels")
         return at
 
-    def seen(self, g: int, found: np.ndarray, chosen: np.ndarray) -> None:
-        """Take in the neighbours (S, k) of the chosen points (S,) moved by g."""
+    def seen(
+        self, g: int, offsets: np.ndarray, found: np.ndarray, chosen: np.ndarray, ridge: float
+    ) -> None:
+        """Take in the neighbours of the chosen points, as of `VectorValues`."""
         near = self._y[found]
         self._own = self._y[chosen]
         self._near = near if g == 0 else self._near
@@ -149,6 +198,20 @@ class LabelValues:
     def residual(self) -> np.ndarray:
         """(order, S)"""
         return np.stack(self._residual)
+
+    @property
+    def excess(self) -> np.ndarray:
+        """Squared error of the votes, less what chance makes. (order, S)"""
+        votes, k = np.stack(self._told), self._near.shape[1]
+        scatter = (votes * (1.0 - votes)).sum(axis=2) * (k + 1.0) / (k - 1.0)
+        return np.square(votes - np.eye(len(self._classes))[self._own]).sum(axis=2) - scatter
+
+    @property
+    def exchanged(self) -> np.ndarray:
+        """How much more the squared error would be with another sample's label. (S,)"""
+        votes, middle = self._told[0], self.compared.mean(axis=0)
+        other = np.square(votes - middle).sum(axis=1) + 1.0 - np.square(middle).sum()
+        return other - np.square(votes - np.eye(len(self._classes))[self._own]).sum(axis=1)
 
     def calibrate(self, percentile: float, factor: float) -> None:
         """Nothing: most votes decide."""

@@ -148,6 +148,81 @@ def test_a_lerobot_folder_of_anybody(tmp_path):
     assert "it needs --group, --state and --action" in said(tmp_path / "set")
 
 
+def images(n=200, seed=0):
+    """A bright bar, level or upright, and which it is; its mirror image is one again."""
+    rng = np.random.default_rng(seed)
+    upright, at = rng.integers(0, 2, n), rng.integers(1, 7, n)
+    found = rng.integers(0, 30, (n, 8, 8)).astype(np.uint8)
+    for image, up, k in zip(found, upright, at, strict=True):
+        (image.T if up else image)[k] = 200
+    return found, np.where(upright, "upright", "level")
+
+
+def test_images_with_labels(file, tmp_path):
+    state, label = images()
+    figures, out = tmp_path / "a.json", tmp_path / "out"
+    result = run(file(state=state, label=label), "--group", "D4", "--json", figures, "--out", out)
+    assert result.exit_code == 0, result.output
+    report = json.loads(figures.read_text())
+    shares = {name: one["incorrect"] for name, one in report["elements"].items()}
+    assert all((shares[g] > 0.9) == (g in ("r1", "r3", "r1s", "r3s")) for g in shares), shares
+    assert report["map"] == "labels" and report["state"]["image"].startswith("8 x 8 x 1 pixels")
+    assert report["advice"]["word"] == "restrict" and report["advice"]["group"] == "D2"
+    assert (out / "worst.png").read_bytes().startswith(b"\x89PNG")
+    assert "no symmetry.yaml: it tells of a state's parts" in result.output
+
+
+def onnx_mean(path, shape, outputs=1):
+    """A network that tells the mean of each row of pixels."""
+    from onnx import TensorProto, helper, save
+
+    inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in "xy"[:outputs]]
+    told = helper.make_tensor_value_info("told", TensorProto.FLOAT, None)
+    node = helper.make_node("ReduceMean", ["x"], ["told"], axes=[3], keepdims=0)
+    graph = helper.make_graph([node], "mean", inputs, [told])
+    opset = [helper.make_opsetid("", 13)]
+    save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    return path
+
+
+def test_an_encoder_of_ones_own(file, tmp_path):
+    state, label = images(120)
+    path, words = file(state=state, label=label), ("--group", "C2", "--out", tmp_path / "out")
+    for shape in ((None, 1, 8, 8), (7, 1, 8, 8)):
+        network = onnx_mean(tmp_path / "mean.onnx", shape)
+        result = run(path, *words, "--encoder", network)
+        assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["correct"] > 0.9
+    two = onnx_mean(tmp_path / "two.onnx", (None, 1, 8, 8), outputs=2)
+    assert "it takes x, y; an encoder takes images alone" in said(path, *words, "--encoder", two)
+    wide = onnx_mean(tmp_path / "wide.onnx", (None, 3, 9, 9))
+    assert "--encoder: it fails" in said(path, *words, "--encoder", wide)
+    (tmp_path / "no.onnx").write_text("no network")
+    assert "no ONNX network" in said(path, *words, "--encoder", tmp_path / "no.onnx")
+    assert "No such file" in said(path, *words, "--encoder", tmp_path / "none.onnx")
+    assert "the state is no images" in said(file(**arrays()), *WORDS, "--encoder", two)
+
+
+def test_bad_images_are_one_line(file):
+    state, label = images(60)
+    words = ("--group", "D4")
+    assert "restrict it to C4" in said(file(state=state, label=label), "--group", "C8")
+    assert "8 x 7 pixels" in said(file(state=state[:, :, :7], label=label), *words)
+    assert "label: 59 rows beside 60" in said(file(state=state, label=label[1:]), *words)
+    assert "of images only label or action" in said(
+        file(state=state, label=label, next_state=state), *words
+    )
+    assert "leave it out" in said(file(state=state, label=label), *words, "--state", "vector")
+    assert "it needs --group" in said(file(state=state, label=label))
+    assert "all images look the same" in said(file(state=0 * state, label=label), *words)
+    bad = state.astype(float)
+    bad[3, 2, 2] = np.nan
+    assert "state: row 3 is not finite" in said(file(state=bad, label=label), *words)
+    assert "no numbers" in said(file(state=state.astype(str), label=label), *words)
+    assert "no images" in said(file(state=state[:, :0], label=label), *words)
+    assert "constant" in said(file(state=state, label=0 * state[:, 0, 0]), *words)
+
+
 @pytest.mark.slow
 def test_a_task_by_its_plant_and_its_expert(tmp_path):
     out = tmp_path / "out"

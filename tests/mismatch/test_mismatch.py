@@ -94,7 +94,7 @@ def test_from_above_the_image_of_a_turned_scene_is_the_turned_image():
             first = x.reshape(2, 3, 64, 64)[0]
             there = two_views.image(scene, tilt, 2)  # two eighths: a quarter turn
             here = data.move(1, first.reshape(1, -1)).reshape(first.shape)
-            assert least <= (np.abs(here - there).max(axis=0) > 1e-9).mean() <= most
+            assert least <= (np.abs(here - there).max(axis=0) > 1e-6).mean() <= most
     assert flat.degrees == (1.0, 0.0, 0.0) and tilted.degrees == (0.0, 0.0, 1.0)
 
 
