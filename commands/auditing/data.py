@@ -96,10 +96,13 @@ def audit(
     _files(folder, report, symmetry, source)
     try:
         write_json(folder / "summary.json", report)
+    except OSError as error:
+        raise InputError(f"--out: {folder}: {error.strerror}", PLACE) from error
+    try:
         if path is not None:
             write_json(path, report)
     except OSError as error:
-        raise InputError(f"{error.filename}: {error.strerror}", PLACE) from error
+        raise InputError(f"--json: {path}: {error.strerror}", PLACE) from error
     console.print(f"files  {folder}", markup=False, soft_wrap=True)
     return interrupts.CODE if interrupted else 0
 

@@ -68,10 +68,13 @@ def read_npz(path: Path, samples: int, seed: int, encoder: Path | None = None) -
         InputError: It cannot be read, or holds what is no array of ours; one line.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not hasattr(file, "files"):
-                raise InputError("one array without a name; it needs state and action", str(path))
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise InputError("one array without a name; it needs state and action", str(path))
+        with file:
             arrays = {name: file[name] for name in file.files}
+    except MemoryError:
+        raise InputError("its arrays are larger than the memory", str(path)) from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         said = getattr(error, "strerror", None) or in_a_line(str(error))
         raise InputError(f"no npz file: {said}", str(path)) from None
@@ -81,12 +84,37 @@ def read_npz(path: Path, samples: int, seed: int, encoder: Path | None = None) -
             raise InputError(f"unknown array '{name}'{hint}", str(path))
     if "state" not in arrays or not arrays.keys() & {"action", "label", "next_state"}:
         raise InputError("it needs state, and action, label or next_state", str(path))
-    if np.ndim(arrays["state"]) in (3, 4):
+    _check(arrays, str(path))
+    if arrays["state"].ndim in (3, 4):
         arrays, pixels = rows_of(arrays, str(path), samples, seed, encoder)
         return Source(str(path), **arrays, pixels=pixels)
     if encoder is not None:
         raise InputError("--encoder: the state is no images, (N, H, W) or (N, H, W, C)", str(path))
     return Source(str(path), **arrays)
+
+
+def _check(arrays: dict[str, np.ndarray], place: str) -> None:
+    """That arrays are numbers, finite and of one length; a label or an episode may be a word.
+
+    Raises:
+        InputError: Which one is not.
+    """
+    state = arrays["state"]
+    if not 1 <= state.ndim <= 4:
+        said = "(samples, coordinates), or images (samples, H, W) or (samples, H, W, C)"
+        raise InputError(f"state: its shape is {state.shape}; it must be {said}", place)
+    for name, rows in arrays.items():
+        words = "US" if name in ("label", "episode") else ""
+        if rows.dtype.kind not in "biuf" + words:
+            raise InputError(f"{name}: holds what are no numbers but {rows.dtype}", place)
+        if rows.ndim == 0 or len(rows) != len(state):
+            there = f"{len(rows)} rows" if rows.ndim else "one number"
+            raise InputError(f"{name}: {there} beside {len(state)} of the state", place)
+        if rows.dtype.kind == "f":
+            finite = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
+            if not finite.all():
+                at, bad = int(np.argmin(finite)), int(np.sum(~finite))
+                raise InputError(f"{name}: row {at} is not finite ({bad} such rows)", place)
 
 
 def read_dataset(folder: Path) -> Source:
@@ -261,6 +289,8 @@ def proposed(
         if declared is not None and acting is declared.group and not state and not action:
             return declared
         symmetry = Symmetry(acting, parts["state"], parts["action"])
+        if source.pixels is None and acting.order > 1 and not _moves(symmetry):
+            raise InputError(f"--state: {acting.name} moves none of its parts", PLACE)
         widths = {"state": source.state, "action": source.action}
         for space, rows in widths.items():
             if space == "state" and source.pixels is not None:
@@ -277,6 +307,13 @@ def proposed(
         return symmetry
     except (GroupError, SymmetryError) as error:
         raise InputError(in_a_line(str(error)), PLACE) from None
+
+
+def _moves(symmetry: Symmetry) -> bool:
+    """Whether any element moves any state."""
+    matrices, offsets, _ = symmetry.affine("state")
+    still = np.allclose(matrices, np.eye(matrices.shape[-1])) and np.allclose(offsets, 0.0)
+    return not still
 
 
 def _parts(option: str, words: str, centre: tuple[float, float]) -> dict[str, Part]:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..declaration import Symmetry
-from .claim import AuditError, claim_of, mixed
-from .degrees import NEAR, PERCENTILE
+from .claim import NEAR, AuditError, claim_of, mixed
+from .degrees import PERCENTILE
 from .neighbours import LEAST_SAMPLES, Neighbours, checked_episodes, checked_rows, spread
 
 METRIC = "Wasserstein-1 over states, each coordinate in units of its spread, angles in rad"

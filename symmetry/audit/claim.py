@@ -13,6 +13,9 @@ from ..declaration import Symmetry
 Values = Literal["action", "difference", "invariant", "label"]
 """What y is: an action; a state's change; numbers or a label that no element changes."""
 
+NEAR = 1.5
+"""A moved point is supported within so many of the 95th percentile of nearest distances."""
+
 
 class AuditError(ValueError):
     """Data that say nothing about a claim, or that do not fit it."""
@@ -33,6 +36,8 @@ class Claim:
         label: Whether y is a label, which is equal or not and never near.
         width: Coordinates of x; 0: any.
         value_width: Coordinates of y; 0: any.
+        near: A moved point is supported within so many of the 95th percentile of distances to the
+            nearest other sample.
     """
 
     names: tuple[str, ...]
@@ -44,6 +49,7 @@ class Claim:
     label: bool = False
     width: int = 0
     value_width: int = 0
+    near: float = NEAR
 
     @property
     def order(self) -> int:

@@ -136,8 +136,9 @@ class Counts:
         Args:
             drawn: Weights of resamples. (B, owners)
         """
-        if self.owners < FEW or self._order < 2:
-            return 0.0
+        skill = np.percentile(drawn @ self._tables[:, 2], 2.5)
+        if self.owners < FEW or self._order < 2 or not skill > 0.0:
+            return 0.0  # few, or neighbours tell no more of a value than any sample does
         low, high = np.percentile(self.departed(drawn)[1], [2.5, 97.5])
         error = max(float(high - low) / (2.0 * 1.96), 1e-9)
         return 0.5 * (1.0 + math.erf((HALF / error - ONE_SIDED) / math.sqrt(2.0)))

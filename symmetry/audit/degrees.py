@@ -23,10 +23,10 @@ from .votes import LabelValues, VectorValues
 
 PERCENTILE = 95.0
 """Of the identity's distances and residuals."""
-NEAR = 1.5
-"""A moved point is supported within so many of that percentile of nearest distances."""
 TOLERANCE = 1.2
 """Two values differ beyond so many of that percentile of residuals."""
+LEAST_DIFFERENT = 10
+"""Fewer places have no neighbourhoods."""
 WORST = 12
 """Frames that are named."""
 
@@ -81,9 +81,9 @@ class Degrees:
             middle: more where neighbours agree less. Of a label the share of neighbours that must
             say otherwise.
         by: Whether pairs were told wrong one by one, or by means.
-        power: Share of samples that would be told wrong with another sample's y (another label); by
-            means, the chance that a map that is wrong in half of the pairs would be noticed. An
-            audit with little power says `correct` of anything.
+        power: Share of samples that would be told wrong with another sample's y (another label),
+            less those that are anyway; by means, the chance that a map that is wrong in half of the
+            pairs would be noticed. An audit with little power says `correct` of anything.
         departure: The share of wrong pairs by means, as it comes out: below 0 by chance, above 1
             where values are more than unlike.
         departure_interval: Of it.
@@ -165,6 +165,8 @@ def degrees(
     points = _embedded(claim, x)
     if (points.max(axis=0) == points.min(axis=0)).all():
         raise AuditError("state: constant: all rows are the same")
+    if (different := len(np.unique(points, axis=0))) < LEAST_DIFFERENT:
+        raise AuditError(f"state: {different} different rows; an audit needs {LEAST_DIFFERENT}")
     unit = spread(points, claim.units)
     points = points / unit
     near = Neighbours(points, episode, chosen)
@@ -183,7 +185,7 @@ def degrees(
             moved = moved @ way.metric
             _, found = beside.near(moved, count)
         values.seen(g, there[found] - moved[:, None], found, chosen, way.ridge)
-    reach = NEAR * float(np.percentile(away[0], PERCENTILE)) + 1e-9
+    reach = claim.near * float(np.percentile(away[0], PERCENTILE)) + 1e-9
     supported = away <= reach
     values.calibrate(PERCENTILE, TOLERANCE)
     wrong = supported & (values.residual > values.tolerance)

@@ -15,6 +15,8 @@ FOLDS = 10
 """Parts that the episodes are dealt into; a point's neighbours are of the other parts."""
 TREE = 8
 """With more coordinates than that all distances are worked out."""
+MOST = 1e100
+"""Numbers beyond that, and below its inverse, have no squares."""
 LEAST_SAMPLES = 50
 """Fewer points calibrate no percentile."""
 LEAST_EPISODES = 5
@@ -139,6 +141,8 @@ def checked_rows(name: str, rows: np.ndarray, count: int | None = None) -> np.nd
     bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
     if len(bad):
         raise AuditError(f"{name}: row {bad[0]} is not finite ({len(bad)} such rows)")
+    if (size := np.abs(found).max(initial=0.0)) > MOST or 0.0 < size < 1.0 / MOST:
+        raise AuditError(f"{name}: its largest number is {size:.2g}; choose other units")
     return found
 
 

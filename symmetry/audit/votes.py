@@ -139,11 +139,12 @@ class VectorValues:
         return variance - expected
 
     def power(self, rng: np.random.Generator) -> float:
-        """Share of points told wrong if each got the value of another one."""
+        """Share of points told wrong if each got another value, less those that are anyway."""
         other = rng.permutation(len(self._own))
         apart = self._apart[0] + (self._own - self._own[other]) / self._unit
         off = np.sqrt(np.square(apart).sum(axis=1)) / self._scale[0]
-        return float((off > self.tolerance).mean())
+        anyway = (self.residual[0] > self.tolerance).mean()
+        return max(float((off > self.tolerance).mean() - anyway), 0.0)
 
 
 class LabelValues:
@@ -233,8 +234,9 @@ class LabelValues:
         return 1.0 - (winner * seen).sum(axis=0).max(axis=1) / count[:, 0]
 
     def power(self, rng: np.random.Generator) -> float:
-        """Share of points told wrong if each got the label of another one that has another."""
+        """Share of points told wrong if each got another label, less those that are anyway."""
         other = self._own[rng.permutation(len(self._own))]
         wrong = (self._near != other[:, None]).mean(axis=1) > self.tolerance
         differ = other != self._own
-        return float(wrong[differ].mean()) if differ.any() else 0.0
+        anyway = (self._residual[0] > self.tolerance).mean()
+        return max(float(wrong[differ].mean() - anyway), 0.0) if differ.any() else 0.0
