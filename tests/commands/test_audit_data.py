@@ -110,6 +110,38 @@ def test_bad_arrays_are_one_line(file, tmp_path):
     assert "no npz file" in said(tmp_path / "text.npz", *WORDS)
 
 
+def test_arrays_that_do_not_fit_are_one_line(file):
+    x, u = arrays(100).values()
+    nan = np.where(np.arange(100) == 3, np.nan, 1.0)
+    for more, line in (
+        ({"reward": nan}, "reward: row 3 is not finite (1 such rows)"),
+        ({"episode": nan}, "episode: row 3 is not finite"),
+        ({"reward": nan[4:]}, "reward: 96 rows beside 100"),
+        ({"next_state": x[:, :3]}, "next_state: its shape is (100, 3)"),
+        ({"episode": 0 * nan[4]}, "episode: one number beside 100"),
+        ({"episode": np.zeros(100)}, "episode: 1, and intervals need 5"),
+        ({"state": x + 1j}, "state: holds what are no numbers but complex128"),
+        ({"state": x[None, None, None]}, "state: its shape is (1, 1, 1, 100, 4)"),
+        ({"state": 1e200 * x}, "choose other units"),
+        ({"action": 1e-200 * u}, "choose other units"),
+        ({"state": np.repeat(x[:2], 50, axis=0)}, "state: 2 different rows"),
+        ({"state": x[:0], "action": u[:0]}, "0 samples are too few"),
+    ):
+        assert line in said(file(**{"state": x, "action": u, **more}), *WORDS)
+    plain = ("--group", "C4", "--state", "scalar(4)", "--action", "vector")
+    assert "--state: C4 moves none of its parts" in said(file(state=x, action=u), *plain)
+    alone = file()
+    with open(alone, "wb") as stream:
+        np.save(stream, x)
+    assert "one array without a name" in said(alone, *WORDS)
+
+
+def test_labels_of_which_each_occurs_once_say_nothing(file, tmp_path):
+    path = file(state=arrays(60)["state"], label=np.arange(60))
+    result = run(path, *WORDS[:4], "--out", tmp_path / "out")
+    assert result.exit_code == 0 and "labels: Nothing can be said" in result.output
+
+
 def test_data_that_say_nothing_give_no_symmetry(file, tmp_path):
     rng = np.random.default_rng(0)
     path, out = file(state=rng.normal(size=(300, 4)), action=rng.normal(size=(300, 2))), tmp_path
@@ -235,6 +267,32 @@ def test_a_task_by_its_plant_and_its_expert(tmp_path):
     assert report["elements"]["s"]["correct"] == 1.0  # wind along x: its mirror stays
     assert report["advice"]["word"] == "restrict" and report["advice"]["group"] == "reflection"
     assert read_symmetry(out / "symmetry.yaml").task == "block_push"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("episode", [2, 7])
+def test_an_interrupted_expert_leaves_an_answer_or_a_line(tmp_path, monkeypatch, capfd, episode):
+    from covary.planners.expert import Expert
+
+    begin, begun = Expert.initial_memory, []
+
+    def interrupted(self, seed):
+        begun.append(seed)
+        if len(begun) == episode:
+            raise KeyboardInterrupt
+        return begin(self, seed)
+
+    monkeypatch.setattr(Expert, "initial_memory", interrupted)
+    out = tmp_path / "out"
+    result = run("push", "--group", "C2", "--samples", "200", "--out", out)
+    assert result.exit_code == 130
+    if episode < 6:
+        line = "interrupted in episode 2 of the expert: an audit needs 5; nothing was written"
+        assert line in result.stderr + capfd.readouterr().err and not out.exists()
+        return
+    report = json.loads((out / "summary.json").read_text())
+    assert report["interrupted"] and report["maps"]["actions"]["episodes"] == episode - 1
+    assert (out / "symmetry.yaml").is_file() and (out / "timeline.png").is_file()
 
 
 def test_a_task_without_an_expert(tmp_path):

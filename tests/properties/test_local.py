@@ -67,7 +67,7 @@ TURNS = Symmetry(group("C4"), {"a": Vector(), "b": Vector(), "c": Vector()}, {"u
 
 
 def test_an_expert_that_changes_its_mind_is_judged_where_it_does_not():
-    x = rng(0).normal(size=(1200, 6))
+    x = rng(0).normal(size=(800, 6))
     way = x[:, 2:4] - x[:, :2]
     y = way / np.linalg.norm(way, axis=1, keepdims=True)
     far = np.linalg.norm(x[:, 4:], axis=1) > 1.8  # a fifth of them: it goes round the other way
@@ -76,3 +76,19 @@ def test_an_expert_that_changes_its_mind_is_judged_where_it_does_not():
     assert found.power > 0.5 and found.correct > 0.9
     leaning = degrees(x, y + [1.0, 0.0], claim_of(TURNS))
     assert leaning.incorrect > 0.5 and leaning.bound == pytest.approx(1.0, rel=0.2)
+
+
+def test_pairs_that_tell_nothing_one_by_one_tell_it_by_means():
+    x = rng(0).normal(size=(800, 6))
+    way = np.arctan2(x[:, 3] - x[:, 1], x[:, 2] - x[:, 0])
+    lost = rng(1).random(800) < 0.3  # three in ten go anywhere
+    way = np.where(lost, rng(2).uniform(-np.pi, np.pi, 800), way)
+    y = np.stack([np.cos(way), np.sin(way)], 1)
+    episode = np.arange(800) // 10
+    for values, low, high in ((y, 0.0, 0.1), (y + [1.0, 0.0], 0.5, 1.0)):
+        found = degrees(x, values, claim_of(TURNS), episode)
+        assert (found.by, found.power > 0.5) == ("means", True)
+        assert low <= found.incorrect <= high
+        assert found.departure_interval[0] < found.departure < found.departure_interval[1]
+    none = degrees(x, rng(3).permutation(y), claim_of(TURNS), episode)
+    assert none.by == "pairs" and none.power < 0.5

@@ -73,6 +73,7 @@ COMMANDS = {
     "train": ["bc", "data:=nothing", "out:=out"],
     "collect": ["push.yaml", "planner:=expert", "episodes:=2", "workers:=2", "out:=out"],
     "check": ["point_mass.yaml"],
+    "audit": ["push", "--episodes", "2000", "--group", "C2", "--samples", "100", "--out", "out"],
 }
 
 
