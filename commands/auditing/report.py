@@ -27,6 +27,8 @@ _ARRAYS = {
     "reward": "reward",
 }
 """What the values of a map are made of."""
+PAIRS = "pairs"
+"""How pairs are told as long as single ones can be."""
 SIMULATED = 200
 """States and actions at which a plant is asked at most."""
 FOLDED = 3000
@@ -201,6 +203,9 @@ def in_words(report: dict[str, Any]) -> list[str]:
     """What there is to say below the table."""
     lines = [f"{report['map']}: {report['advice']['sentence']}"]
     lines += [f"{name}: {one['advice']['sentence']}" for name, one in report["maps"].items()]
+    told = [n for n, one in {report["map"]: report, **report["maps"]}.items() if one["by"] != PAIRS]
+    if told:
+        lines.append(f"by means, since neighbours tell single pairs too badly: {', '.join(told)}")
     if report["exact_wins"] is not None:
         of_actions = report if report["map"] == "actions" else report["maps"]["actions"]
         fold, first = of_actions["folding"], report["exact_wins"]

@@ -104,7 +104,9 @@ class Counts:
         extrinsic = np.clip((off - off[:, :1]) / np.maximum(1.0 - off[:, :1], 1e-12), 0.0, 1.0)
         incorrect = np.clip((bad - bad[:, :1]) / np.maximum(1.0 - bad[:, :1], 1e-12), 0.0, 1.0)
         if by_means:
-            incorrect = np.clip(self.departed(weights)[0], 0.0, 1.0)
+            here, there = self.departed(self.once())[0], self.departed(weights)[0]
+            # Below 0 it is by chance, and that chance is no smaller for it.
+            incorrect = np.clip(np.clip(here, 0.0, 1.0) + there - here, 0.0, 1.0)
         incorrect = incorrect * (1.0 - extrinsic)
         each = np.stack([1.0 - extrinsic - incorrect, incorrect, extrinsic], axis=2)
         total = each[:, 1:].mean(axis=1) if self._order > 1 else each[:, 0]

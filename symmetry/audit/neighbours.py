@@ -13,7 +13,7 @@ NEIGHBOURS = 5
 """Whose mean is taken for the map's value at a point."""
 FOLDS = 10
 """Parts that the episodes are dealt into; a point's neighbours are of the other parts."""
-TREE = 8
+TREE = 12
 """With more coordinates than that all distances are worked out."""
 MOST = 1e100
 """Numbers beyond that, and below its inverse, have no squares."""

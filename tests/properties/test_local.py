@@ -56,7 +56,7 @@ def test_all_distances_at_once_are_those_of_the_tree():
     points, more = rng(0).normal(size=(700, 3)), rng(1).normal(size=(300, 3))
     for a, b in zip(_Table(points).query(more, 7), _tree(points).query(more, k=7), strict=True):
         np.testing.assert_allclose(a, b)
-    wide = rng(0).normal(size=(80, 12))
+    wide = rng(0).normal(size=(80, 16))
     near = Neighbours(wide, np.arange(80) // 8, np.arange(80))
     away, found = near.near(wide, 4)
     assert near.most == 72 and (found // 8 != np.arange(80)[:, None] // 8).all()
