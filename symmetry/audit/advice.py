@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..group import Group
-from .counts import Interval
 from .degrees import Degrees
 from .folding import Folding
 
 POWER = 0.5
 """An audit that tells less than this share of exchanged values wrong says nothing."""
 WRONG = 0.05
-"""An element is wrong from this degree of incorrect equivariance on, unless its interval has 0."""
+"""A group is wrong from this degree of incorrect equivariance on, unless its interval has 0."""
+UNSURE = 0.2
+"""A group is not wrong only if less than that is, by the interval."""
 BROKEN = 0.5
 """Of what can be judged (correct + incorrect) so much is wrong: nothing is left to relax."""
 SLIGHT = 0.02
@@ -69,7 +70,14 @@ def advised(found: Degrees, group: Group, spread: float, fold: Folding | None = 
             f"{100 * found.power:.0f} % only. More data, or fewer coordinates."
         )
         return Advice("unknown", name, 0.0, False, said)
-    if not _wrong(found.incorrect, found.intervals):
+    least, most = found.intervals["incorrect"]
+    if found.incorrect < WRONG or not least > 0.0:
+        if most > UNSURE:
+            said = (
+                f"Nothing can be said: up to {100 * most:.0f} % of pairs may be incorrect. More "
+                "data, or fewer coordinates."
+            )
+            return Advice("unknown", name, 0.0, False, said)
         if harmful:
             assert fold is not None
             said = (
@@ -116,20 +124,14 @@ def exact_wins(fold: Folding) -> bool:
 def subgroup(found: Degrees, group: Group) -> str:
     """The largest named subgroup of which no element is wrong, and that some sample bears out."""
     shares = {element.name: element.shares for element in found.elements}
-    intervals = {element.name: element.intervals for element in found.elements}
     best, order = "trivial", 1
     for name in group.subgroup_names():
         names = [group.element_names[g] for g in group.subgroup(name) if g]
-        right = not any(_wrong(shares[n].incorrect, intervals[n]) for n in names)
+        right = all(shares[n].incorrect < WRONG for n in names)
         seen = all(shares[n].extrinsic < EXTRINSIC for n in names)
         if right and seen and order < len(names) + 1 < group.order:
             best, order = name, len(names) + 1
     return best
-
-
-def _wrong(incorrect: float, intervals: dict[str, Interval]) -> bool:
-    """Whether so much is incorrect, and not by chance."""
-    return incorrect >= WRONG and intervals["incorrect"][0] > 0.0
 
 
 def _told(found: Degrees) -> str:

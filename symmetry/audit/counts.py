@@ -102,14 +102,18 @@ class Counts:
         bad = wrong / np.maximum(supported, 1.0)
         # The identity is correct everywhere; whatever it shows is the estimator's own.
         extrinsic = np.clip((off - off[:, :1]) / np.maximum(1.0 - off[:, :1], 1e-12), 0.0, 1.0)
+        over_all = np.zeros(len(weights))
         incorrect = np.clip((bad - bad[:, :1]) / np.maximum(1.0 - bad[:, :1], 1e-12), 0.0, 1.0)
         if by_means:
-            here, there = self.departed(self.once())[0], self.departed(weights)[0]
-            # Below 0 it is by chance, and that chance is no smaller for it.
-            incorrect = np.clip(np.clip(here, 0.0, 1.0) + there - here, 0.0, 1.0)
+            incorrect, over_all = map(
+                _kept_within, self.departed(self.once()), self.departed(weights)
+            )
         incorrect = incorrect * (1.0 - extrinsic)
         each = np.stack([1.0 - extrinsic - incorrect, incorrect, extrinsic], axis=2)
         total = each[:, 1:].mean(axis=1) if self._order > 1 else each[:, 0]
+        if by_means:  # not the mean of what was kept above 0, which chance alone makes more than 0
+            total[:, 1] = over_all * (1.0 - total[:, 2])
+            total[:, 0] = 1.0 - total[:, 1] - total[:, 2]
         return each, total, np.maximum((floor / n)[:, 0], 0.0)
 
     def departed(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -148,6 +152,11 @@ class Counts:
     def _sums(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         sums, order = weights @ self._tables, self._order
         return sums[:, :1], sums[:, 1:2], sums[:, 3 : 3 + order], sums[:, 3 + order : 3 + 2 * order]
+
+
+def _kept_within(value: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Resamples of shares that come out below 0 by chance; that chance is no smaller for it."""
+    return np.clip(np.clip(value, 0.0, 1.0) + drawn - value, 0.0, 1.0)
 
 
 def shares_of(row: np.ndarray) -> Shares:
