@@ -1,132 +1,152 @@
-"""Which group 200 episodes of push have, of its variants and of a task without one, as JSON.
+"""Which group `covary discover` writes for 200 recorded episodes of push and its variants, as JSON.
 
-The expert drives. A row is a moment of an episode, as points about the origin: pusher, box, the
-box's direction, goal, the goal's direction, action, and how far pusher and box get in the period.
-An episode counts once. Episodes are kept (pieces of 25), so that an interrupted run goes on.
+The expert drives, and `covary collect` records: push, push in two worlds that are less symmetric
+than it, and a task whose goals lie in one corner. `covary discover` then looks for the group of each
+dataset, and of ten halves of its episodes, drawn at random, as often as it is wrong. All is kept,
+so that an interrupted run goes on.
 
     python benchmarks/results/push_groups.py --folder runs/results/push_groups
 """
 
 import argparse
 import json
-import math
+import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import yaml
 
-from covary.planners.expert import Expert
-from covary.sim.dials import Dials
-from covary.sim.judge import Judge
-from covary.sim.tasks.push import Push
-from covary.symmetry.discovery.candidates import catalogue
-from covary.symmetry.discovery.largest import largest_group
-from covary.symmetry.discovery.verification import verified
+from covary.benchmarks.grids import cells
+from covary.symmetry.discovery.candidates import named
 
-EPISODES, PIECE, SEED = 200, 25, 77
-
-
-class OneCorner(Push):
-    """Push to goals in one corner of the table, turned to one side: no motion keeps its starts."""
-
-    def initial_state(self, rng: np.random.Generator) -> np.ndarray:
-        """Push's own start, shifted and its goal turned. (8,)"""
-        x = super().initial_state(rng)
-        shift = np.array([0.10, 0.04]) - 0.5 * x[5:7]
-        for at in (0, 2, 5):
-            x[at : at + 2] += shift
-        x[7] = 0.7 + rng.uniform(-0.3, 0.3)
-        return x
-
-
+SEED = 61803
+"""Of the episodes; none was looked at before all thresholds were set."""
+EPISODES, HALVES = 200, 10
+CORNER = str(Path(__file__).parents[1] / "problems" / "one_corner.yaml")
 WORLDS = {
-    "push": (Push, {}, "O2"),
-    "push, actuator_gain 0.5": (Push, {"actuator_gain": 0.5}, "reflection"),
-    "push, gravity_tilt 10": (Push, {"gravity_tilt": 10.0}, "reflection"),
-    "one corner": (OneCorner, {}, "trivial"),
+    "push": (("push.yaml", "planner:=expert"), "O2"),
+    "actuator_gain 0.5": (
+        ("push.yaml", "planner:=expert", "dials:={actuator_gain: 0.5}"),
+        "reflection",
+    ),
+    "gravity_tilt 10": (
+        ("push.yaml", "planner:=expert", "dials:={gravity_tilt: 10}"),
+        "reflection",
+    ),
+    "one corner": ((CORNER,), "trivial"),
 }
-"""Task, dials, and the group that is right."""
+"""What is collected, and the group that is right."""
 
 
-def recorded(world: str, folder: Path, episodes: int) -> dict[str, np.ndarray]:
-    """States, actions, next states and episodes of a world."""
-    made, dials, _ = WORLDS[world]
-    pieces = []
-    for first in range(0, episodes, PIECE):
-        name = world.replace(", ", "-").replace(" ", "_")
-        path = folder / f"{name}-{first:03d}.npz"
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            rows = [row for i in range(first, first + PIECE) for row in driven(made(), dials, i)]
-            names = ("state", "action", "next_state", "episode")
-            part = path.with_suffix(".part.npz")
-            columns = (np.array(c) for c in zip(*rows, strict=True))
-            np.savez(part, **dict(zip(names, columns, strict=True)))
-            part.replace(path)
-            print(f"{path.name}: {len(rows)} periods", file=sys.stderr)
-        with np.load(path, allow_pickle=False) as data:
-            pieces.append(dict(data))
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+def dataset_of(world: str, folder: Path) -> Path:
+    """Where the episodes of a world are."""
+    return folder / "data" / world.replace(" ", "_")
 
 
-def driven(task: Push, dials: dict, number: int) -> list[tuple]:
-    """(state, action, next state, number) of each period of an episode."""
-    plant, expert, rows = task.plant(dials=Dials(**dials)), Expert(task), []
-    plant.begin(np.random.default_rng([SEED, number]))
-    judge, memory, verdict = Judge(plant), expert.initial_memory(number), None
-    while verdict is None:
-        before = plant.state().copy()
-        plan, memory = expert.plan(before, len(rows) * task.dt, memory)
-        for _ in range(round(task.dt / task.physics_dt)):
-            plant.apply(plan.actions[0])
-            plant.step()
-        rows.append((before, plan.actions[0].copy(), plant.state().copy(), number))
-        verdict = judge.period(plan.actions[0], len(rows) * task.dt)
+def recorded(world: str, folder: Path, episodes: int, workers: int) -> None:
+    """Collect the episodes of a world, where they are not there yet."""
+    out = dataset_of(world, folder)
+    about = out / "dataset.yaml"
+    if about.exists() and yaml.safe_load(about.read_text())["complete"]:
+        return
+    words = [*WORLDS[world][0], f"seed:={SEED}", f"episodes:={episodes}", f"workers:={workers}"]
+    command = [*cells.COVARY, "collect", *words, f"out:={out}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    cells.say(f"{world}: {episodes} episodes")
+
+
+def discovered(world: str, folder: Path) -> dict:
+    """What `covary discover` says of all episodes, and which group its symmetry.yaml has."""
+    path = folder / "found" / f"{world.replace(' ', '_')}.json"
+    if (found := cells.kept(path)) is not None:
+        return found
+    out = folder / "discovered" / world.replace(" ", "_")
+    words = [str(dataset_of(world, folder)), "--hypothesis", "O2", "--seed", "0"]
+    command = [*cells.COVARY, "discover", *words, "--out", str(out)]
+    before = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+    said = json.loads((out / "summary.json").read_text())
+    names = ("group", "verdict", "words", "flow", "p_value", "verification", "samples")
+    file = out / "symmetry.yaml"
+    written = yaml.safe_load(file.read_text())["group"] if file.exists() else ""
+    found = {name: said[name] for name in names}
+    took = round(time.perf_counter() - before, 1)
+    return cells.keep(path, {"world": world, "written": written, **found, "wall_s": took})
+
+
+def halves(world: str, folder: Path) -> list[dict]:
+    """What the same search says of halves of the episodes."""
+    from covary.commands.discovering.data import read
+    from covary.commands.discovering.findings import findings
+
+    given, rows = None, []
+    for k in range(HALVES):
+        path = folder / "found" / f"{world.replace(' ', '_')}-{k}.json"
+        if (row := cells.kept(path)) is None:
+            given = given or read(str(dataset_of(world, folder)), "", "")
+            assert given.episode is not None
+            names = np.unique(given.episode)
+            rng = np.random.default_rng([SEED, k])
+            taken = np.isin(given.episode, rng.choice(names, len(names) // 2, replace=False))
+            known = given.transitions
+            assert known is not None
+            part = replace(
+                given,
+                cloud=given.cloud.taken(taken),
+                episode=given.episode[taken],
+                transitions=replace(
+                    known,
+                    state=known.state[taken],
+                    action=known.action[taken],
+                    next_state=known.next_state[taken],
+                ),
+            )
+            found = findings(part, "O2", k, None, lambda done: None)
+            row = {"group": found.group, "verdict": found.verdict, "words": found.words}
+            cells.keep(path, row)
+        rows.append(row)
     return rows
 
 
-def as_points(data: dict[str, np.ndarray]) -> np.ndarray:
-    """(N, 8, 2)"""
-    x, after = data["state"], data["next_state"]
-
-    def direction(yaw: np.ndarray) -> np.ndarray:
-        return np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
-
-    points = [x[:, 0:2], x[:, 2:4], direction(x[:, 4]), x[:, 5:7], direction(x[:, 7])]
-    points += [data["action"], after[:, 0:2] - x[:, 0:2], after[:, 2:4] - x[:, 2:4]]
-    return np.stack(points, axis=1)
-
-
-def row(world: str, folder: Path, episodes: int) -> dict:
-    """What is found of one world."""
-    data = recorded(world, folder, episodes)
-    start = time.perf_counter()
-    found = largest_group(as_points(data), catalogue(2), data["episode"])
-    told = {
-        "world": world,
-        "right": WORLDS[world][2],
-        "verdict": found.verdict,
-        "group": found.group,
-        "at_least": found.at_least,
-        "words": found.words,
-        "rejected": {t.name: t.because or round(t.p_value, 3) for t in found.tests if t.rejected},
-        "kept": {
-            t.name: [round(t.p_value, 3), round(t.power, 2), t.weakest]
-            for t in found.tests
-            if not t.rejected
-        },
-        "test_s": round(time.perf_counter() - start, 1),
+def row(world: str, folder: Path) -> dict:
+    """All that is told of a world."""
+    right = WORLDS[world][1]
+    found, parts = discovered(world, folder), halves(world, folder)
+    written = [part["group"] for part in parts if part["verdict"] == "verified"]
+    claimed = [part["group"] for part in parts if part["group"] not in ("none", "trivial")]
+    return {
+        **found,
+        "right": right,
+        "halves": [f"{part['group']}, {part['verdict']}" for part in parts],
+        "halves_right": sum(name == right for name in written),
+        "halves_written_wrong": sum(not _within(name, right) for name in written),
+        "halves_claimed_wrong": sum(not _within(name, right) for name in claimed),
     }
-    start = time.perf_counter()
-    symmetry = WORLDS[world][0]().symmetry
-    for name in ("D8", "reflection"):
-        columns = (data[column] for column in ("state", "action", "next_state"))
-        known = verified(symmetry.restrict(name), *columns, episode=data["episode"])
-        off = [round(v, 3) if math.isfinite(v) else None for v in (known.checks[0].off,)]
-        told[f"transitions, {name}"] = [known.verdict, *off, known.words]
-    told["verification_s"] = round(time.perf_counter() - start, 1)
-    return told
+
+
+def _within(name: str, right: str) -> bool:
+    return named(name).within(named(right))
+
+
+def table(rows: list[dict]) -> str:
+    """In Markdown."""
+    lines = [
+        "| world | right | `symmetry.yaml` | verdict | of ten halves: right, wrong | s |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in rows:
+        lines.append(
+            f"| {one['world']} | {one['right']} | {one['written'] or 'none'} | {one['verdict']} | "
+            f"{one['halves_right']}, {one['halves_claimed_wrong']} | {one['wall_s']:.0f} |"
+        )
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -135,14 +155,19 @@ def main() -> None:
     parser.add_argument("worlds", nargs="*", default=list(WORLDS), help="; ".join(WORLDS))
     parser.add_argument("--folder", type=Path, default=Path("runs/results/push_groups"))
     parser.add_argument("--episodes", type=int, default=EPISODES)
+    parser.add_argument("--workers", type=int, default=2, help="that record beside each other")
     parser.add_argument("--record", action="store_true", help="record only")
+    parser.add_argument("--table", action="store_true", help="a table before the JSON")
     args = parser.parse_args()
+    for world in args.worlds:
+        recorded(world, args.folder, args.episodes, args.workers)
     if args.record:
-        for world in args.worlds:
-            recorded(world, args.folder, args.episodes)
         return
-    rows = [row(world, args.folder, args.episodes) for world in args.worlds]
-    print(json.dumps({"benchmark": "push_groups", "seed": SEED, "rows": rows}, indent=1))
+    rows = [row(world, args.folder) for world in args.worlds]
+    cells.tell(
+        {"benchmark": "push_groups", "seed": SEED, "rows": rows},
+        table(rows) if args.table else None,
+    )
 
 
 if __name__ == "__main__":

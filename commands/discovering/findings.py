@@ -11,7 +11,7 @@ from ...nodes.launching.yaml_loader import InputError
 from ...symmetry.audit.claim import AuditError
 from ...symmetry.declaration import Symmetry, SymmetryError
 from ...symmetry.discovery.cloud import DiscoveryError
-from ...symmetry.discovery.cross_check import Checked, cross_checked
+from ...symmetry.discovery.cross_check import Checked, by_test_alone, cross_checked
 from ...symmetry.discovery.flow import Settings
 from ...symmetry.discovery.hypothesis import Hypothesis
 from ...symmetry.discovery.outcome import Outcome, search
@@ -21,6 +21,8 @@ from .data import Given, Transitions, samples_of, symmetry_parts
 
 _MOST = 5000
 """Samples that the flow is trained on."""
+_TESTED = ("SO2", "O2")
+"""Hypotheses whose groups the test of invariance can tell without the flow."""
 _SAMPLE = 16
 """Turns by which a continuous group of the plane is verified."""
 
@@ -80,16 +82,21 @@ def findings(
         where = "--hypothesis" if "moves" in str(error) else given.source
         raise InputError(str(error), where) from error
     nothing = np.eye(data.dimension)[None]
-    if outcome.verdict != "not verified":
-        return Findings(outcome, None, None, "none", nothing, outcome.verdict, outcome.why)
     found = outcome.snapped
-    if found.name == "trivial":
-        said = f"the flow leads everything in {word} back to where it was"
-        return Findings(outcome, None, None, "trivial", nothing, "none", said)
+    by_flow = outcome.verdict == "not verified" and found.name != "trivial"
     try:
-        checked = cross_checked(data, found, outcome.centre, given.episode, seed)
+        if by_flow:
+            checked = cross_checked(data, found, outcome.centre, given.episode, seed)
+        else:
+            checked = by_test_alone(data, word, given.episode, seed) if word in _TESTED else None
     except ValueError as error:
         raise InputError(str(error), given.source) from error
+    if not by_flow and (checked is None or checked.verdict != "found"):
+        if outcome.verdict != "not verified":
+            return Findings(outcome, None, None, "none", nothing, outcome.verdict, outcome.why)
+        said = f"the flow leads everything in {word} back to where it was"
+        return Findings(outcome, None, None, "trivial", nothing, "none", said)
+    assert checked is not None
     if checked.verdict == "cannot be told":
         return Findings(outcome, checked, None, "none", nothing, "too few", checked.words)
     if checked.group == "trivial":

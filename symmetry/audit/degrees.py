@@ -10,7 +10,7 @@ tolerance is so wide that hardly a pair could be told wrong, pairs are told by m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -89,6 +89,8 @@ class Degrees:
         departure_interval: Of it.
         samples: How many points were looked at.
         episodes: Of how many episodes; 0: none were told.
+        rows: The points that were looked at. (S,)
+        supported: Under which elements some lie near where they go. (order, S) bool
     """
 
     shares: Shares
@@ -107,6 +109,8 @@ class Degrees:
     departure_interval: Interval
     samples: int
     episodes: int
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    supported: np.ndarray = field(default_factory=lambda: np.zeros((1, 0), bool))
 
     @property
     def correct(self) -> float:
@@ -223,6 +227,8 @@ def degrees(
         departure_interval=around(departure, counted.departed(drawn)[1]),
         samples=len(chosen),
         episodes=0 if episode is None else int(episode.max()) + 1,
+        rows=chosen,
+        supported=supported,
     )
 
 

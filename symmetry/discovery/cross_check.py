@@ -6,20 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .candidates import Candidate, finite, named
+from .candidates import Candidate, catalogue, finite, named
 from .catalogue import Snapped, own_matrices
 from .cloud import Cloud
-from .largest import ENOUGH, largest_group
-from .two_sample import Invariance
+from .largest import largest_group
+from .two_sample import DOUBT, ENOUGH, Invariance
 
 _POINTS = 1000
 """That are compared with each other."""
 _LEVEL = 0.005
 """Of each test."""
-_DOUBT = 0.05
-"""Up to this p-value a group that is not rejected is not claimed either. It is less than where a
-group is claimed by the test alone, since the flow has found this one without it; but the flow sees
-where data are, not how many, so a thinned arm is left to the test."""
+_DOUBTS = (0.05, DOUBT)
+"""Up to these p-values a group that is not rejected is not claimed either: the first at which the
+power is enough. The first is less than where a group is claimed by the test alone, since the flow has
+found this one without it; but the flow sees where data are, not how many, so a thinned arm is left to
+the test."""
 _CYCLES = (2, 3)
 """Tried below a continuous group; larger ones it was told from by the flow."""
 
@@ -66,17 +67,49 @@ def cross_checked(
     back = np.linalg.inv(found.frame)
     shift = np.zeros(data.dimension) if centre is None else -back @ centre
     points = data.moved(np.tile(back, (len(data), 1, 1)), shift).points / data.spread
-    even = data.scalars[:, ~data.odd]
-    if data.dimension == 2 and even.shape[1]:
-        flat = np.concatenate([points, np.zeros((*points.shape[:2], 1))], axis=2)
-        high = np.zeros((len(even), even.shape[1], 3))
-        high[:, :, 2] = even - even.mean(axis=0)
-        points = np.concatenate([flat, high], axis=1)
+    if data.dimension == 2:
+        points = _raised(points, data.scalars[:, ~data.odd])
     candidates = _within(found, data.dimension, points.shape[2])
     said = largest_group(
-        points, candidates, episodes, _LEVEL, doubt=_DOUBT, most=_POINTS, seed=seed
+        points, candidates, episodes, _LEVEL, doubts=_DOUBTS, most=_POINTS, seed=seed
     )
     return _told(said.tests, candidates, found, data.dimension)
+
+
+def by_test_alone(
+    data: Cloud, word: str, episodes: np.ndarray | None = None, seed: int = 0
+) -> Checked:
+    """The largest group of the plane's catalogue that the test can claim without a flow.
+
+    Args:
+        data: Points of the plane, about the centre that the groups turn about.
+        word: SO2 or O2, of the hypothesis.
+        episodes: Which samples depend on each other. (N,)
+        seed: Of all draws.
+
+    Returns:
+        ``found`` or ``cannot be told``: mirrors about other lines than y = 0 are not tried, so that
+        there is no symmetry at all is not claimed.
+    """
+    points = _raised(data.points / data.spread, data.scalars[:, ~data.odd])
+    candidates = [one for one in catalogue(2) if one.within(named(word))]
+    candidates = [named(one.name, points.shape[2]) for one in candidates]
+    said = largest_group(points, candidates, episodes, seed=seed)
+    if said.verdict != "found":
+        return Checked("none", np.eye(2)[None], "cannot be told", said.words, float("nan"))
+    best = next(test for test in said.tests if test.name == said.group)
+    elements = named(said.group).matrices
+    return Checked(said.group, elements, "found", said.words, best.p_value)
+
+
+def _raised(points: np.ndarray, even: np.ndarray) -> np.ndarray:
+    """Points of the plane in space, with scalars as heights, where there are any scalars."""
+    if not even.shape[1]:
+        return points
+    flat = np.concatenate([points, np.zeros((*points.shape[:2], 1))], axis=2)
+    high = np.zeros((len(even), even.shape[1], 3))
+    high[:, :, 2] = even - even.mean(axis=0)
+    return np.concatenate([flat, high], axis=1)
 
 
 def _within(found: Snapped, d: int, space: int) -> list[Candidate]:
@@ -174,10 +207,10 @@ def _told(
             f"with {weakest} the test would have rejected {100.0 * best.power:.0f} % only"
         )
         return Checked("none", nothing, "cannot be told", words, float("nan"))
-    if best.p_value <= _DOUBT:
+    if best.p_value <= best.doubt:
         words = (
             f"not clear enough: {group} is not rejected, but p = {best.p_value:.2f}; data that "
-            f"have it give no more than {_DOUBT:g} in one case of {1.0 / _DOUBT:.0f}"
+            f"have it give no more than {best.doubt:g} in one case of {1.0 / best.doubt:.0f}"
         )
         return Checked("none", nothing, "cannot be told", words, float("nan"))
     words = (

@@ -9,10 +9,7 @@ from typing import Literal
 import numpy as np
 
 from .candidates import Candidate
-from .two_sample import DOUBT, DRAWS, LEVEL, MOST, Invariance, Sample, invariance
-
-ENOUGH = 0.9
-"""The power from which on a group that was not rejected is claimed."""
+from .two_sample import DOUBT, DRAWS, ENOUGH, LEVEL, MOST, Invariance, Sample, invariance
 
 Verdict = Literal["found", "none", "cannot be told"]
 
@@ -44,7 +41,7 @@ def largest_group(
     episodes: np.ndarray | None = None,
     level: float = LEVEL,
     enough: float = ENOUGH,
-    doubt: float = DOUBT,
+    doubts: Sequence[float] = (DOUBT,),
     most: int = MOST,
     seed: int = 0,
 ) -> Finding:
@@ -52,9 +49,9 @@ def largest_group(
 
     Smaller candidates are tested first: one that is rejected settles all that contain it. So the
     chance to lose a group that the data have is at most `level` times the number of its subgroups
-    among the candidates. A group is claimed only if its p-value is above `doubt`, and if the test
-    has the power `enough` to see one side of its orbit thinned by half, and to see that the data
-    have but one of its largest subgroups.
+    among the candidates. A group is claimed only if its p-value is above a doubt, and if below it the
+    test has the power `enough` to see one side of its orbit or its mirror images thinned by half,
+    and to see that the data have but one of its largest subgroups.
 
     Args:
         points: (N, k, 2 or 3), about the centre that the groups turn about.
@@ -62,7 +59,8 @@ def largest_group(
         episodes: Which rows depend on each other. (N,)
         level: Of each test.
         enough: Least power of a claim.
-        doubt: Up to this p-value a group that was not rejected is not claimed either.
+        doubts: Up to these p-values a group that was not rejected is not claimed either, rising:
+            the first at which the power is enough counts, or the last.
         most: Points that are compared.
         seed: Of all draws.
 
@@ -86,28 +84,23 @@ def largest_group(
         else:
             nearest = [j for j in below[i] if not any(j in below[k] for k in below[i])]
             smaller = [ordered[j] for j in nearest]
-            done.append(invariance(sample, one, smaller, level, doubt, DRAWS, seed + i))
+            done.append(invariance(sample, one, smaller, level, doubts, enough, DRAWS, seed + i))
     kept = [i for i, test in enumerate(done) if not test.rejected]
     top = [i for i in kept if not any(i in below[k] for k in kept)]
-    sure = [
-        i
-        for i in kept
-        if _sure(done[i], enough, doubt) and all(i == j or i in below[j] for j in top)
-    ]
+    sure = [i for i in kept if _sure(done[i], enough) and all(i == j or i in below[j] for j in top)]
     at_least = done[sure[-1]].name if sure else "trivial"
-    return _judged([done[i] for i in top], tuple(done), enough, doubt, at_least)
+    return _judged([done[i] for i in top], tuple(done), enough, at_least)
 
 
-def _sure(test: Invariance, enough: float, doubt: float) -> bool:
+def _sure(test: Invariance, enough: float) -> bool:
     """Whether a candidate that was not rejected may be claimed."""
-    return test.p_value > doubt and test.power >= enough
+    return test.p_value > test.doubt and test.power >= enough
 
 
 def _judged(
     top: list[Invariance],
     tests: tuple[Invariance, ...],
     enough: float,
-    doubt: float,
     at_least: str,
 ) -> Finding:
     if not top or top[0].name == "trivial":
@@ -116,10 +109,10 @@ def _judged(
     if len(top) > 1:
         names = " and ".join(test.name for test in top)
         words = f"too few to tell: {names} are not rejected, though no larger one is kept"
-    elif top[0].p_value <= doubt:
+    elif top[0].p_value <= top[0].doubt:
         words = (
             f"not clear enough: {top[0].name} is not rejected, but p = {top[0].p_value:.2f}; data "
-            f"that have it give no more than {doubt:g} in one case of {1.0 / doubt:.0f}"
+            f"that have it give no more than {top[0].doubt:g} in one case of {1.0 / top[0].doubt:.0f}"
         )
     elif top[0].power < enough:
         words = (

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .candidates import Candidate, finite
+from .frames import Frames
+from .moments import Moments
 
 LEVEL = 0.01
 """The chance that a group which the data have is rejected."""
@@ -30,8 +32,15 @@ MOST = 400
 """Points that are compared with each other, drawn from all that there are."""
 DOUBT = 0.1
 """Up to this p-value a group that was not rejected is not claimed either."""
-REPEATS = 40
+ENOUGH = 0.9
+"""The power from which on a group that was not rejected is claimed."""
+REPEATS = 60
 """Data sets that are made for a statement of power."""
+_MANY = 40_000
+"""Rows that moments are taken over, of as many units as points are compared of."""
+_BEHIND = (0.7, 0.5, 0.0, 1.5, 1.5)
+"""Deviations by which clustering, side and moments have to be farther than frames to count as much:
+what departs smoothly is given most of the level, and what is far off is seen by any."""
 _BLOCK = 64
 _SOFT = 1e-3  # of the median squared distance, added to each before the logarithm
 
@@ -49,6 +58,7 @@ class Invariance:
             says p <= doubt; NaN where none was made.
         weakest: The departure that is hardest to see.
         units: Independent ones.
+        doubt: Up to this p-value it is not to be claimed; the power is that of seeing departures so.
     """
 
     name: str
@@ -58,6 +68,7 @@ class Invariance:
     power: float = float("nan")
     weakest: str = ""
     units: int = 0
+    doubt: float = DOUBT
 
 
 class Sample:
@@ -101,27 +112,38 @@ class Sample:
         # The first row of every unit, then the second, and so on.
         rows = rows[np.argsort(units[rows], kind="stable")]
         first = np.searchsorted(units[rows], units[rows])
-        rows = rows[np.argsort(np.arange(len(rows)) - first, kind="stable")][:most]
+        rows = rows[np.argsort(np.arange(len(rows)) - first, kind="stable")]
         rms = np.sqrt(np.square(points).sum(axis=2).mean(axis=0))
         kept = rms > 1e-12 * max(1.0, float(rms.max()))
-        self.points = (points[rows][:, kept] / rms[kept][:, None]).astype(np.float32)
-        lengths = np.linalg.norm(self.points, axis=2)
-        self.points = self.points[:, np.argsort(lengths.std(axis=0), kind="stable")]
-        self.of = np.unique(units[rows], return_inverse=True)[1]
-        self.units = int(self.of.max()) + 1
+        lengths = np.linalg.norm(points[rows[:most]][:, kept] / rms[kept][:, None], axis=2)
+        order = np.flatnonzero(kept)[np.argsort(lengths.std(axis=0), kind="stable")]
+        self.points = (points[rows[:most]][:, order] / rms[order, None]).astype(np.float32)
+        chosen, self.of = np.unique(units[rows[:most]], return_inverse=True)
+        self.units = len(chosen)
+        rows = rows[np.isin(units[rows], chosen)][:_MANY]
+        every = np.searchsorted(chosen, units[rows])
+        self._moments = Moments(points[rows][:, order] / rms[order, None], every)
+        lead = self.points[np.unique(self.of, return_index=True)[1]]
+        self._lead = lead.astype(float)  # (units, k, d)
+        self._frames = Frames(self._lead)
+        sizes = (max(1, 2 * len(order)), 1, len(self._frames.weights) - 1)
+        self._kind = np.concatenate([np.repeat([0, 1, 2], sizes), 3 + self._moments.family])
         some = self.points[: min(len(rows), 200)]
         apart = np.square(some[:, None] - some[None]).sum(axis=3)  # (S, S, k)
         pairs = apart[np.triu_indices(len(some), 1)]
         self._softs = (_SOFT * np.median(pairs, axis=0) + 1e-9).astype(np.float32)
 
     def statistics(self, moves: np.ndarray) -> np.ndarray:
-        """Of the points whose units were moved: of each point, of pairs, and of whole rows. (s,)
-
-        A pair is the steadiest point with one of the others.
+        """Of the points whose units were moved: how clustered they are, and their moments. (s,)
 
         Args:
             moves: (units, d, d)
         """
+        told = [self._clustered(moves), self._frames.means(moves), self._moments.means(moves)]
+        return np.concatenate(told)
+
+    def _clustered(self, moves: np.ndarray) -> np.ndarray:
+        """Of each point, of the steadiest point with each other one, and of whole rows."""
         every = moves.astype(np.float32)[self.of]
         moved = np.einsum("nij,nkj->kni", every, self.points)  # (k, N, d)
         squares = np.einsum("kni,kni->kn", moved, moved)[..., None]
@@ -144,6 +166,33 @@ class Sample:
             total[2 * k - 1] += _twice(np.log(whole, out=whole))
         return total / count**2
 
+    def p_value(self, null: np.ndarray, here: np.ndarray) -> float:
+        """Share of moved copies that depart as far or farther, the data themselves counted.
+
+        Each statistic is told in standard deviations over all of them, each kind of statistic as
+        the normal deviate that is as rare; the farthest counts, less what its kind has to be
+        farther by. Data and copies are treated alike.
+
+        Args:
+            null: Statistics of moved copies. (draws, s)
+            here: Of the data. (s,)
+        """
+        every = np.concatenate([here[None], null])
+        rounds = np.where(self._kind == 0, 1e-5, 1e-9)  # float32, float64
+        spread = every.std(axis=0) + rounds * (1.0 + np.abs(every[0]))
+        far = (every - every.mean(axis=0)) / spread
+        kinds = [far[:, self._kind == kind] for kind in range(len(_BEHIND))]
+        told = np.stack(
+            [
+                -kinds[0].min(axis=1),
+                np.square(kinds[1]).sum(axis=1),
+                np.square(kinds[2]) @ self._frames.weights[1:],
+                *(np.abs(kind).max(axis=1, initial=0.0) for kind in kinds[3:]),
+            ]
+        )
+        most = (_normal(told) - np.array(_BEHIND)[:, None]).max(axis=0)
+        return float(np.mean(most >= most[0] - 1e-6))
+
     def null(self, candidate: Candidate, draws: int, rng: np.random.Generator) -> np.ndarray:
         """The statistics of randomly moved copies. (draws, s)"""
         return np.array([self.statistics(candidate.random(rng, self.units)) for _ in range(draws)])
@@ -153,7 +202,7 @@ class Sample:
 
         Told by the steadiest point; mirror images by the side on which the next ones lie.
         """
-        lead = self.points[np.unique(self.of, return_index=True)[1]].astype(float)  # (units, k, d)
+        lead = self._lead
         d = lead.shape[2]
         first = lead[:, 0]
         tried = first[:: max(1, len(first) // 16)]
@@ -180,7 +229,8 @@ def invariance(
     candidate: Candidate,
     smaller: Sequence[Candidate] = (),
     level: float = LEVEL,
-    doubt: float = DOUBT,
+    doubts: Sequence[float] = (DOUBT,),
+    enough: float = ENOUGH,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Invariance:
@@ -191,7 +241,9 @@ def invariance(
         candidate: The group.
         smaller: Its largest subgroups: had the data but one of these, would that have been seen?
         level: Of the test.
-        doubt: The p-value up to which it would not be claimed; power is the share below it.
+        doubts: P-values up to which it may not be claimed, rising: the first at which the power is
+            enough, or the last.
+        enough: Power that is enough.
         draws: Randomly moved copies; at least 1 / level - 1.
         seed: Of the copies.
 
@@ -208,15 +260,23 @@ def invariance(
     rng = np.random.default_rng(seed)
     null = sample.null(candidate, draws, rng)
     here = sample.statistics(np.repeat(np.eye(candidate.dimension)[None], sample.units, axis=0))
-    p_value = _p_value(null, here)
+    p_value = sample.p_value(null, here)
     if p_value <= level:
         return Invariance(candidate.name, p_value, True, units=sample.units)
-    power, weakest = 1.0, ""
-    for words, departing in _departures(sample, candidate, smaller, rng):
-        seen = [_p_value(null, sample.statistics(departing())) <= doubt for _ in range(REPEATS)]
-        if np.mean(seen) <= power:
-            power, weakest = float(np.mean(seen)), words
-    return Invariance(candidate.name, p_value, False, "", power, weakest, sample.units)
+    departed = {
+        words: np.array(
+            [sample.p_value(null, sample.statistics(departing())) for _ in range(REPEATS)]
+        )
+        for words, departing in _departures(sample, candidate, smaller, rng)
+    }
+    doubt, power, weakest = doubts[-1], 1.0, ""
+    for doubt in doubts:
+        seen = {words: float(np.mean(found <= doubt)) for words, found in departed.items()}
+        weakest = min(seen, key=lambda words: seen[words], default="")
+        power = seen.get(weakest, 1.0)
+        if power >= enough:
+            break
+    return Invariance(candidate.name, p_value, False, "", power, weakest, sample.units, doubt)
 
 
 def element_p_values(
@@ -249,7 +309,7 @@ def element_p_values(
         if len(one.matrices) > 1:
             rng = np.random.default_rng([seed, i])
             here = sample.statistics(np.repeat(one.matrices[:1], sample.units, axis=0))
-            raw[i] = _p_value(sample.null(one, draws, rng), here)
+            raw[i] = sample.p_value(sample.null(one, draws, rng), here)
     adjusted = np.ones(len(groups))
     proper = [i for i in np.argsort(raw, kind="stable") if len(groups[i].matrices) > 1]
     largest = 0.0
@@ -259,15 +319,17 @@ def element_p_values(
     return adjusted[which]
 
 
-def _p_value(null: np.ndarray, here: np.ndarray) -> float:
-    """Share of moved copies that are at least as clustered, the data themselves counted.
+def _normal(told: np.ndarray) -> np.ndarray:
+    """Numbers of one kind in a row as normal deviates that are as rare (Wilson and Hilferty).
 
-    By that statistic by which a set is the most clustered, in standard deviations.
+    Those that are far off do not count in what is usual.
     """
-    every = np.concatenate([here[None], null])
-    spread = every.std(axis=0) + 1e-5 * (1.0 + np.abs(every[0]))  # more than float32 rounds
-    least = ((every - every.mean(axis=0)) / spread).min(axis=1)
-    return float(np.mean(least <= least[0] + 1e-6))
+    usual = np.minimum(told, np.quantile(told, 0.98, axis=1, keepdims=True))
+    middle, spread = usual.mean(axis=1, keepdims=True), usual.std(axis=1, keepdims=True) + 1e-3
+    skew = np.clip(np.mean(((usual - middle) / spread) ** 3, axis=1, keepdims=True), 0.05, 1.5)
+    far = (told - middle) / spread
+    root = np.cbrt(np.maximum(1.0 + 0.5 * skew * far, 1e-3))
+    return (root - 1.0 + skew**2 / 36.0) * 6.0 / skew
 
 
 def _powers(matrix: np.ndarray) -> Candidate:
@@ -301,6 +363,14 @@ def _departures(sample, candidate, smaller, rng):  # -> (words, () -> moves (uni
         return net[rng.choice(order, sample.units, p=weights)] @ back
 
     yield "one side of its orbit thinned by half", thinned
+    mirrored = np.linalg.det(net) < 0.0
+    if mirrored.any() and order > 2:
+        fewer = np.where(mirrored, 0.5, 1.0) / np.where(mirrored, 0.5, 1.0).sum()
+
+        def unmirrored():
+            return net[rng.choice(order, sample.units, p=fewer)] @ back
+
+        yield "its mirror images thinned by half", unmirrored
     for one in smaller:
 
         def confined(one=one):

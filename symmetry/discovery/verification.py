@@ -2,7 +2,8 @@
 
 A group moves the data into themselves where starts, dynamics and whoever acted go with it, all
 three. It is of use where dynamics and reward go with it at the states that occur. So the map
-(x, u) -> x' - x is audited on transitions that discovery has not seen.
+(x, u) -> x' - x is asked twice: its neighbours say at which share of moved transitions it is off,
+and a model that was fitted to other episodes says by how much (`transfer.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from ..audit.claim import AuditError, claim_of
 from ..audit.degrees import Degrees, Interval, degrees
 from ..declaration import Symmetry
+from .transfer import Gain, transferred
 
 Verdict = Literal["confirmed", "refuted", "cannot be told"]
 
@@ -27,6 +29,10 @@ REFUTING = 0.05
 """Least share of moved transitions that have to be compared for a refutation."""
 POWER = 0.5
 """Least share of pairs that would be off if what is audited had nothing to do with the state."""
+GAIN = 0.25
+"""What is off by no more than actuators that do this share more on one side is confirmed."""
+EXPLAINED = 0.5
+"""Least share of the mean square that a model explains, for it to confirm or refute."""
 _REPLICATES = 400
 
 
@@ -59,12 +65,14 @@ class Verification:
         words: Why, in a sentence.
         checks: Map by map.
         elements: Of the dynamics, element by element, the identity left out.
+        gains: What a model says of the dynamics, block by block, and then of the reward.
     """
 
     verdict: Verdict
     words: str
     checks: tuple[Check, ...]
     elements: tuple[Check, ...]
+    gains: tuple[Gain, ...] = ()
 
 
 def verified(
@@ -102,13 +110,13 @@ def verified(
         )
     x = np.concatenate([state, action], axis=1)
     change = symmetry.difference("state", next_state, state)
-    claim = claim_of(symmetry, "difference", with_action=True)
-    found = degrees(x, change, claim, episode, samples, seed)
-    checks = [_check("dynamics", found)]
+    maps = {"dynamics": (change, claim_of(symmetry, "difference", with_action=True))}
     if reward is not None:
-        claim = claim_of(symmetry, "invariant", with_action=True)
         worth = np.asarray(reward, float).reshape(len(x), -1)
-        checks.append(_check("reward", degrees(x, worth, claim, episode, samples, seed)))
+        maps["reward"] = worth, claim_of(symmetry, "invariant", with_action=True)
+    told = {n: degrees(x, y, claim, episode, samples, seed) for n, (y, claim) in maps.items()}
+    checks = tuple(_check(name, found) for name, found in told.items())
+    dynamics = told["dynamics"]
     elements = tuple(
         _judged(
             e.name,
@@ -116,11 +124,21 @@ def verified(
             e.intervals["incorrect"],
             e.shares.extrinsic,
             e.intervals["extrinsic"],
-            found.power,
+            dynamics.power,
         )
-        for e in found.elements
+        for e in dynamics.elements
     )
-    return _together(symmetry, tuple(checks), elements)
+    near = _together(symmetry, checks, elements)
+    gains = {
+        name: transferred(x, y, claim, told[name], episode, seed)
+        for name, (y, claim) in maps.items()
+    }
+    every = tuple(gain for each in gains.values() for gain in each)
+    verdict, words = _by_model(symmetry, gains, checks)
+    order: tuple[Verdict, ...] = ("refuted", "confirmed", "cannot be told")
+    if order.index(near.verdict) <= order.index(verdict):
+        verdict, words = near.verdict, near.words
+    return Verification(verdict, words, checks, elements, every)
 
 
 def stepped(
@@ -170,6 +188,39 @@ def stepped(
     elements = tuple(check(names[g], wrong[g]) for g in range(1, order))
     overall = check("dynamics", wrong[1:].mean(axis=0) if order > 1 else wrong[0])
     return _together(symmetry, (overall,), elements)
+
+
+def _by_model(
+    symmetry: Symmetry, gains: dict[str, tuple[Gain, ...]], checks: tuple[Check, ...]
+) -> tuple[Verdict, str]:
+    """What models say of all maps, where moved transitions come near others."""
+    group = symmetry.group.name
+    unclear = ""
+    most, where = 0.0, ""
+    for check in checks:
+        for gain in gains[check.name]:
+            name = f"{check.name}, coordinates {', '.join(map(str, gain.coordinates))}"
+            clear = gain.explained >= EXPLAINED
+            for element, value, (low, high) in gain.elements:
+                if clear and low > GAIN and check.compared >= SUPPORTED:
+                    words = f"{name}: under {element} it is off as by a gain of {value:.2f}"
+                    return (
+                        "refuted",
+                        f"{group} is not the task's: {words} ({low:.2f} to {high:.2f})",
+                    )
+            if not clear:
+                share = f"{100.0 * max(gain.explained, 0.0):.0f} %"
+                unclear = unclear or f"a model explains {share} of {name}"
+            elif check.compared < SUPPORTED:
+                share = f"{100.0 * check.compared:.0f} %"
+                unclear = unclear or f"only {share} of the transitions come near others"
+            elif gain.interval[1] > GAIN:
+                unclear = unclear or f"{name}: gains up to {gain.interval[1]:.2f} are not seen"
+            if gain.interval[1] >= most:
+                most, where = gain.interval[1], name
+    if unclear:
+        return "cannot be told", f"it cannot be told whether {group} holds: {unclear}"
+    return "confirmed", f"{group} holds: it is off by a gain of {most:.2f} at most ({where})"
 
 
 def _check(name: str, found: Degrees) -> Check:
