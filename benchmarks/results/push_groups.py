@@ -1,9 +1,9 @@
 """Which group `covary discover` writes for 200 recorded episodes of push and its variants, as JSON.
 
 The expert drives, and `covary collect` records: push, push in two worlds that are less symmetric
-than it, and a task whose goals lie in one corner. `covary discover` then looks for the group of each
-dataset, and of ten halves of its episodes, drawn at random, as often as it is wrong. All is kept,
-so that an interrupted run goes on.
+than it, and a task whose goals lie in one corner. `covary discover` then looks for the group of
+each dataset; the same search of ten halves of its episodes, drawn at random, says how often it is
+wrong. All is kept, so that an interrupted run goes on.
 
     python benchmarks/results/push_groups.py --folder runs/results/push_groups
 """

@@ -18,9 +18,9 @@ _LEVEL = 0.005
 """Of each test."""
 _DOUBTS = (0.05, DOUBT)
 """Up to these p-values a group that is not rejected is not claimed either: the first at which the
-power is enough. The first is less than where a group is claimed by the test alone, since the flow has
-found this one without it; but the flow sees where data are, not how many, so a thinned arm is left to
-the test."""
+power is enough. It may be less than where a group is claimed by the test alone, since the flow has
+found this one without it; but the flow sees where data are, not how many, so a thinned arm is left
+to the test."""
 _CYCLES = (2, 3)
 """Tried below a continuous group; larger ones it was told from by the flow."""
 

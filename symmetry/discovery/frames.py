@@ -1,8 +1,9 @@
 """Where each unit stands, as the steadiest of its points show: a direction, axes and a side.
 
 Moved units stand elsewhere by just their motions. So if the law of the data has a group, units
-stand anywhere in its orbit alike, and what the group does not keep of a mean over units, of harmonics of
-the direction and of the side, is zero but for chance (the Fourier coefficients of a law on the group).
+stand anywhere in its orbit alike. Then the means over units of the side and of harmonics of the
+direction, the Fourier coefficients of a law on the group, are zero but for chance where the group
+does not keep them.
 """
 
 from __future__ import annotations

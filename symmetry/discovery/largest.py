@@ -49,9 +49,9 @@ def largest_group(
 
     Smaller candidates are tested first: one that is rejected settles all that contain it. So the
     chance to lose a group that the data have is at most `level` times the number of its subgroups
-    among the candidates. A group is claimed only if its p-value is above a doubt, and if below it the
-    test has the power `enough` to see one side of its orbit or its mirror images thinned by half,
-    and to see that the data have but one of its largest subgroups.
+    among the candidates. A group is claimed only if its p-value is above a doubt, and if below it
+    the test has the power `enough` to see one side of its orbit or its mirror images thinned by
+    half, and to see that the data have but one of its largest subgroups.
 
     Args:
         points: (N, k, 2 or 3), about the centre that the groups turn about.
@@ -110,9 +110,10 @@ def _judged(
         names = " and ".join(test.name for test in top)
         words = f"too few to tell: {names} are not rejected, though no larger one is kept"
     elif top[0].p_value <= top[0].doubt:
+        doubt = top[0].doubt
         words = (
             f"not clear enough: {top[0].name} is not rejected, but p = {top[0].p_value:.2f}; data "
-            f"that have it give no more than {top[0].doubt:g} in one case of {1.0 / top[0].doubt:.0f}"
+            f"that have it give no more than {doubt:g} in one case of {1.0 / doubt:.0f}"
         )
     elif top[0].power < enough:
         words = (

@@ -1,9 +1,9 @@
 """Does what some episodes teach of the next state hold of others, moved? A fitted model says.
 
-A smooth model of (x, u) -> x' - x is fitted to half of the episodes and held to the other half, as it
-is and moved by each element g: if the dynamics go with g, the model misses g (x' - x) at (gx, gu) by
-no more than it misses x' - x at (x, u). What it misses by more is told as a gain: that of actuators
-which do this share more on one side makes as large an error.
+A smooth model of (x, u) -> x' - x is fitted to half of the episodes and held to the other half, as
+it is and moved by each element g: if the dynamics go with g, the model misses g (x' - x) at
+(gx, gu) by no more than it misses x' - x at (x, u). What it misses by more is told as a gain: that
+of actuators which do this share more on one side makes as large an error.
 """
 
 from __future__ import annotations

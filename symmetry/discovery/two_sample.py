@@ -58,7 +58,7 @@ class Invariance:
             says p <= doubt; NaN where none was made.
         weakest: The departure that is hardest to see.
         units: Independent ones.
-        doubt: Up to this p-value it is not to be claimed; the power is that of seeing departures so.
+        doubt: Up to this p-value it is not to be claimed.
     """
 
     name: str
