@@ -141,7 +141,7 @@ class _Model:
         waves: Along them.
         width: Of the kernel.
         weights: (m + features + 1, |block|)
-        error: Mean square on folds that it had not seen, over that of the block.
+        error: Mean square on folds that it had not seen, over the block's variance.
     """
 
     block: tuple[int, ...]
@@ -197,15 +197,16 @@ def _models(
                     b = list(block)
                     errors = np.square(missed[:, :, b]).mean(axis=(1, 2))
                     k = int(errors.argmin())
-                    error = float(errors[k] / max(np.square(y[:, b]).mean(), 1e-300))
+                    error = float(errors[k] / max(y[:, b].var(axis=0).mean(), 1e-300))
                     if block not in best or error < best[block].error:
                         best[block] = _Model(block, metric, waves, width, weights[k][:, b], error)
+        if all(model.error < _CLEAR for model in best.values()):
+            break
         slopes = {b: model.slopes(points[: ROWS // 4]) for b, model in best.items()}
-        open_ones = sorted(
-            (b for b in blocks if best[b].error > _CLEAR), key=lambda b: best[b].error
-        )
+        unclear = [b for b in blocks if best[b].error >= _CLEAR]
+        unclear.sort(key=lambda b: best[b].error)
         metrics = [_root(sum(slopes.values()) / len(blocks))]
-        metrics += [_root(slopes[b]) for b in open_ones[:_METRICS]]
+        metrics += [_root(slopes[b]) for b in unclear[:_METRICS]]
     return [best[block] for block in blocks]
 
 

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from covary.symmetry.discovery.candidates import catalogue, finite, named
+from covary.symmetry.discovery.frames import Frames
 from covary.symmetry.discovery.largest import largest_group
+from covary.symmetry.discovery.moments import Moments
 from covary.symmetry.discovery.two_sample import Sample, element_p_values, invariance
 
 
@@ -56,6 +58,50 @@ def test_power_grows_with_the_data_and_names_what_is_hardest():
     assert few.power < 0.5
     assert few.weakest == "one side of its orbit thinned by half"
     assert many.power > 0.95
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_units_are_moved_in_closed_form(dimension):
+    rng = np.random.default_rng(0)
+    rows, of = rng.normal(size=(60, 4, dimension)), rng.permutation(np.repeat(np.arange(20), 3))
+    moves = named(f"O{dimension}", dimension).random(rng, 20)
+    still = np.tile(np.eye(dimension), (20, 1, 1))
+    moved = np.einsum("nij,nkj->nki", moves[of], rows)
+    here, there = Moments(rows, of), Moments(moved, of)
+    np.testing.assert_allclose(here.means(moves), there.means(still), atol=1e-12)
+    assert len(here.means(moves)) == len(here.family)
+    lead, first = Frames(rows[:20]), Frames(np.einsum("nij,nkj->nki", moves, rows[:20]))
+    np.testing.assert_allclose(lead.means(moves), first.means(still), atol=1e-12)
+    assert len(lead.means(moves)) == len(lead.weights)
+
+
+def left_and_right(rng, units, left):
+    """Episodes of 3 rows in which what moves lies left of what it moves with some chance."""
+    turns = named("SO2").random(rng, units)
+    side = np.where(rng.random(units) < left, 1.0, -1.0)[:, None]
+    ahead = rng.normal(size=(units, 3, 2))
+    beside = np.abs(rng.normal(size=(units, 3))) * side
+    other = np.stack([rng.normal(size=(units, 3)), beside], axis=2)
+    rows = np.stack([np.tile([1.0, 0.0], (units, 3, 1)), other, ahead], axis=2)
+    moved = np.einsum("nij,nrkj->nrki", turns, rows)
+    return moved.reshape(-1, 3, 2), np.repeat(np.arange(units), 3)
+
+
+def test_a_broken_mirror_is_seen_though_rows_differ_in_all_else():
+    rng = np.random.default_rng(0)
+    broken = Sample(*left_and_right(rng, 200, 0.75), most=200)
+    assert invariance(broken, named("O2")).rejected
+    assert invariance(broken, named("reflection")).rejected
+    even = Sample(*left_and_right(rng, 200, 0.5), most=200)
+    assert not invariance(even, named("reflection"), [named("trivial")]).rejected
+
+
+@pytest.mark.slow
+def test_a_mirror_is_told_from_two_hundred_episodes():
+    for left, group in ((0.5, "O2"), (0.8, "SO2")):
+        rows, episodes = left_and_right(np.random.default_rng(1), 200, left)
+        found = largest_group(rows, catalogue(2), episodes)
+        assert (found.verdict, found.group) == ("found", group), found.words
 
 
 def test_little_data_is_no_answer():
