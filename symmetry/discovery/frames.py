@@ -56,7 +56,7 @@ class Frames:
             turn = axes[0][:, 0] + 1j * axes[0][:, 1]
             powers = np.cumprod(np.tile(turn, (HARMONICS, 1)), axis=0)
             each = np.stack([powers.mean(axis=1), (powers * side).mean(axis=1)], axis=1)
-            harmonics = np.stack([each.real, each.imag], axis=2).ravel()
+            harmonics = np.stack([np.real(each), np.imag(each)], axis=2).ravel()
             return np.concatenate([[side.mean()], harmonics])
         first = axes[0]
         vectors, pairs = [first], [first[:, :, None] * first[:, None]]

@@ -205,7 +205,7 @@ def _models(
         slopes = {b: model.slopes(points[: ROWS // 4]) for b, model in best.items()}
         unclear = [b for b in blocks if best[b].error >= _CLEAR]
         unclear.sort(key=lambda b: best[b].error)
-        metrics = [_root(sum(slopes.values()) / len(blocks))]
+        metrics = [_root(np.mean(list(slopes.values()), axis=0))]
         metrics += [_root(slopes[b]) for b in unclear[:_METRICS]]
     return [best[block] for block in blocks]
 
