@@ -52,20 +52,18 @@ def test_a_flipped_verdict_leaves_starts_on_one_side(tmp_path):
 def test_the_score_counts_cells_whose_interval_excludes_zero():
     def row(ratio, interval):
         fold = {"plain": 1.0, "folded": ratio, "change": 0.0, "interval": (0.0, 0.0)}
-        return {"audit": {"fold": fold}, "interval": interval}
+        world = dataclasses.asdict(World("block_push", "none", 0.0, 10))
+        return {**world, "audit": {"fold": fold}, "interval": interval}
 
     rows = [row(0.5, [-2, -1]), row(2.0, [1, 2]), row(0.5, [1, 2]), row(0.5, [-1, 1]),
             row(2.0, None)]  # fmt: skip
+    rows[0]["demonstrations"] = 30
     found = prediction.scored(rows)
     assert found["cells"] == 3 and found["run"] == 4 and found["not_run"] == 1
     assert found["right"] == {"audit": 2, "always impose": 1, "never impose": 2}
-    assert [prediction.verdict(r) for r in rows] == [
-        "right",
-        "right",
-        "**miss**",
-        "level",
-        "not run",
-    ]
+    words = ["right", "right (seen)", "**miss** (seen)", "level", "not run"]
+    assert [prediction.verdict(r) for r in rows] == words
+    assert [prediction.was_seen(r) for r in rows] == [False, True, True, True, True]
 
 
 def test_networks_are_of_equal_size():

@@ -389,7 +389,14 @@ def verdict(row: dict) -> str:
         return "not run"
     if interval[0] * interval[1] <= 0:
         return "level"
-    return "right" if RULES["audit"](row) == (interval[1] < 0.0) else "**miss**"
+    told = "right" if RULES["audit"](row) == (interval[1] < 0.0) else "**miss**"
+    return told + " (seen)" * was_seen(row)
+
+
+def was_seen(row: dict) -> bool:
+    """Whether it is one of `SEEN`."""
+    fields = [field.name for field in dataclasses.fields(World)]
+    return World(**{name: row[name] for name in fields}).name() in SEEN
 
 
 def table(rows: Sequence[dict], ways: Sequence[str]) -> str:
@@ -447,6 +454,7 @@ def main() -> None:
         "sizes": dataclasses.asdict(run.sizes),
         "score": {task: scored([row for row in rows if row["task"] == task]) for task in run.tasks},
         "all": scored(rows),
+        "all_but_seen": scored([row for row in rows if not was_seen(row)]),
         "points": rows,
     }
     cells.tell(report, table(rows, run.ways) if asked.table else None)
