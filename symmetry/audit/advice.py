@@ -64,7 +64,7 @@ def advised(found: Degrees, group: Group, spread: float, fold: Folding | None = 
     name = group.name
     if group.order == 1:
         return Advice("drop", name, 0.0, False, "The trivial group asks nothing of a network.")
-    if found.power < POWER:
+    if found.power < POWER and amount < BROKEN:  # what is told wrong is wrong at any power
         said = (
             f"Nothing can be said: values exchanged between samples would be told wrong in "
             f"{100 * found.power:.0f} % only. More data, or fewer coordinates."

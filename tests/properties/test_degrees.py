@@ -186,6 +186,10 @@ def test_advice():
     y = y + np.stack([-y[:, 1], y[:, 0]], 1)  # a swirl, which rotations keep and mirrors do not
     advice = advised(degrees(x, y, claim_of(D4)), group("D4"), 2.0)
     assert (advice.word, advice.group) == ("restrict", "C4")
+    rng = np.random.default_rng(0)  # exchanged values are hardly told apart, yet all are wrong
+    wind = np.array([1.0, 0.0]) + rng.normal(0.0, 0.05, (1000, 2))
+    found = degrees(points_and_goals(1000, 0.0, np.pi)[0], wind, claim_of(TWO_POINTS))
+    assert found.power < 0.1 and advised(found, C4, 0.005).word == "drop"
 
 
 def refused(x, y, claim, **more):
