@@ -46,7 +46,8 @@ class Descent:
         constraints: What breaking the task's constraints costs beside; None: nothing.
 
     Raises:
-        ValueError: The task tells no cost of a state, or limits how fast actions change.
+        ValueError: The task tells no cost of a state, or limits how fast actions change; or its
+            model switches, and there is a symmetry to keep.
     """
 
     def __init__(
@@ -68,6 +69,13 @@ class Descent:
         except (AttributeError, NotImplementedError) as error:
             text = f"{self.task.name} tells no cost of a state; iLQR needs the slope of one"
             raise ValueError(text) from error
+        if getattr(self.task, "switching", False) and symmetry.group.order > 1:
+            text = (
+                f"{self.task.name}'s model switches, as things are grasped and let go; steps along "
+                f"its slopes would not be exact under {symmetry.group.name}: take mppi or cem, or "
+                "say symmetry:=none"
+            )
+            raise ValueError(text)
         if Slew.needed(self.task):
             text = f"{self.task.name} limits how fast actions change, which iLQR does not know"
             raise ValueError(text)

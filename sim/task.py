@@ -50,6 +50,8 @@ class Task(ABC):
         action_units: The same of u.
         exact_dynamics: Whether its physics is as symmetric as its rules, but for rounding. If not,
             only cost, limits and rules are; by how much the physics is off is measured and said.
+        switching: Whether its analytic model switches: a thing is grasped, slips off or lands, from
+            one next state to quite another. Then slopes tell little, and iLQR is not exact.
         goal: Name of the state part that is the goal; empty: it has none that can be moved.
         mjcf: Path of its MuJoCo model; a task that writes its model itself has `model_text`.
         joint_names: The joints of /joint_states; by default the action's.
@@ -78,6 +80,7 @@ class Task(ABC):
     action_units: ClassVar[tuple[str, ...]] = ()
     goal: ClassVar[str]
     exact_dynamics: ClassVar[bool] = True
+    switching: ClassVar[bool] = False
     mjcf: ClassVar[str] = ""
     extent: ClassVar[float] = 0.5
     sensed: ClassVar[tuple[str, ...]] = ()

@@ -95,6 +95,7 @@ class Tabletop(Task):
     dt = 0.05
     physics_dt = 0.0025
     exact_dynamics = False
+    switching = True
     hold = 0.25
     action_interface = "velocity"
     things: ClassVar[tuple[Thing, ...]] = ()

@@ -14,6 +14,7 @@ from covary.sim.function_dynamics import FunctionDynamics
 from covary.sim.limits import Ball, largest_actions
 from covary.sim.mujoco_dynamics import MujocoDynamics
 from covary.sim.numba_dynamics import NumbaDynamics
+from covary.sim.tasks.block_push import BlockPush
 from covary.sim.tasks.cart_pole import CartPole
 from covary.sim.tasks.drone import Drone
 from covary.sim.tasks.point_mass import PointMass
@@ -360,3 +361,12 @@ def test_a_polish_knows_of_a_delay():
         model.rollout(x, both, costs, None)
         assert costs[0, 1] < costs[0, 0]
         x = model.next_state(x, plan.actions[0])
+
+
+@pytest.mark.parametrize("cls", [ILQR, MPPIiLQR])
+def test_a_model_that_switches_has_no_exact_plan(cls):
+    """Things are grasped and let go: what rounding decides there is no small difference."""
+    model = NumbaDynamics(BlockPush())
+    with pytest.raises(ValueError, match="block_push's model switches.* say symmetry:=none"):
+        cls(model)
+    cls(model, "none")

@@ -15,3 +15,8 @@ def found(package, kind):
             if own and not inspect.isabstract(cls):
                 classes.append(cls)
     return classes
+
+
+def promised(task, planner):
+    """Whether plans are exact: those of iLQR are refused where the model switches."""
+    return not (getattr(task, "switching", False) and hasattr(planner.Parameters, "polish"))
