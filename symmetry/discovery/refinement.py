@@ -45,25 +45,33 @@ def refined(
 
     tree = KDTree(data.flat())
     near = min(_NEIGHBOURS, len(data))
-    for _ in range(steps):
-        apart, index = tree.query(starts.moved(matrices, shifts).flat(), near)
-        squares = apart.reshape(len(starts), near) ** 2
+
+    def beside(ends: Cloud) -> np.ndarray:
+        apart, index = tree.query(ends.flat(), near)
+        squares = apart.reshape(len(ends), near) ** 2
         # As wide as the nearest ones lie from each other, not as the end lies from them.
         width = np.median(squares - squares[:, :1], axis=1, keepdims=True) + 1e-12
         weight = np.exp(-(squares - squares[:, :1]) / width)
         weight /= weight.sum(axis=1, keepdims=True)
-        there = data.points[index.reshape(len(starts), near)]
-        there = np.einsum("en,enki->eki", weight, there)
-        matrices, shifts = _fitted(starts, there, hypothesis, matrices)
+        return np.einsum("en,enki->eki", weight, data.points[index.reshape(len(ends), near)])
+
+    # A linear fit to noisy points shrinks them; a rotation's does not.
+    here = beside(starts) if hypothesis.name == "GL2" else starts.points
+    for _ in range(steps):
+        there = beside(starts.moved(matrices, shifts))
+        matrices, shifts = _fitted(here, there, ~starts.free, hypothesis, matrices)
     return matrices, shifts
 
 
 def _fitted(
-    starts: Cloud, there: np.ndarray, hypothesis: Hypothesis, matrices: np.ndarray
+    here: np.ndarray,
+    there: np.ndarray,
+    placed: np.ndarray,
+    hypothesis: Hypothesis,
+    matrices: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The elements that send each sample's points nearest to others (E, k, d)."""
-    here, placed = starts.points, ~starts.free
-    middles = np.zeros((2, len(here), starts.dimension))
+    """The elements that send each sample's points (E, k, d) nearest to others (E, k, d)."""
+    middles = np.zeros((2, len(here), here.shape[2]))
     if hypothesis.shifts:
         middles = np.stack([here[:, placed].mean(axis=1), there[:, placed].mean(axis=1)])
         here, there = (
@@ -73,11 +81,11 @@ def _fitted(
     held = _HELD * np.square(here).sum(axis=(1, 2))[:, None, None] + 1e-12
     across = np.einsum("eki,ekj->eij", there, here) + held * matrices
     if hypothesis.name == "GL2":
-        gram = np.einsum("eki,ekj->eij", here, here) + held * np.eye(starts.dimension)
+        gram = np.einsum("eki,ekj->eij", here, here) + held * np.eye(here.shape[2])
         fitted = across @ np.linalg.inv(gram)
     else:
         u, _, v = np.linalg.svd(across)
-        sign = np.ones((len(here), starts.dimension))
+        sign = np.ones((len(here), here.shape[2]))
         sign[:, -1] = np.sign(np.linalg.det(u @ v) * np.linalg.det(matrices))
         fitted = (u * sign[:, None, :]) @ v
     return fitted, middles[1] - np.einsum("eij,ej->ei", fitted, middles[0])

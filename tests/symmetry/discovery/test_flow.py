@@ -96,6 +96,8 @@ def test_an_unknown_centre(seed):
 def test_groups_of_space(name):
     outcome = search(orbit(name, 5000, dimension=3), Hypothesis("SO3"))
     assert outcome.group == name, outcome.why
+    assert outcome.found.unmoved > 0.9
+    assert outcome.distance <= 1.3 * outcome.floor
 
 
 def test_a_group_that_is_about_another_centre_is_not_claimed():
