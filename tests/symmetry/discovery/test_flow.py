@@ -78,7 +78,8 @@ def test_planar_groups(case, seed):
     outcome = search(data, Hypothesis(hypothesis), seed)
     assert outcome.group == name, outcome.why
     # The floor of the trivial group is 0, and what the flow is not exact by stands above it.
-    assert outcome.distance <= 1.3 * outcome.floor + 0.03
+    # In GL(2)+ the turns are drawn less evenly (docs/results.md).
+    assert outcome.distance <= (2.0 if hypothesis == "GL2" else 1.3) * outcome.floor + 0.03
 
 
 @pytest.mark.slow
