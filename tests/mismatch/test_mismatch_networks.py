@@ -29,7 +29,7 @@ def test_exact_networks_keep_to_the_claim_and_free_ones_do_not(part):
 
         def out(x, network=network):
             with torch.no_grad():
-                return network(torch.from_numpy(features(x))).numpy()
+                return network(torch.from_numpy(features(x)).double()).numpy()
 
         off = [
             np.abs(out(data.move(g, data.x)) - data.answer(g, out(data.x))).max()
