@@ -121,17 +121,10 @@ def worst_frames(frames: Sequence[Mapping[str, Any]], path: Path, title: str) ->
         ModuleNotFoundError: Pillow is not installed.
         OSError: The file cannot be written.
     """
-    side, gap = 240, 30
-    frames = list(frames)[:6]
-    across = min(3, max(len(frames), 1))
-    down = -(-max(len(frames), 1) // across)
-    canvas = Canvas(across * (side + gap) + gap, down * (side + 50) + 70)
-    canvas.text(16, 8, title, INK, 14)
-    canvas.text(
-        16, 28, "pale: the frame; dark: moved; green: its action, moved; red: the data's", INK
-    )
-    for k, frame in enumerate(frames):
-        left, top = gap + k % across * (side + gap), 70 + k // across * (side + 50)
+    side, frames = 240, list(frames)[:6]
+    words = "pale: the frame; dark: moved; green: its action, moved; red: the data's"
+    canvas, corners = _tiled(len(frames), side, side + 50, title, words)
+    for frame, (left, top) in zip(frames, corners, strict=True):
         points = np.concatenate([frame["here"], frame["there"]])
         half = 1.4 * max(float(np.abs(points).max()), 1e-9)
 
@@ -170,21 +163,30 @@ def worst_images(frames: Sequence[Mapping[str, Any]], path: Path, title: str) ->
         ModuleNotFoundError: Pillow is not installed.
         OSError: The file cannot be written.
     """
-    side, gap = 120, 30
-    frames = list(frames)[:6]
-    across = min(3, max(len(frames), 1))
-    down = -(-max(len(frames), 1) // across)
-    canvas = Canvas(across * (2 * side + gap) + gap, down * (side + 60) + 70)
-    canvas.text(16, 8, title, INK, 14)
-    canvas.text(16, 28, "left: moved, with what it should be; right: the nearest there is", INK)
-    for k, frame in enumerate(frames):
-        left, top = gap + k % across * (2 * side + gap), 70 + k // across * (side + 60)
+    side, frames = 120, list(frames)[:6]
+    words = "left: moved, with what it should be; right: the nearest there is"
+    canvas, corners = _tiled(len(frames), 2 * side, side + 60, title, words)
+    for frame, (left, top) in zip(frames, corners, strict=True):
         canvas.text(left, top - 16, frame["title"], INK)
         for j, (image, words) in enumerate((("there", "expected"), ("beside", "said"))):
             at = left + j * side
             canvas.paste(at, top, _enlarged(frame[image], side - 6))
             canvas.text(at, top + side - 2, str(frame[words]), INK)
     return canvas.save(path)
+
+
+def _tiled(
+    count: int, width: int, height: int, title: str, words: str
+) -> tuple[Canvas, list[tuple[int, int]]]:
+    """A picture for tiles of a width, three a row, and where each begins (left, top)."""
+    gap, across = 30, min(3, max(count, 1))
+    down = -(-max(count, 1) // across)
+    canvas = Canvas(across * (width + gap) + gap, down * height + 70)
+    canvas.text(16, 8, title, INK, 14)
+    canvas.text(16, 28, words, INK)
+    return canvas, [
+        (gap + k % across * (width + gap), 70 + k // across * height) for k in range(count)
+    ]
 
 
 def _enlarged(image: np.ndarray, side: int) -> np.ndarray:

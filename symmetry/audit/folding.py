@@ -15,7 +15,7 @@ coordinates errs by what is irrelevant, and both errors are the model's own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -204,6 +204,31 @@ def _metric(
     return metric
 
 
+def without_each(
+    told: Sequence[np.ndarray], values: Sequence[np.ndarray], fold: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """What a least-squares fit needs of all samples but those of one fold, for each fold.
+
+    Args:
+        told: Features of the samples, and of copies of them that are fitted too. (S, F) each
+        values: What each says. (S, d) each
+        fold: Of each sample. (S,)
+
+    Yields:
+        Which samples are left out (S,), and of the others the products of features with features
+        (F, F) and with values (F, d).
+    """
+    parts = []
+    for f in np.unique(fold):
+        here = fold == f
+        gram = sum(t[here].T @ t[here] for t in told)
+        right = sum(t[here].T @ v[here] for t, v in zip(told, values, strict=True))
+        parts.append((here, np.asarray(gram), np.asarray(right)))
+    whole = sum(p[1] for p in parts), sum(p[2] for p in parts)
+    for here, gram, right in parts:
+        yield here, whole[0] - gram, whole[1] - right
+
+
 def _solved(gram: np.ndarray, right: np.ndarray, ridge: float) -> np.ndarray:
     """Weights of ridge regression."""
     shrunk = gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
@@ -226,16 +251,9 @@ def _errors(
         fold: The part that each sample belongs to.
     """
     found = [np.empty(len(fold)) for _ in RIDGES]
-    parts = []
-    for f in np.unique(fold):
-        here = fold == f
-        gram = sum(t[here].T @ t[here] for t in told)
-        right = sum(t[here].T @ v[here] for t, v in zip(told, values, strict=True))
-        parts.append((here, np.asarray(gram), np.asarray(right)))
-    whole = sum(p[1] for p in parts), sum(p[2] for p in parts)
-    for here, gram, right in parts:
+    for here, gram, right in without_each(told, values, fold):
         for k, ridge in enumerate(RIDGES):
-            weights = _solved(whole[0] - gram, whole[1] - right, ridge)
+            weights = _solved(gram, right, ridge)
             said = sum(t[here] @ weights @ b for t, b in zip(told, back, strict=True))
             found[k][here] = np.square(said / len(told) - values[0][here]).sum(axis=1)
     return found

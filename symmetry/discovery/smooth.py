@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..audit.folding import without_each
+
 WIDTHS = (0.25, 0.5, 1.0, 2.0)
 """Of the kernel, in median distances of two samples; each model takes the best."""
 
@@ -57,14 +59,7 @@ def fitted(
     Yields:
         (N,) bool, and (F, d) for each ridge.
     """
-    parts = []
-    for f in np.unique(fold):
-        here = fold == f
-        gram = sum(t[here].T @ t[here] for t in told)
-        right = sum(t[here].T @ v[here] for t, v in zip(told, values, strict=True))
-        parts.append((here, np.asarray(gram), np.asarray(right)))
-    whole = sum(p[1] for p in parts), sum(p[2] for p in parts)
     eye = np.eye(told[0].shape[1])
-    for here, gram, right in parts:
+    for here, gram, right in without_each(told, values, fold):
         shrinks = [ridge * len(fold) * len(told) * eye for ridge in ridges]
-        yield here, [np.linalg.solve(whole[0] - gram + s, whole[1] - right) for s in shrinks]
+        yield here, [np.linalg.solve(gram + s, right) for s in shrinks]
