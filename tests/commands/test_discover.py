@@ -49,7 +49,7 @@ MOVED = ("--state", "vector+vector", "--action", "vector")
 
 
 def test_points_tell_the_group_of_the_data_and_no_more(run, tmp_path):
-    found = run({"points": orbit("C4", 1000, seed=1).points})
+    found = run({"points": orbit("C4", 400, seed=1).points})
     assert (found["group"], found["verdict"]) == ("C4", "not verified")
     assert np.shape(found["elements"]) == (4, 2, 2) and 0.8 < found["score"] <= 1.0
     assert 0.0 < found["distance"] < 1.5 * found["floor"]
