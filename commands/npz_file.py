@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import tokenize
 import zipfile
 import zlib
@@ -19,6 +20,8 @@ _BROKEN = (
     EOFError,
     RuntimeError,  # encrypted, or packed by a method that zipfile does not know
     MemoryError,  # a header that claims more than there is
+    OverflowError,  # or more than can be counted
+    lzma.LZMAError,
     tokenize.TokenError,  # a header that is no literal
     zipfile.BadZipFile,
     zlib.error,
@@ -35,7 +38,8 @@ def npz_arrays(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except _BROKEN as error:
-        raise InputError("it is no npz file of plain arrays", str(path)) from error
+        said = "it is no npz file of plain arrays, such as np.savez(path, name=array) writes"
+        raise InputError(said, str(path)) from error
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):  # numpy hands over what has no header as bytes
             raise InputError(f"'{name}' is no array", str(path))

@@ -215,6 +215,8 @@ def _named(task: Task, space: str, parts: Parts, order: int) -> dict[str, Part]:
         here = own.get((start, stop), "")
         if name and name != here and (here or name in slices):
             hint = nearest(name, slices) or f"; it has {', '.join(slices)}"
+            if name in slices:
+                hint = f": it is coordinates {slices[name].start + 1} to {slices[name].stop}"
             raise ValueError(f"{space}: {task.name} has no part {name!r} there{hint}")
         name = name or here or (coordinates[start] if start < len(coordinates) else f"at {start}")
         if name in found:

@@ -112,11 +112,11 @@ class SymmetryFile:
     def of(
         cls, symmetry: Symmetry, task: str = "", evidence: Evidence | None = None, word: str = ""
     ) -> SymmetryFile:
-        """What a declaration says.
+        """What a declaration says; its parts without names where there is no task that named them.
 
         Args:
             symmetry: The declaration.
-            task: The task's name.
+            task: The task's name; empty: the data are of none.
             evidence: What it rests on.
             word: Its group's word, where that is not its group's name: a continuous one's.
 
@@ -124,7 +124,11 @@ class SymmetryFile:
             ParameterError: It cannot be written: a part that no word names.
         """
         name = word or symmetry.group.name
-        return cls(name, dict(symmetry.state), dict(symmetry.action), task, evidence or Evidence())
+        state, action = (
+            dict(parts) if task else tuple(parts.values())
+            for parts in (symmetry.state, symmetry.action)
+        )
+        return cls(name, state, action, task, evidence or Evidence())
 
 
 def parts_of(parts: Parts) -> tuple[Part, ...]:

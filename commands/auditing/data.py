@@ -57,6 +57,10 @@ def audit(
     if rho is not None and not rho >= 0.0:
         raise InputError(f"--rho: {rho:g} must not be negative", PLACE)
     middle = _point(centre)
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        said = "is a folder" if path.is_dir() else "its folder is not there; make it first"
+        raise InputError(f"--json: {path}: {said}", PLACE)
+    folder = _folder(out)
     place = Path(what)
     world, interrupted = None, False
     if place.is_dir() or place.suffix == ".npz" or place.is_file():
@@ -88,11 +92,15 @@ def audit(
         "wall_s": round(time.monotonic() - begin, 3),
         "files": {},
     }
-    folder = _folder(out)
     console = Console(highlight=False)
     console.print(_table(report))
     for line in in_words(report):
         console.print(line, markup=False, soft_wrap=True)
+    if report["advice"]["word"] == "augment" and any(
+        isinstance(part, Pose | Position) for part in symmetry.state.values()
+    ):
+        at = ",".join(f"{c:g}" for c in middle)
+        console.print(f"centre {at}; if things turn about another point: --centre X,Y")
     _files(folder, report, symmetry, source)
     try:
         write_json(folder / "summary.json", report)
@@ -255,9 +263,7 @@ def _symmetry_file(
     )
     try:
         task = "" if source is not None and not source.task else report["task"]
-        found = SymmetryFile(
-            report["advice"]["group"], dict(symmetry.state), dict(symmetry.action), task, evidence
-        )
+        found = SymmetryFile.of(symmetry, task, evidence, report["advice"]["group"])
         return write_symmetry(folder / "symmetry.yaml", found)
     except ParameterError as error:
         raise InputError(f"symmetry.yaml: {error}", PLACE) from error

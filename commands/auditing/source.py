@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,16 @@ import numpy as np
 from ...nodes.launching.yaml_loader import InputError, in_a_line, nearest
 from ...symmetry.declaration import Symmetry, SymmetryError
 from ...symmetry.group import GroupError, group
-from ...symmetry.part import Part, Scalar
-from ...symmetry.part_words import part_of
+from ...symmetry.part import Part, Pose, Position, Scalar
+from ...symmetry.part_words import part_of, word_of
+from ..npz_file import npz_arrays
 from .images import Pixels, rows_of
 
 PLACE = "command line"
 KEYS = ("state", "action", "label", "next_state", "reward", "episode")
 """Of an npz file."""
+CLASSES = 256
+"""Different labels at most: each costs a column."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +69,9 @@ def read_npz(path: Path, samples: int, seed: int, encoder: Path | None = None) -
     Raises:
         InputError: It cannot be read, or holds what is no array of ours; one line.
     """
-    try:
-        file = np.load(path, allow_pickle=False)
-        if isinstance(file, np.ndarray):
-            raise InputError("one array without a name; it needs state and action", str(path))
-        with file:
-            arrays = {name: file[name] for name in file.files}
-    except MemoryError:
-        raise InputError("its arrays are larger than the memory", str(path)) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        said = getattr(error, "strerror", None) or in_a_line(str(error))
-        raise InputError(f"no npz file: {said}", str(path)) from None
+    if not path.exists():
+        raise InputError("no such file", str(path))
+    arrays = npz_arrays(path)
     for name in arrays:
         if name not in KEYS:
             hint = nearest(name, KEYS) or f"; known: {', '.join(KEYS)}"
@@ -110,11 +104,17 @@ def _check(arrays: dict[str, np.ndarray], place: str) -> None:
         if rows.ndim == 0 or len(rows) != len(state):
             there = f"{len(rows)} rows" if rows.ndim else "one number"
             raise InputError(f"{name}: {there} beside {len(state)} of the state", place)
+        if name in ("label", "reward", "episode") and rows.size != len(rows):
+            raise InputError(f"{name}: its shape is {rows.shape}, not ({len(state)},)", place)
         if rows.dtype.kind == "f":
             finite = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
             if not finite.all():
                 at, bad = int(np.argmin(finite)), int(np.sum(~finite))
                 raise InputError(f"{name}: row {at} is not finite ({bad} such rows)", place)
+    classes = len(np.unique(arrays["label"])) if "label" in arrays else 0
+    if classes > CLASSES:
+        said = f"label: {classes} different ones in {len(state)} rows, at most {CLASSES}"
+        raise InputError(f"{said}; numbers to be predicted are an action", place)
 
 
 def read_dataset(folder: Path) -> Source:
@@ -281,6 +281,10 @@ def proposed(
     for option, words in (("state", state), ("action", action)):
         if words:
             parts[option] = _parts(option, words, centre)
+            wrong = [p for p in parts[option].values() if isinstance(p, Pose | Position)]
+            if option == "action" and wrong:
+                said = f"{word_of(wrong[0])} has a place; an action's parts act by matrices alone"
+                raise InputError(f"--action: {said}, such as vector", PLACE)
         elif declared is not None:
             parts[option] = dict(getattr(declared, option))
         else:

@@ -266,6 +266,8 @@ def _rewards(path: Path, array: np.ndarray | None) -> np.ndarray | None:
 def _episode(path: Path, array: np.ndarray | None, rows: int) -> np.ndarray | None:
     if array is not None and array.shape != (rows,):
         raise InputError(f"'episode' is of shape {array.shape}, not ({rows},)", str(path))
+    if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError("'episode' has rows that are not finite", str(path))
     return array
 
 

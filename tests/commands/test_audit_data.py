@@ -89,7 +89,7 @@ def test_bad_words_are_one_line(file, tmp_path):
     assert "--centre: 'a' is no point" in said(path, *WORDS, "--centre", "a")
     assert "--gamma: 1 must be" in said(path, *WORDS, "--gamma", "1")
     assert "only a task takes values" in said(path, "robot:=arm", *WORDS)
-    assert "action part 'pose'" in said(path, *WORDS[:4], "--action", "pose")
+    assert "--action: pose has a place" in said(path, *WORDS[:4], "--action", "pose")
     assert "'pusch'" in said("pusch")
 
 
@@ -133,7 +133,15 @@ def test_arrays_that_do_not_fit_are_one_line(file):
     alone = file()
     with open(alone, "wb") as stream:
         np.save(stream, x)
-    assert "one array without a name" in said(alone, *WORDS)
+    assert "no npz file of plain arrays, such as np.savez" in said(alone, *WORDS)
+    twice = file(state=x, action=u, reward=np.ones((100, 2)))
+    assert "reward: its shape is (100, 2), not (100,)" in said(twice, *WORDS)
+    placed = ("--group", "C4", "--state", "vector+vector", "--action", "position")
+    assert "--action: position has a place" in said(file(state=x, action=u), *placed)
+    many = file(state=np.tile(x, (3, 1)), label=np.random.default_rng(0).random(300))
+    assert "label: 300 different ones in 300 rows" in said(many, *WORDS[:4])
+    away = said(file(state=x, action=u), *WORDS, "--json", "nowhere/audit.json")
+    assert "its folder is not there" in away
 
 
 def test_labels_of_which_each_occurs_once_say_nothing(file, tmp_path):
