@@ -12,14 +12,15 @@ of a quiet core a run, in space minutes.
 
 import argparse
 import json
-import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from covary.benchmarks.problems.clouds import orbit
+from covary.benchmarks.running.rows import kept_rows
 from covary.symmetry.discovery.augerino import augerino_elements
 from covary.symmetry.discovery.catalogue import sampler
 from covary.symmetry.discovery.cloud import Cloud, cloud
@@ -61,18 +62,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="start no run after so many")
     parser.add_argument("--table", action="store_true", help="markdown instead of JSON")
     asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    begin, rows = time.monotonic(), []
-    for seed in range(asked.first, asked.first + asked.seeds):
-        for case in asked.cases:
-            path = asked.folder / f"{case.replace(', ', '-')}-{seed}.json"
-            if not path.exists() and time.monotonic() - begin < 60 * asked.minutes:
-                part = path.with_suffix(".part")
-                part.write_text(json.dumps(row(case, seed)))
-                part.replace(path)
-                print(f"{case}, seed {seed}: {path.read_text()}", file=sys.stderr, flush=True)
-            if path.exists():
-                rows.append(json.loads(path.read_text()))
+    todo = (
+        (f"{case.replace(', ', '-')}-{seed}", partial(row, case, seed))
+        for seed in range(asked.first, asked.first + asked.seeds)
+        for case in asked.cases
+    )
+    rows = kept_rows(todo, asked.folder, asked.minutes)
     missing = [c for c in CASES if sum(r["case"] == c for r in rows) < asked.seeds]
     found = {"benchmark": "discovery", "seeds": asked.seeds, "rows": rows, "not_whole": missing}
     print(table(found) if asked.table else json.dumps(found, indent=1))

@@ -9,11 +9,12 @@ About 8 s of a quiet core a data set.
 
 import argparse
 import json
-import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from covary.benchmarks.problems.near_misses import drawn
+from covary.benchmarks.running.rows import kept_rows
 from covary.commands.discovering.data import Given
 from covary.commands.discovering.findings import findings
 from covary.symmetry.discovery.cloud import cloud
@@ -30,17 +31,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e9, help="start no run after so many")
     parser.add_argument("--table", action="store_true", help="markdown instead of JSON")
     asked = parser.parse_args()
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    begin, rows = time.monotonic(), []
-    for index in range(asked.sets):
-        path = asked.folder / f"{asked.seed}-{index}.json"
-        if not path.exists() and time.monotonic() - begin < 60 * asked.minutes:
-            part = path.with_suffix(".part")
-            part.write_text(json.dumps(row(index, asked.seed)))
-            part.replace(path)
-            print(f"{index}: {path.read_text()}", file=sys.stderr, flush=True)
-        if path.exists():
-            rows.append(json.loads(path.read_text()))
+    todo = ((f"{asked.seed}-{k}", partial(row, k, asked.seed)) for k in range(asked.sets))
+    rows = kept_rows(todo, asked.folder, asked.minutes)
     found = {"benchmark": "discovery_claims", "sets": asked.sets, "rows": rows}
     print(table(found) if asked.table else json.dumps(found, indent=1))
 
