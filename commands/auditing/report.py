@@ -82,7 +82,8 @@ def audited(
             spread = 1.0 if claim.label else float(_rows(y).var(axis=0).sum())
             maps[name] = found, advised(found, symmetry.group, spread, fold), fold
             if name == "actions" and fold and min(fold.plain, fold.folded) < LEARNED * spread:
-                wins = exact_wins(fold)
+                if symmetry.group.order > 1:  # else both are the same network
+                    wins = exact_wins(fold)
         except AuditError as error:
             said = str(error).replace("values:", f"{_ARRAYS[name]}:")
             if not maps:
