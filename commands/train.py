@@ -50,7 +50,7 @@ def train(
     """
     for name in THREADS:  # as in a launch: threads are a parameter, and one is the default
         os.environ.setdefault(name, "1")
-    from ..control.imitation.recipe import find_recipe, read_recipe
+    from ..nodes.training.recipe import find_recipe, read_recipe
 
     path, words = find_recipe(recipe), read_assignments(values or [])
     if show_args:
@@ -65,8 +65,8 @@ def train(
 def _run(recipe: Any) -> int:
     """Train, write the policy and say what came of it; the exit code."""
     from ..control.imitation.policy_folder import finished, write_policy
-    from ..control.imitation.training import TrainingError
     from ..control.policies.export import ExportError
+    from ..nodes.training.loop import TrainingError
     from .training.progress import TrainProgress, report
 
     begin, p = time.monotonic(), recipe.parameters
@@ -124,10 +124,10 @@ def _opened(recipe: Any) -> Any:
     from ..control.imitation.demonstrations import DemonstrationsError, read_demonstrations
     from ..control.imitation.policy_folder import keep_claim
     from ..control.imitation.training import Training
-    from ..control.policies.seen import SeenError
     from ..nodes.bags.bag import BagError
     from ..nodes.parameters import ParameterError
     from ..nodes.plugin import PluginError
+    from ..sim.seen import SeenError
     from ..sim.symmetry_claim import claimed
     from ..symmetry.group import GroupError
     from ..symmetry.pixels import PixelError
@@ -275,8 +275,8 @@ def _check_installed() -> None:
 
 def _show(path: Path, words: Any) -> None:
     """What a recipe can be given."""
-    from ..control.imitation.recipe import defaults_of, method_of
     from ..nodes.parameters import explained
+    from ..nodes.training.recipe import defaults_of, method_of
     from .launch import arguments_table
 
     kind, given = method_of(path, words)

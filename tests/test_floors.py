@@ -31,7 +31,7 @@ HEAVY = {"torch", "escnn", "stable_baselines3", "onnxruntime"}
 
 LEARNING = (
     *("symmetry/layers/*.py", "control/policies/*.py", "control/imitation/*.py"),
-    "sim/torch_*.py",
+    *("sim/torch_*.py", "sim/state_features.py", "perception/*/*.py"),
 )
 """The exception, as patterns: files that only training, exports and models on tensors load may
 import torch."""

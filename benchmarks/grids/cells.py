@@ -62,9 +62,9 @@ def trained(recipe: str, settings: dict[str, Any], demonstrations: Any) -> Any:
         demonstrations: What is learned from: `data`, or a part of it.
     """
     from covary.control.imitation.policy_folder import write_policy
-    from covary.control.imitation.recipe import find_recipe, read_recipe
     from covary.control.imitation.training import Training
     from covary.nodes.launching.launch_file import read_assignments
+    from covary.nodes.training.recipe import find_recipe, read_recipe
 
     words = [f"{name}:={json.dumps(value, default=str)}" for name, value in settings.items()]
     training = Training(read_recipe(find_recipe(recipe), read_assignments(words)), demonstrations)

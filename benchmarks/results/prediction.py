@@ -218,9 +218,9 @@ def policy(cell: Cell, training: Any, judged: Any, out: Path) -> dict:
     """Train a policy and judge it on episodes that it has never seen."""
     import torch
 
-    from covary.control.imitation.recipe import find_recipe, read_recipe
     from covary.control.imitation.training import Training
     from covary.nodes.launching.launch_file import read_assignments
+    from covary.nodes.training.recipe import find_recipe, read_recipe
 
     sizes, way = cell.sizes, WAYS[cell.way]
     task, names = training.task, training.state_names
@@ -274,7 +274,7 @@ def mean_square(apart: np.ndarray, reach: np.ndarray) -> float:
 
 def audited(training: Any) -> dict:
     """What demonstrations tell of the declared symmetry before anything is trained."""
-    from covary.control.policies.seen import seen
+    from covary.sim.seen import seen
     from covary.symmetry.audit.claim import claim_of
     from covary.symmetry.audit.degrees import degrees
     from covary.symmetry.audit.folding import folding

@@ -34,9 +34,9 @@ TRIED = 2000
 def traced(task: str, width: str, data: Path, out: Path) -> tuple[np.ndarray, np.ndarray, list]:
     """Imagined states and demonstrated ones, and the names of their coordinates."""
     from covary.control.imitation.demonstrations import read_demonstrations
-    from covary.control.imitation.recipe import find_recipe, read_recipe
     from covary.control.imitation.training import Training
     from covary.nodes.launching.launch_file import read_assignments
+    from covary.nodes.training.recipe import find_recipe, read_recipe
 
     settings = {"data": data, "out": out, "width": 128, "device": "cpu", "seed": 0}
     settings |= {"steps": 400, "batch": 128, "validate_every": 400, **MODEL, **WIDTHS[width]}

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ...control.imitation.training import Moment
 from ...nodes.launching.launch_file import arguments, find
 from ...nodes.launching.yaml_loader import InputError
+from ...nodes.training.loop import Moment
 from ..progress_bar import ProgressBar
 
 _SHOW_S = 0.2  # s between two looks at the bar: an update takes a few milliseconds

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...sim.seen import Seen
+from ...sim.state_features import StateFeatures
 from ...symmetry.declaration import Symmetry
+from ...symmetry.layers.arrangement import arranged
 from ...symmetry.layers.linear import Linear, Mode
 from ...symmetry.layers.representation import Representation, regular, trivial_of
-from ..policies.arrangement import arranged
-from ..policies.features import StateFeatures
-from ..policies.seen import Seen
 
 Spread = Literal["published", "deviation"]
 """How far actions are drawn from their mean, v being the model's variance:

@@ -36,7 +36,7 @@ class BMIL(StateCloning):
     demonstrations never change, so the model is fitted once, to the end, and not anew every epoch.
     """
 
-    @dataclass(frozen=True)
+    @dataclass(frozen=True, kw_only=True)
     class Parameters(StateCloning.Parameters):
         """Parameters of BMIL."""
 

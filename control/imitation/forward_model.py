@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...sim.seen import Seen
 from ...symmetry.declaration import Symmetry
 from ...symmetry.layers.linear import Mode
-from ..policies.seen import Seen
 from .backwards_model import Gaussian, TransitionModel
 
 

@@ -28,7 +28,7 @@ class StateCloning(BC):
             (N, n), (N, m), (N, n)
     """
 
-    @dataclass(frozen=True)
+    @dataclass(frozen=True, kw_only=True)
     class Parameters(Method.Parameters):
         """Parameters of a method that has models of states."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..policies.features import StateFeatures
+from ...sim.state_features import StateFeatures
 from ..policies.size import check_counts
 from .demonstrations import Demonstrations
 from .forward_model import ForwardModel
@@ -30,7 +30,7 @@ class VINS(StateCloning):
     as with every other method.
     """
 
-    @dataclass(frozen=True)
+    @dataclass(frozen=True, kw_only=True)
     class Parameters(StateCloning.Parameters):
         """Parameters of VINS."""
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...symmetry.declaration import Symmetry
+from ...symmetry.layers.arrangement import arranged
 from ...symmetry.layers.linear import Linear, Mode
 from ...symmetry.layers.representation import Representation, trivial_of
-from .arrangement import arranged
 
 HeadName = Literal["deterministic", "gaussian", "mixture", "flow"]
 COMPONENTS = 5

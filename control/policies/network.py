@@ -14,18 +14,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...sim.images import IN_HAND
+from ...sim.seen import seen
+from ...sim.state_features import StateFeatures
 from ...sim.task import Task
 from ...symmetry.declaration import Symmetry
+from ...symmetry.layers.image_encoder import ImageEncoder
 from ...symmetry.layers.linear import Linear, Mode
 from ...symmetry.layers.plain import plain
 from ...symmetry.layers.representation import regular
 from ...symmetry.pixels import pixel_subgroup
 from ..equivariance import equivariance_error
 from ..policy_card import ImageInput
-from .features import StateFeatures
 from .heads import HEADS, HeadName
-from .image_encoder import ImageEncoder
-from .seen import seen
 from .size import check_counts, check_size
 
 

@@ -115,8 +115,8 @@ def test_features_move_with_the_state(name):
     """Features(g x) = rho(g) features(x), and a network without symmetry sees the same ones."""
     import torch
 
-    from covary.control.policies.features import StateFeatures
-    from covary.control.policies.seen import seen
+    from covary.sim.seen import seen
+    from covary.sim.state_features import StateFeatures
 
     task = task_of(name)
     x, whole = made_policies.states(task, 12), seen(task, task.state_names)

@@ -7,11 +7,11 @@ from test_training import assert_equal, outcome, run
 
 from covary.control.imitation.bmil import BMIL
 from covary.control.imitation.imagined import transitions_of
-from covary.control.imitation.recipe import Recipe, find_recipe, read_recipe
 from covary.control.imitation.training import Training
 from covary.control.imitation.vins import VINS
 from covary.nodes.launching.launch_file import read_assignments
 from covary.nodes.launching.yaml_loader import InputError
+from covary.nodes.training.recipe import Recipe, find_recipe, read_recipe
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")

@@ -8,8 +8,8 @@ torch = pytest.importorskip("torch")
 from covary.control.imitation.backwards_model import BackwardsModel, Draws  # noqa: E402
 from covary.control.imitation.forward_model import ForwardModel  # noqa: E402
 from covary.control.imitation.traces import consistent, grow, steps_at, within  # noqa: E402
-from covary.control.policies.seen import seen  # noqa: E402
 from covary.sim.load_task import load_task  # noqa: E402
+from covary.sim.seen import seen  # noqa: E402
 
 torch.set_num_threads(1)
 REACH = 0.02

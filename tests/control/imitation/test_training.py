@@ -3,12 +3,13 @@
 import pytest
 from made_demonstrations import demonstrations, recorded
 
-from covary.control.imitation import checkpoint
 from covary.control.imitation.bc import BC
-from covary.control.imitation.checkpoint import read_checkpoint
-from covary.control.imitation.recipe import Recipe
-from covary.control.imitation.training import Training, TrainingError
+from covary.control.imitation.training import Training
 from covary.nodes.launching.yaml_loader import InputError
+from covary.nodes.training import checkpoint
+from covary.nodes.training.checkpoint import read_checkpoint
+from covary.nodes.training.loop import TrainingError
+from covary.nodes.training.recipe import Recipe
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
@@ -96,7 +97,7 @@ def test_updates_in_bfloat16_are_others_and_answers_stay_equivariant(tmp_path, d
     assert any(not torch.equal(a[name], b[name]) for name in a)
     losses = [training.best["validation_loss"] for training in found.values()]
     assert abs(losses[1] - losses[0]) < 0.1 * losses[0]
-    assert found["bfloat16"].equivariance_error() < 1e-5
+    assert found["bfloat16"].method.equivariance_error() < 1e-5
 
 
 def test_it_learns_and_stays_equivariant_and_keeps_the_best_step(tmp_path, data):

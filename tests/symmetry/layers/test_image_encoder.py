@@ -5,12 +5,12 @@ import pytest
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
 
-from covary.control.policies.image_encoder import ImageEncoder  # noqa: E402
 from covary.sim.camera_view import HeightmapView  # noqa: E402
 from covary.sim.heightmap import Heightmap, in_hand  # noqa: E402
 from covary.sim.load_task import load_task  # noqa: E402
 from covary.sim.plant import Plant  # noqa: E402
 from covary.symmetry.group import group  # noqa: E402
+from covary.symmetry.layers.image_encoder import ImageEncoder  # noqa: E402
 from covary.symmetry.pixels import PixelError, pixel_subgroup  # noqa: E402
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...nodes.launching.yaml_loader import InputError, dump, load_file
+from ..launching.yaml_loader import InputError, dump, load_file
 
 FORMAT = 1
 """Of the folder; another number is another layout."""
 LAST = "last"
-"""The checkpoint's folder in the policy's."""
+"""The checkpoint's folder in the training's."""
 _FACTS = "checkpoint.yaml"
 _PARTIAL, _PREVIOUS = ".last.partial", ".last.previous"
 
@@ -56,7 +56,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
-    """The checkpoint of a policy's folder; None where there is none.
+    """The checkpoint of a training's folder; None where there is none.
 
     Raises:
         InputError: There is one that is not whole, or no checkpoint of this program; in one line.

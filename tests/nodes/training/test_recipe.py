@@ -2,9 +2,9 @@
 
 import pytest
 
-from covary.control.imitation.recipe import find_recipe, read_recipe
 from covary.nodes.launching.launch_file import read_assignments
 from covary.nodes.launching.yaml_loader import InputError
+from covary.nodes.training.recipe import find_recipe, read_recipe
 
 NEEDED = ["data:=d", "out:=o"]
 

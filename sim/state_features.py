@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...symmetry.declaration import Symmetry
-from ...symmetry.group import Group
-from ...symmetry.layers.representation import Representation, planar, signs, trivial_of
-from .arrangement import arranged
+from ..symmetry.declaration import Symmetry
+from ..symmetry.group import Group
+from ..symmetry.layers.arrangement import arranged
+from ..symmetry.layers.representation import Representation, planar, signs, trivial_of
 from .seen import Seen
 
 HARMONICS = (1, 2, 4)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...symmetry.group import Group
-from ...symmetry.layers.convolution import Convolution
-from ...symmetry.layers.keypoints import Keypoints
-from ...symmetry.layers.linear import Linear, Mode
-from ...symmetry.layers.representation import regular, trivial_of
-from ...symmetry.pixels import Frame, PixelError
+from ..group import Group
+from ..pixels import Frame, PixelError
+from .convolution import Convolution
+from .keypoints import Keypoints
+from .linear import Linear, Mode
+from .representation import regular, trivial_of
 
 SMALLEST, LARGEST = 6, 16
 """Pixels on a side of the last feature map."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...symmetry.layers.representation import Representation
+from .representation import Representation
 
 
 def arranged(parts: Sequence[Representation]) -> tuple[Representation, np.ndarray]:

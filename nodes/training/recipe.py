@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ...nodes.launching.launch_file import find
-from ...nodes.launching.variables import Variable
-from ...nodes.launching.yaml_loader import Element, InputError, MistakesError, load_file, nearest
-from ...nodes.parameters import ParameterError, errors_of, from_dict
-from ...nodes.plugin import PluginError, load, offered
-from .method import Method
+from ..launching.launch_file import find
+from ..launching.variables import Variable
+from ..launching.yaml_loader import Element, InputError, MistakesError, load_file, nearest
+from ..parameters import ParameterError, errors_of, from_dict
+from ..plugin import PluginError, load, offered
+from .learner import Learner
 
 FOLDER = "launch/train"
 """Where our recipes lie."""
-ROOM = "control.imitation"
+ROOMS = ("control.imitation", "perception.learning")
 """Where our methods lie."""
-_NEEDED = {"data": "the dataset", "out": "the policy's folder"}
+_NEEDED = {"data": "the dataset", "out": "where it goes"}
 _PLACES = ("data", "out")
 """Parameters that say where things lie, and nothing of what is learned."""
 
@@ -29,10 +30,10 @@ class Recipe:
 
     name: str
     """Of its file."""
-    kind: type[Method]
+    kind: type[Learner]
     """The method's class."""
     parameters: Any
-    """Of the method, a `Method.Parameters`."""
+    """Of the method, a `Learner.Parameters`."""
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -79,7 +80,9 @@ def read_recipe(path: Path, given: Mapping[str, Variable] | None = None) -> Reci
         raise InputError(str(error), str(path)) from None
 
 
-def method_of(path: Path, given: Mapping[str, Variable] | None = None) -> tuple[type[Method], dict]:
+def method_of(
+    path: Path, given: Mapping[str, Variable] | None = None
+) -> tuple[type[Learner], dict]:
     """The method's class of a recipe, and what the recipe sets; for ``--show-args``.
 
     Raises:
@@ -89,7 +92,7 @@ def method_of(path: Path, given: Mapping[str, Variable] | None = None) -> tuple[
     return kind, {name: element.text or "" for name, element in root.items.items()}
 
 
-def _opened(path: Path, given: Mapping[str, Variable]) -> tuple[Element, type[Method], str]:
+def _opened(path: Path, given: Mapping[str, Variable]) -> tuple[Element, type[Learner], str]:
     """The recipe's mapping, its method's class, and the name of that."""
     root = load_file(path)
     if root is None or not isinstance(root.value, dict):
@@ -109,13 +112,13 @@ def _opened(path: Path, given: Mapping[str, Variable]) -> tuple[Element, type[Me
     if not isinstance(found, str):
         raise InputError(f"method: {found!r} is no name of a method", where.file, where.line)
     try:
-        kind = load(found, ROOM)
+        kind = load(found, room_of(found))
     except PluginError as error:
         raise InputError(
             f"method: {_only_methods(str(error), found)}", where.file, where.line
         ) from None
-    if not (isinstance(kind, type) and issubclass(kind, Method) and kind is not Method):
-        said = f"method: {found!r} is no method of imitation; there are {', '.join(methods())}"
+    if not _is_method(kind):
+        said = f"method: {found!r} is no method of learning; there are {', '.join(methods())}"
         raise InputError(said, where.file, where.line)
     return root, kind, found
 
@@ -123,19 +126,29 @@ def _opened(path: Path, given: Mapping[str, Variable]) -> tuple[Element, type[Me
 def methods() -> list[str]:
     """The short names of our methods."""
     found = []
-    for name in offered(ROOM):
-        try:
-            kind = load(name, ROOM)
-        except PluginError:
-            continue
-        if issubclass(kind, Method) and kind is not Method:
-            found.append(name)
+    for room in ROOMS:
+        for name in offered(room):
+            try:
+                kind = load(name, room)
+            except PluginError:
+                continue
+            if _is_method(kind):
+                found.append(name)
     return found
+
+
+def room_of(name: str) -> str:
+    """The room in which a method of this short name lies; the first where there is none."""
+    return next((room for room in ROOMS if name in offered(room)), ROOMS[0])
+
+
+def _is_method(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Learner) and not inspect.isabstract(kind)
 
 
 def _only_methods(text: str, found: str) -> str:
     """The error about a method that is not there, naming methods and not every file beside them."""
-    if "no control/imitation file" not in text:
+    if f"no {ROOMS[0].replace('.', '/')} file" not in text:
         return text
     hint = nearest(found, methods()) or f"; there are {', '.join(methods())}"
     return f"there is no {found!r}{hint} (an outsider's is written my_file:MyMethod)"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...sim.task import Task
-from ...symmetry.declaration import Symmetry
-from ...symmetry.part import Pose, Position, Vector
+from ..symmetry.declaration import Symmetry
+from ..symmetry.part import Pose, Position, Vector
+from .task import Task
 
 
 class SeenError(ValueError):

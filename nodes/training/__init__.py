@@ -1,0 +1,1 @@
+"""What every training shares: its recipe, the loop that a kill cannot harm, its checkpoints."""

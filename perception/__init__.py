@@ -1,0 +1,1 @@
+"""From sensors to state and what comes next: encoders, symmetric embeddings, world models."""
