@@ -139,7 +139,7 @@ def _metrics(training: Training) -> dict[str, float]:
 
 def _equivariance(training: Training) -> dict[str, float]:
     """Errors before and after, and how far each relaxed layer has gone from exact."""
-    found = {"before": training.before, "after": training.equivariance_error()}
+    found = {"before": training.before, "after": training.method.equivariance_error()}
     if training.recipe.parameters.mode == "relaxed":
         found |= {f"drift/{k}": float(v) for k, v in training.method.policy.drift().items()}
     return found

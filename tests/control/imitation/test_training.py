@@ -108,7 +108,7 @@ def test_it_learns_and_stays_equivariant_and_keeps_the_best_step(tmp_path, data)
     assert losses[-1] < 0.7 * losses[0]
     assert training.best["validation_loss"] == min(losses)
     training.use_best()
-    assert max(training.before, training.equivariance_error()) < 1e-5
+    assert max(training.before, training.method.equivariance_error()) < 1e-5
 
 
 def test_a_damaged_checkpoint_is_refused_and_the_one_before_is_taken(tmp_path, data):
