@@ -1,0 +1,156 @@
+"""Worlds seen as pixels: each goes with its group, its frames are where they can be exact."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from covary.nodes.plugin import PluginError, offered
+from covary.sim.pixel_worlds import cells
+from covary.sim.pixel_worlds.world import WorldError, load_world, transitions
+from covary.symmetry.pixels import moved_image
+
+NAMES = offered("sim.pixel_worlds")
+GRIDS = [n for n in NAMES if issubclass(type(load_world(n)), cells.Grid)]
+
+
+def every() -> list:
+    """All worlds, each under all groups that it may be given."""
+    made = []
+    for name in NAMES:
+        options = inspect.signature(type(load_world(name))).parameters
+        groups = cells.GROUPS if name in GRIDS else ("",)
+        assert "group" in options or name not in GRIDS
+        made += [load_world(name, {"group": g} if g else None) for g in groups]
+    return made
+
+
+WORLDS = every()
+ids = [f"{world.name}-{world.group.name}" for world in WORLDS]
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=ids)
+def test_a_step_goes_with_the_group_and_with_the_order_of_objects(world):
+    rng = np.random.default_rng(0)
+    order = [int(i) for i in rng.permutation(world.objects)]
+    states = world.initial(rng, 200)
+    assert states.shape == (200, *world.state_shape)
+    for _ in range(3):  # starts may be apart from each other; later states are not
+        actions = world.random_actions(rng, 200)
+        assert actions.dtype == np.float32 and actions.shape == (200, world.action_width)
+        reached = world.step(states, actions)
+        for g in world.group.elements:
+            for o in (None, order):
+                ours = world.step(world.act(g, states, o), world.act_action(g, actions, o))
+                np.testing.assert_allclose(ours, world.act(g, reached, o), atol=1e-9)
+        states = reached
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=ids)
+def test_elements_act_as_their_product(world):
+    rng = np.random.default_rng(1)
+    states, actions = world.initial(rng, 20), world.random_actions(rng, 20)
+    for g in world.group.elements:
+        for h in world.group.elements:
+            gh = int(world.group.product[g, h])
+            np.testing.assert_allclose(
+                world.act(g, world.act(h, states)), world.act(gh, states), atol=1e-9
+            )
+            twice = world.act_action(g, world.act_action(h, actions))
+            np.testing.assert_allclose(twice, world.act_action(gh, actions), atol=1e-6)
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=ids)
+def test_frames_are_images_and_turn_where_the_world_says_so(world):
+    states = world.initial(np.random.default_rng(2), 30)
+    frames = world.frames(states)
+    assert frames.dtype == np.uint8 and frames.shape == (30, *world.frame_shape)
+    assert np.array_equal(frames, world.frames(states))  # nothing is drawn by chance
+    assert len(np.unique(frames.reshape(30, -1), axis=0)) == 30
+    for g in world.group.elements if world.turns_frames else ():
+        moved = world.frames(world.act(g, states))
+        for image, there in zip(frames, moved, strict=True):
+            assert np.array_equal(moved_image(world.group, g, image.transpose(1, 2, 0)),
+                                  there.transpose(1, 2, 0))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_episodes(name):
+    world = load_world(name)
+    word = world.action_words[-1]
+    made = [transitions(world, np.random.default_rng(3), 4, 6, (word,)) for _ in range(2)]
+    assert np.array_equal(made[0].states, made[1].states)
+    assert np.array_equal(made[0].actions, made[1].actions)
+    data = made[0]
+    assert data.states.shape == (4, 7, *world.state_shape) and data.count == 24
+    assert np.array_equal(world.step(data.states[:, 5], data.actions[:, 5]), data.states[:, 6])
+    drawn = data.frames(world, np.array([0, 3]), np.array([6, 2]))
+    assert np.array_equal(drawn[1], world.frames(data.states[3:4, 2])[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_does_not_fit_is_said_in_one_line(name):
+    world = load_world(name)
+    rng = np.random.default_rng(0)
+    states, actions = world.initial(rng, 3), world.random_actions(rng, 3)
+    with pytest.raises(WorldError, match="has no action 'upp'"):
+        transitions(world, rng, 2, 2, ("upp",))
+    with pytest.raises(WorldError, match="at least 1"):
+        transitions(world, rng, 0, 2)
+    with pytest.raises(WorldError, match="states of shape"):
+        world.frames(states[0])
+    with pytest.raises(WorldError, match="states of shape"):
+        world.step(states[..., :-1], actions)
+    with pytest.raises(WorldError, match="actions of shape"):
+        world.step(states, actions[:2])
+    with pytest.raises(WorldError, match="is no order"):
+        world.act(0, states, [0] * (world.objects + 1))
+    with pytest.raises(WorldError, match="takes no option 'grup'"):
+        load_world(name, {"grup": "C4"})
+
+
+def test_a_world_that_does_not_exist_and_a_group_that_does_not_fit():
+    with pytest.raises(PluginError, match="did you mean.*shapes"):
+        load_world("shape")
+    with pytest.raises(WorldError, match="derive"):
+        load_world("covary.sim.pixel_worlds.world:Transitions")
+    with pytest.raises(WorldError, match="'reflexion' is none of .*did you mean reflection"):
+        load_world("shapes", {"group": "reflexion"})
+
+
+def test_a_turn_counterclockwise_is_rot90_and_rolls_the_directions_by_one():
+    world = load_world("shapes")
+    rng = np.random.default_rng(4)
+    states = world.initial(rng, 50)
+    actions = world.random_actions(rng, 50, ("up",))
+    assert world.action_part.fields == 1  # the regular representation
+    turned = world.act_action(1, actions)
+    assert np.array_equal(turned.reshape(50, 5, 4), np.roll(actions.reshape(50, 5, 4), 1, axis=2))
+    assert cells.DIRECTIONS[np.argmax(turned[0]) % 4] == "left"
+    frames = world.frames(states)
+    assert np.array_equal(world.frames(world.act(1, states)), np.rot90(frames, axes=(2, 3)))
+
+
+def test_moves_on_the_grid():
+    world = load_world("shapes")
+    states = np.array([[[0, 0], [1, 0], [4, 4], [2, 2], [3, 3]]], np.int8)
+
+    def moved(thing: int, direction: str) -> list[int]:
+        action = np.zeros((1, 20), np.float32)
+        action[0, 4 * thing + cells.DIRECTIONS.index(direction)] = 1.0
+        return world.step(states, action)[0, thing].tolist()
+
+    assert moved(0, "right") == [0, 0]  # another object stands there
+    assert moved(0, "left") == [0, 0] and moved(2, "up") == [4, 4]  # walls
+    assert moved(0, "up") == [0, 1] and moved(3, "left") == [1, 2]
+    image = world.frames(states)[0]
+    assert image[:, 45, 5].tolist() == cells.COLOURS[0].tolist()  # low left
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_objects_never_share_a_cell(name):
+    data = transitions(load_world(name), np.random.default_rng(5), 50, 40)
+    place = 5 * data.states[..., 0].astype(int) + data.states[..., 1]
+    assert place.min() >= 0 and place.max() < 25
+    assert (np.diff(np.sort(place, axis=-1), axis=-1) > 0).all()
+    assert (data.states[:, 0] != data.states[:, -1]).any(axis=(1, 2)).mean() > 0.9
