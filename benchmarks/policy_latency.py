@@ -17,9 +17,9 @@ from covary.control.policy_card import (
     NETWORK,
     ImageInput,
     PolicyCard,
-    described,
     write_card,
 )
+from covary.sim.built_on import described
 from covary.sim.load_task import load_task
 
 LIMIT_MS = 5.0

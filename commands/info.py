@@ -1,4 +1,4 @@
-"""`covary info BAG|RUN|DATASET|POLICY`: what a recording, a run, a dataset or a policy holds."""
+"""`covary info BAG|RUN|DATASET|POLICY|MODEL`: what a recording or a trained folder holds."""
 
 import shlex
 from pathlib import Path
@@ -14,6 +14,8 @@ from ..nodes.bags.bag import BagError
 from ..nodes.bags.dataset import Dataset, is_dataset
 from ..nodes.bags.reader import Bag
 from ..nodes.launching.yaml_loader import InputError, in_a_line
+from ..perception.model_card import is_model, read_model_card
+from .model_table import model_table
 from .policy_table import policy_table
 
 _SHOWN = ("task", "task_options", "engine", "dials", "seed", "episode", "success", "aborted",
@@ -25,8 +27,8 @@ def info(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="BAG|RUN|DATASET|POLICY",
-            help="Bag folder, .mcap file, run folder, dataset, or a trained policy's folder.",
+            metavar="BAG|RUN|DATASET|POLICY|MODEL",
+            help="Bag folder, .mcap file, run folder, dataset, or a trained policy's or model's.",
         ),
     ],
     out: Annotated[
@@ -34,9 +36,9 @@ def info(
         typer.Option(metavar="FOLDER", help="Where a dataset's pictures go; else beside its card."),
     ] = None,
 ) -> None:
-    """Show what a recording holds: topics, rates, task, seed, result, model. Of a policy: its card.
+    """Show what a recording holds: topics, rates, task, seed, result, model.
 
-    Of a dataset: its episodes, and a contact sheet, action histograms and a map of the workspace as
+    Of a policy or a trained model: its card. Of a dataset: its episodes, and a contact sheet, action histograms and a map of the workspace as
     PNG files. A run folder is taken for a dataset where --out says where these go. Exit code 1:
     something in a dataset cannot be read, or no picture be drawn.
     """
@@ -48,6 +50,8 @@ def info(
             raise BagError(f"{path}: --out is for the pictures of a dataset or a run")
         elif (path / CARD).is_file():
             console.print(policy_table(path, read_card(path)))
+        elif is_model(path):
+            console.print(model_table(path, read_model_card(path)))
         elif is_run_folder(path):
             console.print(run_table(path))
         elif said := _no_recording(path):

@@ -1,4 +1,4 @@
-"""`covary train RECIPE data:=DIR out:=DIR [name:=value ...]`: demonstrations into a policy."""
+"""`covary train RECIPE out:=DIR [name:=value ...]`: data into a policy, encoder or world model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 import typing
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,18 +34,18 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="[NAME:=VALUE]...",
-            help="data:=DIR and out:=DIR (needed); all others are in --show-args.",
+            help="out:=DIR, and for most methods data:=DIR; all others are in --show-args.",
         ),
     ] = None,
     show_args: Annotated[
         bool, typer.Option("--show-args", help="Show what can be set and stop.")
     ] = False,
 ) -> None:
-    """Train a policy on a dataset of demonstrations.
+    """Train a policy on a dataset of demonstrations, or an encoder or world model.
 
     The same command again goes on with a training that was interrupted, to the very same weights.
-    Exit code 0: trained; 1: it could not be ended; 2: bad input; 130: Ctrl-C, with the policy of
-    the best step so far.
+    Exit code 0: trained; 1: it could not be ended; 2: bad input; 130: Ctrl-C, with what the best
+    step so far has made.
     """
     for name in THREADS:  # as in a launch: threads are a parameter, and one is the default
         os.environ.setdefault(name, "1")
@@ -57,28 +56,28 @@ def train(
         _show(path, words)
         return
     asked = read_recipe(path, words)
-    _check_installed()
+    craft = _craft_of(asked)
+    _check_installed(craft.NEEDED)
     with _locked(asked.parameters.out):
-        raise typer.Exit(_run(asked))
+        raise typer.Exit(_run(asked, craft))
 
 
-def _run(recipe: Any) -> int:
-    """Train, write the policy and say what came of it; the exit code."""
-    from ..control.imitation.policy_folder import finished, write_policy
-    from ..control.policies.export import ExportError
+def _run(recipe: Any, craft: Any) -> int:
+    """Train, write what came of it and say so; the exit code."""
     from ..nodes.training.loop import TrainingError
     from .training.progress import TrainProgress, report
 
     begin, p = time.monotonic(), recipe.parameters
     failures: list[str] = []
     with _stopping() as stop, TrainProgress() as progress:
-        progress.say(f"{recipe.name}: {p.data} -> {p.out}", "bold")
-        training = _opened(recipe)
-        card = finished(training)
+        source = f"{p.data} -> " if getattr(p, "data", None) else ""
+        progress.say(f"{recipe.name}: {source}{p.out}", "bold")
+        training = craft.opened(recipe)
+        card = craft.finished(training)
         if card is not None:
             progress.say("trained already: nothing is left to do")
         else:
-            for line in _remarks(training):
+            for line in craft.remarks(training):
                 progress.say(line)
             if training.resumed:
                 progress.say(f"goes on from update {training.resumed} of {training.steps}")
@@ -89,151 +88,78 @@ def _run(recipe: Any) -> int:
                     if stop.asked:
                         training.save()
                         break
-                card = write_policy(training)
-            except (TrainingError, ExportError) as error:
-                failures.append(str(error))
+                card = craft.written(training)
             except OSError as error:
                 failures.append(f"cannot write into {p.out}: {error.strerror or error}")
+            except TrainingError as error:
+                failures.append(str(error))
         code = 1 if failures else 0 if training.done else 130
-        summary = _summary(training, card, failures, code, time.monotonic() - begin)
-        _written(training, summary)
+        summary = _summary(training, craft, card, failures, code, time.monotonic() - begin)
+        _written(training, craft, card, summary)
     report(summary)
     return code or int(bool(failures))
 
 
-def _remarks(training: Any) -> list[str]:
-    """What a person might not expect of what is trained."""
-    p, data, found = training.recipe.parameters, training.data, []
-    if p.demonstrations > data.episodes:
-        found.append(f"{data.episodes} demonstrations, not {p.demonstrations}: there are no more")
-    if p.images and not p.observation and data.state_topic != "/state":
-        found.append(
-            f"beside its images the policy sees {data.state_topic}, where things are; "
-            "observation:=/state leaves that out"
-        )
-    whole, own = data.task.symmetry.group.name, training.method.policy.symmetry.group.name
-    if p.images and p.symmetry == "full" and own != whole:
-        found.append(f"symmetry {own} of {whole}: what moves pixels onto pixels")
-    if not training.step and training.method.prelude:
-        found.append(training.method.prelude)
-    return found
+def _craft_of(recipe: Any) -> Any:
+    """Who knows how to open, write and tell of what a recipe trains: a policy or a model."""
+    from ..perception.learning.world_learner import WorldLearner
+    from .training import models, policies
+
+    return models if issubclass(recipe.kind, WorldLearner) else policies
 
 
-def _opened(recipe: Any) -> Any:
-    """The training, with its data; what is wrong with them is the person's to mend."""
-    from ..control.imitation.demonstrations import DemonstrationsError, read_demonstrations
-    from ..control.imitation.policy_folder import keep_claim
-    from ..control.imitation.training import Training
-    from ..nodes.bags.bag import BagError
-    from ..nodes.parameters import ParameterError
-    from ..nodes.plugin import PluginError
-    from ..sim.seen import SeenError
-    from ..sim.symmetry_claim import claimed
-    from ..symmetry.group import GroupError
-    from ..symmetry.pixels import PixelError
-
-    p = recipe.parameters
-    try:
-        data = read_demonstrations(
-            p.data, p.observation, p.images, p.success_only, p.demonstrations or None
-        )
-        task, word = claimed(data.task, p.symmetry)
-        if task is not data.task:
-            data = replace(data, task=task)
-        if word != p.symmetry:
-            recipe = replace(recipe, parameters=replace(p, symmetry=word))
-        training = Training(recipe, data)
-        if word != p.symmetry:
-            keep_claim(Path(p.symmetry), training.folder)
-        return training
-    except GroupError as error:
-        raise InputError(f"symmetry:={p.symmetry}: {error}", recipe.name) from None
-    except PixelError as error:
-        raise InputError(f"images: {error}", recipe.name) from None
-    except (BagError, DemonstrationsError, ParameterError, PluginError, SeenError) as error:
-        raise InputError(str(error)) from None
-
-
-def _written(training: Any, summary: dict[str, Any]) -> None:
-    """Curves and summary, where they can be written."""
+def _written(training: Any, craft: Any, card: Any, summary: dict[str, Any]) -> None:
+    """Curves, pictures and summary, where they can be written."""
     from ..nodes.supervision.run_folder import write_json
-    from .pictures.curves import learning_curves
 
-    log = training.log
-    try:
-        if log:
-            names = {"loss": "training", "validation_loss": "validation"}
-            curves = {
-                said: ([e["step"] for e in log], [e[name] for e in log])
-                for name, said in names.items()
-            }
-            title = f"{summary['method']} on {summary['task']}: loss"
-            kept = training.best.get("step")
-            learning_curves(curves, kept, training.folder / "curves.png", title)
-            summary["files"]["curves.png"] = str(training.folder / "curves.png")
-    except ModuleNotFoundError as error:
-        print(f"no curves: they need {error.name}: pip install pillow")
-    except OSError as error:
-        summary["failures"].append(f"curves.png cannot be written: {error.strerror or error}")
-    try:
-        _draw_traces(training, summary)
-    except ModuleNotFoundError as error:
-        print(f"no traces.png: it needs {error.name}: pip install pillow")
-    except OSError as error:
-        summary["failures"].append(f"traces.png cannot be written: {error.strerror or error}")
+    drawn = {
+        "curves": lambda: _curves(training, summary["task"]),
+        "pictures": lambda: craft.pictures(training, card),
+    }
+    for what, draw in drawn.items():
+        try:
+            for path in draw():
+                summary["files"][path.name] = str(path)
+        except ModuleNotFoundError as error:
+            print(f"no {what}: they need {error.name}: pip install pillow")
+        except OSError as error:
+            said = f"{what} cannot be written: {error.strerror or error}"
+            summary["failures"].append(said)
     try:
         write_json(training.folder / "summary.json", summary)
     except OSError as error:
         summary["failures"].append(f"summary.json cannot be written: {error.strerror or error}")
 
 
-def _draw_traces(training: Any, summary: dict[str, Any]) -> None:
-    """What a backwards model imagined last, where the method has one.
+def _curves(training: Any, task: str) -> list[Path]:
+    """The losses of a training over its updates.
 
     Raises:
         ModuleNotFoundError: Pillow is not installed.
         OSError: The file cannot be written.
     """
-    from .pictures.traces_map import moving, traces_map
+    from .pictures.curves import learning_curves
 
-    method, data = training.method, training.method.training
-    if "trace_state" not in method.memory:
-        return
-    state, after, step = (method.memory[f"trace_{n}"] for n in ("state", "next_state", "step"))
-    found = moving(data.state_names, training.method.policy.seen.points, data.state)
-    path = training.folder / "traces.png"
-    traces_map(
-        {name: data.state[:, at] for name, at in found.items()},
-        data.episode,
-        {name: (state[:, at], after[:, at]) for name, at in found.items()},
-        step,
-        path,
-        f"{summary['method']} on {summary['task']}: what leads to the demonstrations",
-    )
-    summary["files"]["traces.png"] = str(path)
+    if not (log := training.log):
+        return []
+    names = {"loss": "training", "validation_loss": "validation"}
+    curves = {
+        said: ([e["step"] for e in log], [e[name] for e in log]) for name, said in names.items()
+    }
+    path, p = training.folder / "curves.png", training.recipe.parameters
+    title = f"{p.method} on {task}: loss"
+    return [learning_curves(curves, training.best.get("step"), path, title)]
 
 
 def _summary(
-    training: Any, card: Any, failures: list[str], code: int, wall_s: float
+    training: Any, craft: Any, card: Any, failures: list[str], code: int, wall_s: float
 ) -> dict[str, Any]:
-    data, p = training.data, training.recipe.parameters
-    policy = training.method.policy
+    p = training.recipe.parameters
     return {
-        "task": data.task_name,
-        "task_options": data.task_options,
         "recipe": training.recipe.name,
         "method": p.method,
         "mode": p.mode,
-        "symmetry": policy.symmetry.group.name,
-        "parameters": policy.parameter_count,
-        "data": {
-            "path": data.path,
-            "sha256": data.sha256,
-            "episodes": data.episodes,
-            "ticks": len(data),
-            "seeds": list(data.seeds),
-        },
-        "images": {name: list(image.shape) for name, image in data.inputs.items()},
+        **craft.summary(training),
         "seed": p.seed,
         "device": str(training.device),
         "step": training.step,
@@ -248,13 +174,13 @@ def _summary(
         "failures": failures,
         "exit_code": code,
         "out": str(training.folder),
-        "files": {name: str(training.folder / name) for name in ("policy.yaml", *card.files)}
+        "files": {name: str(training.folder / name) for name in (craft.CARD, *card.files)}
         if card
         else {},
     }
 
 
-def _check_installed() -> None:
+def _check_installed(needed: tuple[str, ...]) -> None:
     """Refuse to begin without what training needs.
 
     Raises:
@@ -262,14 +188,8 @@ def _check_installed() -> None:
     """
     from importlib.util import find_spec
 
-    needed = {
-        "torch": "torch",
-        "safetensors": "safetensors",
-        "onnx": "onnx",
-        "onnxruntime": "onnxruntime",
-    }
-    for module, package in needed.items():
-        if find_spec(module) is None:
+    for package in needed:
+        if find_spec(package) is None:
             raise InputError(f"training needs {package}: pip install 'covary[learn]'")
 
 
@@ -304,11 +224,11 @@ def _locked(out: Path) -> Iterator[None]:
         if out.exists() and not out.is_dir():
             raise InputError(f"out:={out}: is no folder", "command line")
         there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+        cards = {"policy.yaml": "policy", "model.yaml": "model"}
+        trained = next((what for card, what in cards.items() if card in there), "")
         if there - _BEGUN and not ({"last", ".last.previous", ".last.partial"} & there):
             kind = (
-                "a policy without its training"
-                if "policy.yaml" in there
-                else "something that is no training"
+                f"a {trained} without its training" if trained else "something that is no training"
             )
             raise InputError(f"out:={out}: holds {kind}; name a new folder", "command line")
         made = not out.exists()

@@ -12,9 +12,10 @@ from typing import Any
 from ..nodes import plugin
 from ..nodes.launching.yaml_loader import InputError, nearest
 from ..nodes.parameters import ParameterError
+from ..sim.built_on import MismatchError
 from ..sim.task import Task
 from .policy import Policy
-from .policy_card import CARD, NETWORK, MismatchError, PolicyCard, check_fit, read_card
+from .policy_card import CARD, NETWORK, PolicyCard, check_fit, read_card
 
 
 @dataclass(frozen=True)

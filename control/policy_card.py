@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..nodes.launching.yaml_loader import InputError, dump, load_file, nearest
-from ..nodes.parameters import ParameterError, from_dict
+from ..nodes.launching.yaml_loader import nearest
+from ..nodes.parameters import ParameterError
+from ..nodes.training.card_file import (
+    check_format,
+    check_names,
+    read_card_file,
+    write_card_file,
+)
+from ..sim.built_on import MismatchError, check_acts_in, check_built_on, check_description
 from ..sim.symmetry_claim import claimed
 from ..sim.task import Task
-from ..symmetry.declaration import Symmetry
-from ..symmetry.group import GroupError
 
 FORMAT = 1
 """Of the folder and its card; another number is another layout."""
@@ -23,10 +27,6 @@ CLAIM = "symmetry.yaml"
 STATE, NOISE = "state", "noise"
 """Names of the network's inputs that are no images."""
 INPUTS = (STATE, NOISE)
-
-
-class MismatchError(ValueError):
-    """A policy and a task that do not fit; one line that says what of them does not."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,7 @@ class PolicyCard:
     """SHA-256 of each file beside the card."""
 
     def __post_init__(self) -> None:
-        if self.covary_policy != FORMAT:
-            raise ValueError(f"covary_policy: it is {self.covary_policy}; this covary has {FORMAT}")
+        check_format("covary_policy", self.covary_policy, FORMAT)
         if self.chunk < 1 or not 1 <= self.execute <= self.chunk:
             raise ValueError(f"execute: {self.execute} is not within 1 and the chunk, {self.chunk}")
         if self.dt <= 0:
@@ -105,19 +104,8 @@ class PolicyCard:
         for name, image in self.images.items():
             if name in INPUTS or min(image.shape) < 1:
                 raise ValueError(f"images: {name}: {image.shape} is no image beside the state")
-        self._check_symmetry()
-        for name in self.files:
-            if Path(name).name != name or not name.isprintable():
-                raise ValueError(f"files: {name!r} does not lie beside the card")
-
-    def _check_symmetry(self) -> None:
-        group = self.symmetry.get("group", "trivial")
-        if not isinstance(group, str):
-            raise ValueError(f"symmetry: group: {group!r} is no name of a group")
-        for space in ("state", "action"):
-            parts = self.symmetry.get(space, {})
-            if not (isinstance(parts, dict) and all(isinstance(p, str) for p in parts.values())):
-                raise ValueError(f"symmetry: {space}: {parts!r} is no mapping of parts")
+        check_description(self.symmetry)
+        check_names(self.files)
 
 
 def read_card(folder: Path) -> PolicyCard:
@@ -126,36 +114,12 @@ def read_card(folder: Path) -> PolicyCard:
     Raises:
         InputError: There is none, or it is not one that is known here; one line with its place.
     """
-    path = Path(folder) / CARD
-    if not path.is_file():
-        raise InputError(f"no policy: there is no {CARD} in it", str(folder))
-    root = load_file(path)
-    if root is None or not isinstance(root.value, dict):
-        raise InputError("no policy card: it must be a mapping", str(path), 1)
-    try:
-        return from_dict(PolicyCard, root.python(), "policy card")
-    except ParameterError as error:
-        entry = root.value.get(error.key.partition(".")[0])
-        raise InputError(str(error), str(path), entry.line if entry else 1) from None
+    return read_card_file(Path(folder) / CARD, PolicyCard, "policy")
 
 
 def write_card(folder: Path, card: PolicyCard) -> Path:
     """Write a card, whole or not at all."""
-    path = Path(folder) / CARD
-    text = dump(_plain(asdict(card)))
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-    return path
-
-
-def described(symmetry: Symmetry) -> dict[str, Any]:
-    """A symmetry as the card states it: its group, and the kind of each part."""
-    return {
-        "group": symmetry.group.name,
-        "state": {name: repr(part) for name, part in symmetry.state.items()},
-        "action": {name: repr(part) for name, part in symmetry.action.items()},
-    }
+    return write_card_file(Path(folder) / CARD, card)
 
 
 def check_fit(card: PolicyCard, task: Task, folder: Path) -> Task:
@@ -184,41 +148,11 @@ def check_fit(card: PolicyCard, task: Task, folder: Path) -> Task:
                 raise MismatchError(
                     f"observation: {who} sees {name!r}, which no sensor of {task.name} tells"
                 )
-    if card.action_names != tuple(task.action_names):
-        theirs, ours = ", ".join(card.action_names), ", ".join(task.action_names)
-        raise MismatchError(f"action: {who} moves {theirs}; {task.name} has {ours}")
-    if abs(card.dt - task.dt) > 1e-9:
-        raise MismatchError(
-            f"control period: {who} acts every {card.dt:g} s; {task.name} every {task.dt:g} s"
-        )
-    group = card.symmetry.get("group", "trivial")
+    check_acts_in(card.action_names, card.dt, task, who)
     if CLAIM in card.files:
         try:
             task, _ = claimed(task, str(folder / CLAIM))
         except ParameterError as error:
             raise MismatchError(str(error)) from None
-    try:
-        here = described(task.symmetry.restrict("none" if group == "trivial" else group))
-    except GroupError:
-        raise MismatchError(
-            f"symmetry: {who} is built on {group}; {task.name} has {task.symmetry.group.name}"
-        ) from None
-    for space in ("state", "action"):
-        there: Mapping[str, str] = card.symmetry.get(space, {})
-        for name, part in there.items():
-            if here[space].get(name) != part:
-                said = here[space].get(name, "none")
-                raise MismatchError(
-                    f"symmetry: {who} has the {space} part {name} as {part}; "
-                    f"in {task.name} it is {said}"
-                )
+    check_built_on(card.symmetry, task, who)
     return task
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, so that any YAML reader reads it."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value

@@ -10,9 +10,9 @@ from covary.control.policy_card import (
     NETWORK,
     ImageInput,
     PolicyCard,
-    described,
     write_card,
 )
+from covary.sim.built_on import described
 
 
 def hand_policy(

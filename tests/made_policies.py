@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from covary.control.policy_card import CARD, FORMAT, NETWORK, ImageInput, PolicyCard, described
+from covary.control.policy_card import CARD, FORMAT, NETWORK, ImageInput, PolicyCard
+from covary.sim.built_on import described
 from covary.sim.load_task import load_task
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while a policy is trained, and the table at the end."""
+"""What a person sees while something is trained, and the table at the end."""
 
 from __future__ import annotations
 
@@ -65,9 +65,17 @@ def report(summary: Mapping[str, Any]) -> None:
         )
         if launch := _launch(summary):
             console.print(f"             {launch}", markup=False)
+    if "model.yaml" in summary["files"]:
+        console.print(f"model        {out}", markup=False)
+        launch = _model_launch(summary) or f"covary info {shlex.quote(out)}"
+        console.print(f"next         {launch}", markup=False)
     pictures = [path for name, path in summary["files"].items() if name.endswith(".png")]
     for label, path in zip(("pictures", *[""] * len(pictures)), pictures, strict=False):
         console.print(f"{label:<12} {path}", markup=False)
+
+
+_SHOWN = {"training_loss", "steps", "seconds", "updates_per_s"}
+"""Metrics that the table shows elsewhere, or not."""
 
 
 def _other_seed(summary: Mapping[str, Any]) -> str:
@@ -91,6 +99,29 @@ def _launch(summary: Mapping[str, Any]) -> str:
     return f"covary launch {words}" if "policy" in known else ""
 
 
+_USES = {"plans": "model", "predicts": "model", "estimates": "perception"}
+"""What a model can do, and the launch argument by which it is asked to."""
+
+
+def _model_launch(summary: Mapping[str, Any]) -> str:
+    """The words that launch a model, where our launch file of its task takes one."""
+    name, options = summary["task"], summary["task_options"]
+    try:
+        known = {argument.name: argument.default for argument in arguments(find(f"{name}.yaml"))}
+    except InputError:
+        return ""
+    words = [_USES[word] for word in summary["does"] if _USES.get(word) in known][:1]
+    if not words:
+        return ""
+    given = [f"{k}:={v}" for k, v in options.items() if k in known and known[k] != v]
+    seen = [topic.removeprefix("/camera/").partition("/")[0] for topic in summary["images"]]
+    shapes = dict(zip(seen, summary["images"].values(), strict=True))
+    given += [f"{k}:={shape[-1]}" for k, shape in shapes.items() if k == "heightmap"]
+    given += ["camera:=true"] if "top" in shapes else []
+    given = [f"{name}.yaml", *given, f"{words[0]}:={summary['out']}"]
+    return f"covary launch {shlex.join(given)}"
+
+
 def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     data = summary["data"]
     rows = [
@@ -100,7 +131,9 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             "network",
             f"{summary['mode']}, {summary['symmetry']}, {summary['parameters']} parameters",
         ),
-        ("demonstrations", f"{data['episodes']} episodes, {data['ticks']} ticks"),
+        ("data", _said_of(data))
+        if "does" in summary
+        else ("demonstrations", f"{data['episodes']} episodes, {data['ticks']} ticks"),
         ("updates", f"{summary['step']} of {summary['steps']}"),
     ]
     kept = summary["kept"]
@@ -114,7 +147,15 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name, value in errors.items():
         if name.startswith("drift/"):
             rows.append((f"drift of {name.removeprefix('drift/')}", f"{value:.3g}"))
+    own = {k: v for k, v in summary["metrics"].items() if k not in kept and k not in _SHOWN}
+    rows += [(name.replace("_", " "), f"{value:.4g}") for name, value in own.items()]
     if summary["updates_per_s"]:
         rows.append(("pace", f"{summary['updates_per_s']:.0f} updates/s on {summary['device']}"))
     rows.append(("wall time", f"{summary['wall_s']:.1f} s"))
     return rows
+
+
+def _said_of(data: Mapping[str, Any]) -> str:
+    """What was learned from, in a line."""
+    counts = [f"{v} {k}" for k, v in data.items() if isinstance(v, int)]
+    return ", ".join([*counts, str(data["path"])])

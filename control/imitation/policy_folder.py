@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from ...nodes.launching.yaml_loader import InputError
 from ...nodes.supervision.run_folder import versions
+from ...nodes.training.card_file import are_there, write_weights
+from ...sim.built_on import described
 from ..policy_card import (
     CARD,
     CLAIM,
@@ -17,7 +18,6 @@ from ..policy_card import (
     NETWORK,
     WEIGHTS,
     PolicyCard,
-    described,
     read_card,
     write_card,
 )
@@ -34,8 +34,6 @@ def write_policy(training: Training) -> PolicyCard:
         ExportError: The exported network does not answer as the trained one does.
         OSError: A file cannot be written.
     """
-    from safetensors.torch import save
-
     from ..policies.export import export_onnx
 
     training.use_best()
@@ -45,12 +43,7 @@ def write_policy(training: Training) -> PolicyCard:
     some = training.method.validation
     rows = np.linspace(0, len(some) - 1, min(HELD, len(some))).astype(int)
     images = {name: image[rows].astype(np.float32) for name, image in some.images.items()}
-    state = {k: v.detach().cpu().contiguous() for k, v in policy.state_dict().items()}
-    held = save(state)
-    partial = folder / f"{WEIGHTS}.partial"
-    partial.write_bytes(held)
-    partial.replace(folder / WEIGHTS)
-    files = {WEIGHTS: hashlib.sha256(held).hexdigest()}
+    files = {WEIGHTS: write_weights(folder / WEIGHTS, policy.state_dict())}
     files[NETWORK] = export_onnx(policy, folder / NETWORK, some.state[rows], images)
     if (folder / CLAIM).is_file():
         files[CLAIM] = hashlib.sha256((folder / CLAIM).read_bytes()).hexdigest()
@@ -110,19 +103,8 @@ def finished(training: Training) -> PolicyCard | None:
         card = read_card(folder)
     except InputError:
         return None
-    whole = card.metrics.get("steps") == training.steps and _are_there(folder, card.files)
+    whole = card.metrics.get("steps") == training.steps and are_there(folder, card.files)
     return card if whole else None
-
-
-def _are_there(folder: Path, files: Mapping[str, str]) -> bool:
-    for name, wanted in files.items():
-        try:
-            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        except OSError:
-            return False
-        if found != wanted:
-            return False
-    return True
 
 
 def _metrics(training: Training) -> dict[str, float]:

@@ -9,14 +9,13 @@ from covary.control.policy_card import (
     CARD,
     FORMAT,
     ImageInput,
-    MismatchError,
     PolicyCard,
     check_fit,
-    described,
     read_card,
     write_card,
 )
 from covary.nodes.launching.yaml_loader import InputError
+from covary.sim.built_on import MismatchError, described
 from covary.sim.load_task import load_task
 
 HERE = Path()

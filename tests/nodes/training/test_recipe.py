@@ -45,7 +45,7 @@ def test_the_command_line_is_above_the_file():
         ("method: bc\nexecute: 2\n", "r.yaml:2: execute: 2 actions of a chunk of 1 cannot"),
         ("methd: bc\n", "r.yaml:1: unknown parameter 'methd'; did you mean method?"),
         ("method: bcc\n", "r.yaml:1: method: there is no 'bcc'; did you mean 'bc'?"),
-        ("method: demonstrations\n", "r.yaml:1: method: 'demonstrations' is no method of imitat"),
+        ("method: demonstrations\n", "r.yaml:1: method: 'demonstrations' is no method of learning"),
         ("method: bc\nmethod: bc\n", "r.yaml:2: key 'method' is given twice"),
         ("- bc\n", "r.yaml:1: no recipe: it must be a mapping"),
         ("launch: []\n", "r.yaml:1: a launch file and no recipe"),

@@ -1,0 +1,89 @@
+"""What `covary train` does for an encoder or a world model: its method does most of it itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ...nodes.launching.yaml_loader import InputError
+
+NEEDED = ("torch", "safetensors")
+"""What has to be installed."""
+CARD = "model.yaml"
+"""Of the folder that it leaves."""
+
+
+def opened(recipe: Any) -> Any:
+    """The training, with the data that its method opens or makes.
+
+    Raises:
+        InputError: What is wrong with them is the person's to mend.
+    """
+    from ...nodes.bags.bag import BagError
+    from ...nodes.parameters import ParameterError
+    from ...nodes.plugin import PluginError
+    from ...sim.seen import SeenError
+    from ...symmetry.group import GroupError
+    from ...symmetry.pixels import PixelError
+
+    p = recipe.parameters
+    try:
+        return recipe.kind.begin(recipe)
+    except GroupError as error:
+        raise InputError(f"symmetry:={p.symmetry}: {error}", recipe.name) from None
+    except PixelError as error:
+        raise InputError(f"images: {error}", recipe.name) from None
+    except (BagError, ParameterError, PluginError, SeenError) as error:
+        raise InputError(str(error)) from None
+
+
+def finished(training: Any) -> Any:
+    """The card of a training that is over and whose model is all there; else None."""
+    from ...perception.model_folder import finished_model
+
+    return finished_model(training)
+
+
+def written(training: Any) -> Any:
+    """Write the model as it is; its card.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    from ...perception.model_folder import write_model
+
+    return write_model(training)
+
+
+def remarks(training: Any) -> list[str]:
+    """What a person might not expect of what is trained."""
+    prelude = training.method.prelude
+    return [prelude] if prelude and not training.step else []
+
+
+def summary(training: Any) -> dict[str, Any]:
+    """What only a model's training has to say."""
+    said, network = training.method.describes(), training.method.kept
+    return {
+        "task": said["task"],
+        "task_options": said.get("task_options", {}),
+        "symmetry": said["symmetry"].get("group", "trivial"),
+        "parameters": sum(w.numel() for w in network.parameters() if w.requires_grad),
+        "data": {
+            "path": training.data.path,
+            "sha256": training.data.sha256,
+            **said.get("data", {}),
+        },
+        "images": {name: list(shape) for name, shape in said.get("images", {}).items()},
+        "does": list(said.get("does", ())),
+    }
+
+
+def pictures(training: Any, card: Any) -> list[Path]:
+    """What the method draws of the weights that are kept; nothing before they are written.
+
+    Raises:
+        ModuleNotFoundError: A drawing package is not installed.
+        OSError: A file cannot be written.
+    """
+    return training.method.pictures(training) if card is not None else []

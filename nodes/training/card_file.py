@@ -1,0 +1,103 @@
+"""Cards: the YAML file that says what the trained weights beside it are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..launching.yaml_loader import InputError, dump, load_file
+from ..parameters import ParameterError, from_dict
+
+Card = TypeVar("Card")
+
+
+def read_card_file(path: Path, cls: type[Card], what: str) -> Card:
+    """The card in a file.
+
+    Args:
+        path: Where it should lie, in its folder.
+        cls: Its frozen dataclass.
+        what: What it is the card of, as errors call it: policy, model.
+
+    Raises:
+        InputError: There is none, or it is not one that is known here; one line with its place.
+    """
+    if not path.is_file():
+        raise InputError(f"no {what}: there is no {path.name} in it", str(path.parent))
+    root = load_file(path)
+    if root is None or not isinstance(root.value, dict):
+        raise InputError(f"no {what} card: it must be a mapping", str(path), 1)
+    try:
+        return from_dict(cls, root.python(), f"{what} card")
+    except ParameterError as error:
+        entry = root.value.get(error.key.partition(".")[0])
+        raise InputError(str(error), str(path), entry.line if entry else 1) from None
+
+
+def write_card_file(path: Path, card: Any) -> Path:
+    """Write a card, whole or not at all."""
+    text = dump(_plain(asdict(card)))
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def check_format(key: str, found: int, known: int) -> None:
+    """Hold the number of a card's layout to the one that is known.
+
+    Raises:
+        ValueError: It is another.
+    """
+    if found != known:
+        raise ValueError(f"{key}: it is {found}; this covary has {known}")
+
+
+def check_names(files: Iterable[str]) -> None:
+    """Hold the files that a card names to its own folder.
+
+    Raises:
+        ValueError: One lies elsewhere.
+    """
+    for name in files:
+        if Path(name).name != name or not name.isprintable():
+            raise ValueError(f"files: {name!r} does not lie beside the card")
+
+
+def are_there(folder: Path, files: Mapping[str, str]) -> bool:
+    """Whether all files that a card names lie in its folder, with the hashes that it says."""
+    for name, wanted in files.items():
+        try:
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        except OSError:
+            return False
+        if found != wanted:
+            return False
+    return True
+
+
+def write_weights(path: Path, state: Mapping[str, Any]) -> str:
+    """Write a network's tensors as safetensors, whole or not at all; the file's SHA-256.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    from safetensors.torch import save
+
+    held = save({k: v.detach().cpu().contiguous() for k, v in state.items()})
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(held)
+    partial.replace(path)
+    return hashlib.sha256(held).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, so that any YAML reader reads it."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
