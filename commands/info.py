@@ -38,9 +38,10 @@ def info(
 ) -> None:
     """Show what a recording holds: topics, rates, task, seed, result, model.
 
-    Of a policy or a trained model: its card. Of a dataset: its episodes, and a contact sheet, action histograms and a map of the workspace as
-    PNG files. A run folder is taken for a dataset where --out says where these go. Exit code 1:
-    something in a dataset cannot be read, or no picture be drawn.
+    Of a policy or a trained model: its card. Of a dataset: its episodes, and a contact sheet,
+    action histograms and a map of the workspace as PNG files. A run folder is taken for a dataset
+    where --out says where these go. Exit code 1: something in a dataset cannot be read, or no
+    picture be drawn.
     """
     console = Console(highlight=False)
     try:
