@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from covary.nodes.plugin import PluginError, offered
-from covary.sim.pixel_worlds import cells
+from covary.sim.pixel_worlds import blocks, cells
 from covary.sim.pixel_worlds.world import WorldError, load_world, transitions
 from covary.symmetry.pixels import moved_image
 
@@ -154,3 +154,14 @@ def test_objects_never_share_a_cell(name):
     assert place.min() >= 0 and place.max() < 25
     assert (np.diff(np.sort(place, axis=-1), axis=-1) > 0).all()
     assert (data.states[:, 0] != data.states[:, -1]).any(axis=(1, 2)).mean() > 0.9
+
+
+def test_pictures_of_blocks_laid_over_each_other_are_what_a_depth_buffer_draws():
+    world = load_world("blocks")
+    states = world.initial(np.random.default_rng(6), 60)
+    for state, frame in zip(states, world.frames(states), strict=True):
+        # The floor is drawn under the blocks, which stand on it.
+        there, showing = blocks.picture(*map(np.concatenate, zip(
+            *(blocks.block(i, *cell) for i, cell in enumerate(state)), strict=True)))  # fmt: skip
+        empty, _ = blocks.picture(*blocks.floor())
+        assert np.array_equal(np.where(showing, there, empty), frame)
