@@ -187,7 +187,7 @@ def test_another_recipe_or_other_data_do_not_go_on(tmp_path, data):
     said = "was begun with width:=32, not width:=64; name a new folder, or remove"
     with pytest.raises(InputError, match=said):
         Training(recipe(out, width=64), data)
-    with pytest.raises(InputError, match="was begun with other demonstrations"):
+    with pytest.raises(InputError, match="was begun with other data"):
         Training(recipe(out), demonstrations(tmp_path / "others", seed=1))
     recorded(tmp_path / "again")
     assert Training(recipe(out), demonstrations(tmp_path / "same")).resumed == 4
