@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import time
+from collections import deque
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +21,10 @@ from .parameters import ParameterError
 
 FLUSH_S = 0.5
 """The open chunk goes to the operating system at least this often, wall clock, s."""
+APPLIED = "covary_msgs/msg/Applied"
+"""Of what a sim that is told to end says again in case that it was lost."""
+REMEMBERED = 64
+"""Messages of that type by which what is said again is known; more than are said again."""
 LAST_WORDS_S = 0.5
 """At shutdown, how long to wait for the END of a running episode, s."""
 
@@ -27,7 +32,7 @@ LAST_WORDS_S = 0.5
 class RecorderNode(Node):
     """Records one bag an episode; keeps every message, and counts those that never came.
 
-    What is sent again behind the tick barrier is kept once.
+    What is sent again, behind the tick barrier or by a sim that ends, is kept once.
 
     In the bags `log_time` is simulated time (see `EpisodeBags.add`) and `publish_time` the sender's
     time from the attachment: the wall clock's between processes, simulated in lockstep.
@@ -133,6 +138,7 @@ class RecorderNode(Node):
         self.reported = -1
         self.sequences: dict[bytes, int] = {}
         self.newest: dict[bytes, bytes] = {}  # of each publisher, where it may be sent again
+        self.known: dict[bytes, deque[bytes]] = {}  # the newest of `APPLIED`, of each publisher
         self.gathered: list[tuple] | None = None
         self.early: list[tuple] = []  # came in, and is recorded with what came in with it
         self.stats.update(bags=self.earlier, messages=0, dropped=0, outside=0, failed="")
@@ -183,6 +189,11 @@ class RecorderNode(Node):
             if self.newest.get(attachment.gid) == payload:
                 return
             self.newest[attachment.gid] = payload
+        if type_name == APPLIED:
+            known = self.known.setdefault(attachment.gid, deque(maxlen=REMEMBERED))
+            if payload in known:
+                return
+            known.append(payload)
         try:
             self.bags.add(topic, type_name, payload, attachment.time_ns, attachment.sequence)
         except (messages.MessageError, struct.error, IndexError) as error:

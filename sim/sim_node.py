@@ -31,6 +31,10 @@ from .task_messages import TaskMessageError, command_action, goal_of, header
 PHYSICS_EVERY = 100
 """A full physics state is published at the first tick of an episode and every so many ticks."""
 
+SAID_AGAIN = 16
+"""What was applied last is said again, so often, by a sim that is told to end in an episode: others
+end at the same moment, and while one leaves the bus a message to another may be lost."""
+
 NEWEST = 20_000
 """Sensor-to-command times that the percentiles are taken over."""
 
@@ -138,6 +142,7 @@ class SimNode(Node):
         self.first_tick = self.tick
         self.judge = Judge(self.plant, is_flipped(p.dials, p.seed, self.index))
         self.applied: tuple | None = None
+        self.last_applied: deque[messages.Applied] = deque(maxlen=SAID_AGAIN)
         self.running = True
         self.log.info("episode %d begins at t=%.3f s", self.index, self.time)
         self.publish(
@@ -163,16 +168,15 @@ class SimNode(Node):
         now = (status, tuple(action))
         if now != self.applied:
             self.applied = now
-            self.publish(
-                "/applied",
-                messages.Applied(
-                    header=header(self.time),
-                    tick=local,
-                    action=np.array(action),
-                    status=int(status),
-                    command_stamp=messages.stamp(self.guard.command_time),
-                ),
+            message = messages.Applied(
+                header=header(self.time),
+                tick=local,
+                action=np.array(action),
+                status=int(status),
+                command_stamp=messages.stamp(self.guard.command_time),
             )
+            self.publish("/applied", message)
+            self.last_applied.append(message)
         self.plant.apply(action)
         self.plant.step()
         self.last_action = action
@@ -373,6 +377,8 @@ class SimNode(Node):
     def shutdown(self) -> None:
         """End a running episode as aborted."""
         if self.running or self.freeze.reason:
+            for message in self.last_applied:
+                self.publish("/applied", message)
             aborted = self.freeze.reason or "the node was told to end"
             self.close_episode(success=False, aborted=aborted)
         if self.senses is not None:

@@ -199,6 +199,27 @@ def test_shutdown_waits_for_the_last_words_of_a_sim_that_stops_too(tmp_path):
     assert Bag(node.stats["bags"][0]).metadata["success"] == "true"
 
 
+def test_what_a_sim_that_ends_says_again_is_kept_once_and_fills_what_was_lost(tmp_path):
+    bus = QueueBus()
+    node = recorder(bus, tmp_path)
+    said = [
+        messages.Applied(
+            header=header(0.1 * k), tick=k, action=np.array([float(k)]), status=0,
+            command_stamp=messages.stamp(0.1 * k),
+        )
+        for k in range(3)
+    ]  # fmt: skip
+    bus.put("/episode", episode(0.0, 0, 0))
+    bus.put("/applied", said[0], 1, 1)
+    bus.put("/applied", said[1], 2, 2)  # the third is lost
+    again = [("/applied", message, 4 + k, 4 + k) for k, message in enumerate(said)]
+    bus.last_words = [*again, ("/episode", episode(0.5, 0, 1), 9, 2)]
+    node.shutdown()
+    bag = Bag(node.stats["bags"][0])
+    kept = [bag.decode(m) for m in bag.messages() if m.topic == "/applied"]
+    assert [message.tick for message in kept] == [0, 1, 2]
+
+
 def test_a_recorder_started_again_keeps_what_was_there(tmp_path):
     for _ in range(2):
         bus = QueueBus()

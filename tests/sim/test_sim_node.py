@@ -177,6 +177,17 @@ def test_a_node_that_does_not_answer_aborts_the_run_by_name(tmp_path):
     assert world.take("/episode")[-1].aborted
 
 
+def test_a_shutdown_in_the_middle_says_again_what_was_applied(tmp_path):
+    world = World(tmp_path)
+    for tick in range(3):
+        world.command(tick * TASK.dt, [0.1 * tick, 0.0])
+    said = world.take("/applied")
+    world.node.shutdown()
+    again = world.take("/applied")
+    assert len(said) == 3 and [m.tick for m in again] == [m.tick for m in said]
+    assert world.take("/episode")[-1].aborted
+
+
 def test_a_shutdown_in_the_middle_says_aborted(tmp_path):
     world = World(tmp_path)
     world.command(0.0, [1.0, 0.0])
