@@ -29,12 +29,29 @@ class Eye:
 
     def seen(self, points: np.ndarray) -> np.ndarray:
         """Points in its frame: x right, y up, z away from it. (..., 3) -> (..., 3)"""
+        return (np.asarray(points, float) - self.position) @ self._axes().T
+
+    def _axes(self) -> np.ndarray:
+        """Right, up and ahead, in the world, as rows. (3, 3)"""
         ahead = np.subtract(self.look_at, self.position).astype(float)
         ahead /= np.linalg.norm(ahead)
         right = np.cross(ahead, [0.0, 0.0, 1.0])
         right /= np.linalg.norm(right)
-        axes = np.stack([right, np.cross(right, ahead), ahead])
-        return (np.asarray(points, float) - self.position) @ axes.T
+        return np.stack([right, np.cross(right, ahead), ahead])
+
+    def ground(self, side: int) -> np.ndarray:
+        """Where each pixel of a square image meets the plane z = 0. (side, side, 2)
+
+        Raises:
+            ValueError: A pixel looks above the horizon.
+        """
+        at = (np.arange(side) + 0.5) / side - 0.5
+        x, y = np.meshgrid(at, -at)
+        rays = np.stack([x, y, np.full_like(x, self.focal)], axis=-1) @ self._axes()
+        if rays[..., 2].max() >= 0.0:
+            raise ValueError("a pixel looks above the horizon")
+        far = self.position[2] / -rays[..., 2:]
+        return (self.position + far * rays)[..., :2]
 
 
 def box(centre: np.ndarray, size: np.ndarray) -> np.ndarray:

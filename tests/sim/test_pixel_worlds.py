@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from covary.nodes.plugin import PluginError, offered
-from covary.sim.pixel_worlds import blocks, cells, rotating_object
+from covary.sim.numba_dynamics import NumbaDynamics
+from covary.sim.pixel_worlds import blocks, cells, reacher_pixels, rotating_object
 from covary.sim.pixel_worlds.world import WorldError, load_world, transitions
+from covary.sim.tasks.reacher import Reacher
 from covary.symmetry.pixels import moved_image
 
 NAMES = offered("sim.pixel_worlds")
@@ -20,6 +22,7 @@ def every() -> list:
     for name in NAMES:
         groups = getattr(sys.modules[type(load_world(name)).__module__], "GROUPS", cells.GROUPS)
         made += [load_world(name, {"group": g}) for g in groups if g != "I"]  # 60 are slow
+    made.append(load_world("reacher_pixels", {"view": "top", "goal": "random"}))
     return made
 
 
@@ -68,8 +71,9 @@ def test_frames_are_images_and_turn_where_the_world_says_so(world):
     for g in world.group.elements if world.turns_frames else ():
         moved = world.frames(world.act(g, states))
         for image, there in zip(frames, moved, strict=True):
-            assert np.array_equal(moved_image(world.group, g, image.transpose(1, 2, 0)),
-                                  there.transpose(1, 2, 0))  # fmt: skip
+            turned = moved_image(world.group, g, image.transpose(1, 2, 0)).transpose(2, 0, 1)
+            apart = np.abs(turned.astype(int) - there).max()
+            assert apart <= (0 if world.name in GRIDS else 1)  # smooth edges are rounded
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -188,3 +192,47 @@ def test_the_object_looks_different_from_all_sides_and_from_its_mirror_image():
     # Of a mirrored object the sides that the eye can see are in another order.
     mirrored = world.frames(world.group.space @ np.diag([-1.0, 1.0, 1.0]))
     assert np.abs(seen[:, None].astype(int) - mirrored).max(axis=(2, 3, 4)).min() > 60
+
+
+def test_the_arm_moves_as_the_task_and_is_seen_a_step_ago_and_now():
+    world, task = load_world("reacher_pixels", {"view": "top"}), Reacher()
+    rng = np.random.default_rng(8)
+    states, actions = world.initial(rng, 20), world.random_actions(rng, 20, ("elbow_positive",))
+    assert (actions[:, 1] >= 0).all() and (actions[:, 0] < 0).any()
+    reached = world.step(states, actions)
+    assert np.array_equal(reached[:, 0], states[:, 1])
+    now = NumbaDynamics(task).next_state(states[:, 1], actions)
+    assert np.array_equal(reached[:, 1], now)
+    frames = world.frames(reached)
+    assert np.array_equal(frames[:, :3], world.frames(states)[:, 3:])
+    for state, frame in zip(reached[:, 1], frames, strict=True):  # a pixel is 19 mm
+        place = np.array([31.5, 31.5]) + 64 / 1.2 * np.array([-1, 1]) * task.tip(state)[::-1]
+        row, column = np.clip(np.rint(place).astype(int), 0, 63)
+        assert frame[3, row, column] > 150 and frame[5, row, column] < 60  # orange
+
+
+def test_a_tilted_eye_sees_the_tip_where_its_projection_is():
+    world, task = load_world("reacher_pixels"), Reacher()
+    states = world.initial(np.random.default_rng(9), 20)
+    for state, frame in zip(states[:, 1], world.frames(states), strict=True):
+        x, y, z = reacher_pixels.EYE.seen(np.append(task.tip(state), 0.0))
+        column, row = 64 * (0.5 + reacher_pixels.EYE.focal * np.array([x, -y]) / z)
+        assert frame[3, int(row), int(column)] > 150
+
+
+def test_vehicles_move_relative_to_their_heading():
+    world = load_world("rush_hour", {"group": "D4"})
+    states = np.array([[[2, 2, 1], [0, 0, 0], [4, 4, 0], [0, 4, 0], [4, 0, 0]]], np.int8)  # up
+    for move, (x, y) in {
+        "forward": (2, 3),
+        "left": (1, 2),
+        "back": (2, 1),
+        "right": (3, 2),
+    }.items():
+        action = np.zeros((1, 20), np.float32)
+        action[0, world.action_words.index(move)] = 1.0
+        assert world.step(states, action)[0, 0].tolist() == [x, y, 1]
+    left, right = np.eye(20, dtype=np.float32)[[1, 3]]
+    mirror = world.group.element_names.index("s")
+    assert np.array_equal(world.act_action(mirror, left), right)
+    assert np.array_equal(world.act_action(1, left), left)
