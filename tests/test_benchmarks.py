@@ -24,6 +24,7 @@ KEYS = {
     "planner_load": {"cores", "period_ms", "rows"},
     "mujoco_rollouts": {"mujoco", "cores", "bare"},
     "torch_rollouts": {"torch", "cpu", "cuda"},
+    "pixel_worlds": {"rows"},
 }
 ROWS = {
     "bus_round_trip": {
@@ -58,6 +59,9 @@ ROWS = {
     "mujoco_rollouts": {
         "bare": {"task", "samples", "horizon", "threads", "ours_ms", "raw_ms", "of_raw"},
     },
+    "pixel_worlds": {
+        "rows": {"world", "frame", "target", "frames_per_cpu_s", "transitions_per_cpu_s"},
+    },
     "torch_rollouts": {
         "cpu": {"model", "device", "dtype", "rollouts_ms", "step_ms", "plan_ms", "plans_per_s"},
     },
@@ -66,7 +70,7 @@ ROWS = {
 
 LONG = {
     *("planner_rates", "sensor_to_command", "launch_to_first_command", "policy_latency", "layers"),
-    *("planner_load", "mujoco_rollouts", "torch_rollouts"),
+    *("planner_load", "mujoco_rollouts", "torch_rollouts", "pixel_worlds"),
 }
 
 

@@ -132,14 +132,17 @@ def _grain(ground: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def from_rod(x, y, ax, ay, bx, by):
-    """Distance of a point from the line between two points."""
+def covered(x, y, wide, ax, ay, bx, by, radius):
+    """How much of a pixel at a point a rod with round ends covers, 0 to 1; edges are smooth."""
+    mx, my, reach = x - 0.5 * (ax + bx), y - 0.5 * (ay + by), radius + wide
     dx, dy = bx - ax, by - ay
     length = dx * dx + dy * dy
+    if mx * mx + my * my > 0.5 * length + 2.0 * reach * reach:  # at least (l / 2 + reach)^2
+        return 0.0
     along = 0.0 if length == 0.0 else ((x - ax) * dx + (y - ay) * dy) / length
     along = max(0.0, min(1.0, along))
     ex, ey = x - ax - along * dx, y - ay - along * dy
-    return math.sqrt(ex * ex + ey * ey)
+    return max(0.0, min(1.0, (radius - math.sqrt(ex * ex + ey * ey)) / wide + 0.5))
 
 
 @njit(cache=True)
@@ -161,11 +164,9 @@ def draw_arms(states, length, ground, grain, out):
         for row in range(out.shape[2]):
             for column in range(out.shape[3]):
                 x, y, wide = ground[row, column, 0], ground[row, column, 1], grain[row, column]
-                goal = (GOAL_RADIUS - from_rod(x, y, gx, gy, gx, gy)) / wide + 0.5
-                upper = (HALF_WIDTH - from_rod(x, y, 0.0, 0.0, ex, ey)) / wide + 0.5
-                lower = (HALF_WIDTH - from_rod(x, y, ex, ey, tx, ty)) / wide + 0.5
-                goal = max(0.0, min(1.0, goal))
-                upper, lower = max(0.0, min(1.0, upper)), max(0.0, min(1.0, lower))
+                goal = covered(x, y, wide, gx, gy, gx, gy, GOAL_RADIUS)
+                upper = covered(x, y, wide, 0.0, 0.0, ex, ey, HALF_WIDTH)
+                lower = covered(x, y, wide, ex, ey, tx, ty, HALF_WIDTH)
                 for c in range(3):
                     value = FLOOR[c] + goal * (GOAL[c] - FLOOR[c])
                     value += upper * (UPPER[c] - value)

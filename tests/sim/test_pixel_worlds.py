@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from covary.nodes.plugin import PluginError, offered
+from covary.sim.heightmap import Heightmap
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.sim.pixel_worlds import blocks, cells, reacher_pixels, rotating_object
 from covary.sim.pixel_worlds.world import WorldError, load_world, transitions
+from covary.sim.plant import Plant
+from covary.sim.tasks.push import Push
 from covary.sim.tasks.reacher import Reacher
 from covary.symmetry.pixels import moved_image
 
@@ -236,3 +239,16 @@ def test_vehicles_move_relative_to_their_heading():
     mirror = world.group.element_names.index("s")
     assert np.array_equal(world.act_action(mirror, left), right)
     assert np.array_equal(world.act_action(1, left), left)
+
+
+def test_the_heightmap_is_the_plants_and_chance_pushes_the_box():
+    world, plant = load_world("push_pixels"), Plant(Push())
+    data = transitions(world, np.random.default_rng(10), 200, 10)
+    moved = np.abs(data.states[:, -1, 2:5] - data.states[:, 0, 2:5]).max(axis=1) > 0.002
+    assert moved.mean() > 0.3
+    some = data.states[:20, 5]
+    for state, image, frame in zip(some, world.heightmaps(some), world.frames(some), strict=True):
+        plant.reset(state)
+        seen = Heightmap(plant, world.view).image()
+        np.testing.assert_allclose(image, seen, atol=1e-6)
+        assert frame.max() < 255
