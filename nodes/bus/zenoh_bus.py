@@ -198,7 +198,12 @@ class ZenohBus:
         return _ZenohPublisher(publisher, self._shared, token)
 
     def subscribe(self, type_name: str, topic: str, depth: int = 1) -> Subscription:
-        """Open a topic for receiving."""
+        """Open a topic for receiving.
+
+        Who keeps everything (depth 0) gets it in the order of sending, over all topics of a sender:
+        by default zenoh hands each subscriber's messages to a thread of its own, and where cores
+        are busy one of them lags behind the others.
+        """
         subscription = Subscription(type_name, topic, depth)
 
         def stash(sample: zenoh.Sample) -> None:
@@ -209,8 +214,11 @@ class ZenohBus:
                 return  # not of this convention
             self._bell.ring()
 
+        # Not for all: who computes for long with the interpreter's lock held would stop zenoh's own
+        # thread, and be taken for dead.
+        receive = zenoh.handlers.Callback(stash, indirect=depth > 0)
         self._kept.append(
-            self.session.declare_subscriber(key(self.domain, topic, type_name), stash)
+            self.session.declare_subscriber(key(self.domain, topic, type_name), receive)
         )
         self._token("MS", topic, type_name, depth)
         return subscription

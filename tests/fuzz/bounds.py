@@ -7,7 +7,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, Phase
 
-COUNTS = [300, pytest.param(10_000, marks=pytest.mark.slow)]
+COUNTS = [100, pytest.param(10_000, marks=pytest.mark.slow)]
 """Inputs a fuzz test tries: by default, and in `make test-all`."""
 QUIET = dict(
     deadline=None,  # `bounded` counts processor time instead

@@ -101,7 +101,8 @@ LAWS = {
 """Layer class -> its modes that promise the law, pairs (inside, outside) for a group, one made."""
 
 PARTS = {"Block", "Fourier", "Banks", "Chosen", "Places"}
-"""Modules that are no layers: what layers are made of, and what some export."""
+PARTS |= {"ImageEncoder", "Affine"}  # tests/symmetry/layers/test_image_encoder.py has its law
+"""Modules that are no layers: what layers are made of, made of layers, or what some export."""
 
 VECTORS = (Linear, Pointwise, NormGate, Norm)
 ON_ESCNN = (SteerableConvolution, SteerableEncoder)

@@ -269,6 +269,48 @@ def test_large_messages_whole_and_in_order(launch):
         assert [images.take()[0] == bytes([k]) * size for k in range(5)] == [True] * 5
 
 
+MANY = """
+import sys, time
+from covary.nodes.bus.zenoh_bus import ZenohBus
+bus = ZenohBus("sender", sys.argv[1], 7, patient=True)
+out = [bus.publisher("std_msgs/msg/String", f"/t{k}") for k in range(6)]
+bus.announce()
+until = time.monotonic() + 2.5
+while time.monotonic() < until:
+    for publisher in out:
+        publisher.put(bytes(200))
+    time.sleep(0.001)
+bus.close()
+"""
+
+
+def test_who_keeps_everything_gets_it_in_order_over_all_topics(launch):
+    """Where a reader stops, nothing is missing that was sent before what it has."""
+    ends = [launch.bus.subscribe(STRING, f"/t{k}", 0) for k in range(6)]
+    sender = subprocess.Popen([sys.executable, "-c", MANY, launch.endpoint])
+    last, cuts = [0] * 6, 0
+
+    def empty() -> int:
+        newest = 0
+        for k, end in enumerate(ends):
+            while (item := end.take()) is not None:
+                last[k] = item[1].sequence
+                newest = max(newest, last[k])
+        return newest
+
+    try:
+        while sender.poll() is None:
+            launch.bus.wait(0.05)
+            newest = empty()  # what comes in on one topic while a later one is emptied ...
+            empty()  # ... is there by now, if it was sent before
+            assert min(last) >= newest - 1
+            cuts += newest > 0
+    finally:
+        sender.kill()
+        sender.wait()
+    assert cuts > 50
+
+
 def test_a_crash_ends_the_process_and_is_seen(launch):
     bus = launch.bus
     out = bus.publisher(STRING, "/in")
