@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..nodes.launching.yaml_loader import InputError, in_a_line, nearest
+from ..nodes.training.onnx_file import open_onnx
 from .policy import Observation
 from .policy_card import CARD, NETWORK, NOISE, STATE, PolicyCard, read_card
 
@@ -135,29 +135,7 @@ def _session(folder: Path, card: PolicyCard, threads: int) -> Any:
         InputError: It is not there, was changed, or is not what the card says.
     """
     path = folder / NETWORK
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or "cannot be read"
-        raise InputError(f"{reason}; covary export writes it", str(path)) from None
-    wanted, found = card.files.get(NETWORK), hashlib.sha256(data).hexdigest()
-    if wanted is None:
-        raise InputError(f"files: no hash of {NETWORK}", str(folder / CARD))
-    if found != wanted:
-        raise InputError(
-            f"truncated or changed: its SHA-256 is {found[:12]}..., the card says {wanted[:12]}...",
-            str(path),
-        )
-    import onnxruntime  # here, because a launch without a policy must not pay for it
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4  # what goes wrong is raised, and said once
-    try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has no one class for what it refuses
-        raise InputError(f"no network: {str(error).splitlines()[0]}", str(path)) from None
+    session = open_onnx(path, card.files.get(NETWORK), folder / CARD, threads)
     there = {i.name: tuple(i.shape[1:]) for i in session.get_inputs()}
     meant = {STATE: (len(card.state_names),)}
     meant |= {name: tuple(image.shape) for name, image in card.images.items()}

@@ -25,6 +25,7 @@ def write_model(training: Training) -> ModelCard:
     """Write the model of a training as it is: the weights that are kept, and the card.
 
     Raises:
+        ExportError: An exported network does not answer as the trained one does.
         OSError: A file cannot be written.
     """
     training.use_best()
@@ -34,6 +35,7 @@ def write_model(training: Training) -> ModelCard:
     network = learner.kept
     network.eval()
     files = {WEIGHTS: write_weights(folder / WEIGHTS, network.state_dict())}
+    files |= learner.exports(folder)
     data = {"path": training.data.path, "sha256": training.data.sha256}
     card = ModelCard(
         covary_model=FORMAT,

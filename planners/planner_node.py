@@ -89,8 +89,8 @@ class PlannerNode(Node):
         """symmetry_mode memory: from how far, in units of the spread of the task's starts."""
         model: str = "numba"
         """What to plan with: numba (the analytic model), mujoco (rollouts in MuJoCo), torch (the
-        analytic model on tensors), or a user's own: my_file:my_model, a function next_state(x, u)
-        or a class."""
+        analytic model on tensors), a trained model's folder, or a user's own: my_file:my_model, a
+        function next_state(x, u) or a class."""
         friction_scale: float = 0.8
         """Contact friction of the mujoco model over the plant's: a model is never the plant."""
         models: int = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,8 @@ def planner_of(
         block: ``{plugin: name, parameter: value}``.
         tuned: Parameters of some algorithms only, by plugin name; a subclass takes its parent's.
         symmetry: Which of the task's symmetry it uses: full, none, or a subgroup.
-        model: What it plans with: numba, mujoco, torch, or a user's own my_file:my_model.
+        model: What it plans with: numba, mujoco, torch, a trained model's folder, or a user's own
+            my_file:my_model.
         friction_scale: Contact friction of the mujoco model over the plant's.
         spread: Several models instead of one.
         threads: Threads of the mujoco model.
@@ -112,14 +114,18 @@ def build_dynamics(
         raise ParameterError(text, "planner.plugin")
     if threads != 1 and model != "mujoco":
         raise ParameterError("threads: they are for model: mujoco; leave it at 1", "threads")
-    if ":" in model or model == "torch":
+    learned = is_folder(model)
+    if ":" in model or model == "torch" or learned:
         if spread is not None:
             said = "models: several are for model: numba and mujoco; leave it at 1"
             raise ParameterError(said, "models")
+        if learned:
+            return learned_dynamics(task, model)
         return tensor_dynamics(task) if model == "torch" else outside_dynamics(task, model)
     if model not in MODELS:
         near = difflib.get_close_matches(model, MODELS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else "numba, mujoco, torch or my_file:my_model"
+        hint = "numba, mujoco, torch, a trained model's folder or my_file:my_model"
+        hint = f"did you mean '{near[0]}'?" if near else hint
         raise ParameterError(f"model: {model!r} is none; {hint}", "model")
     if model == "mujoco":
         from .mujoco_dynamics import MujocoDynamics  # mujoco only where it runs
@@ -132,6 +138,22 @@ def build_dynamics(
         return NumbaDynamics(task, spread and spread.parameters(task))
     except ValueError as error:
         raise ParameterError(f"model: {error}", "model") from error
+
+
+def is_folder(model: str) -> bool:
+    """Whether what `model` says is a trained model's folder: a path, or a name that is one here."""
+    return model not in MODELS and ":" not in model and ("/" in model or Path(model).is_dir())
+
+
+def learned_dynamics(task: Task, folder: str) -> Dynamics:
+    """The learned model of a folder that `covary train` left.
+
+    Raises:
+        ParameterError: It is none, or not one of this task.
+        PluginError: What reads it cannot be imported.
+    """
+    # By its name: no room that plans imports the one that learns.
+    return plugin.load("learned_dynamics", "perception").of(task, folder)
 
 
 def tensor_dynamics(task: Task) -> Dynamics:

@@ -68,7 +68,7 @@ class StateFeatures(nn.Module):
         declared = seen.symmetry
         whole, offsets, angles = declared.affine("state")
         used, used_offsets, _ = symmetry.affine("state")
-        blocks = _blocks(whole, ~angles)
+        blocks = blocks_of(whole, ~angles)
         where = [i for block in blocks for i in block]
         direct = np.flatnonzero(angles)
         self.pairs = _pairs_of_angles(whole, offsets, direct)
@@ -151,7 +151,7 @@ class StateFeatures(nn.Module):
         return torch.cat(found, dim=1)[:, self.order]
 
 
-def _blocks(matrices: np.ndarray, among: np.ndarray) -> list[list[int]]:
+def blocks_of(matrices: np.ndarray, among: np.ndarray) -> list[list[int]]:
     """The finest split of some coordinates that the group does not mix."""
     linked = (np.abs(matrices) > 1e-12).any(axis=0)
     linked |= linked.T

@@ -96,9 +96,9 @@ def _remade(folder: Path, card: PolicyCard, task: Task) -> PolicyCard:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        from ...control.policies.export import ExportError as FileError
         from ...control.policies.export import export_onnx
         from ...control.policies.network import Architecture, PolicyNetwork
+        from ...nodes.training.onnx_file import ExportError as FileError
     except ModuleNotFoundError as error:
         raise ExportError(
             f"{folder}: to make {NETWORK} from {WEIGHTS} needs {error.name}: "

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...nodes.launching.yaml_loader import InputError
 
-NEEDED = ("torch", "safetensors")
+NEEDED = ("torch", "safetensors", "onnx", "onnxruntime")
 """What has to be installed."""
 CARD = "model.yaml"
 """Of the folder that it leaves."""
@@ -48,11 +48,17 @@ def written(training: Any) -> Any:
     """Write the model as it is; its card.
 
     Raises:
+        TrainingError: An exported network does not answer as the trained one does; one line.
         OSError: A file cannot be written.
     """
+    from ...nodes.training.loop import TrainingError
+    from ...nodes.training.onnx_file import ExportError
     from ...perception.model_folder import write_model
 
-    return write_model(training)
+    try:
+        return write_model(training)
+    except ExportError as error:
+        raise TrainingError(str(error)) from None
 
 
 def remarks(training: Any) -> list[str]:

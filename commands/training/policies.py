@@ -68,8 +68,8 @@ def written(training: Any) -> Any:
         OSError: A file cannot be written.
     """
     from ...control.imitation.policy_folder import write_policy
-    from ...control.policies.export import ExportError
     from ...nodes.training.loop import TrainingError
+    from ...nodes.training.onnx_file import ExportError
 
     try:
         return write_policy(training)

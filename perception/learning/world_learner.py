@@ -84,6 +84,15 @@ class WorldLearner(Learner):
         `dt`, `images`, `does` and `facts`; `data` adds to what the card says of them.
         """
 
+    def exports(self, folder: Path) -> dict[str, str]:
+        """Write networks that run without torch, held to the trained one; their SHA-256 by name.
+
+        Raises:
+            ExportError: One does not answer as the trained network does.
+            OSError: A file cannot be written.
+        """
+        return {}
+
     def metrics(self, training: Training) -> dict[str, float]:
         """Figures on data that neither the weights nor the step were chosen by."""
         return {}

@@ -185,8 +185,9 @@ def test_an_export_that_answers_otherwise_is_not_kept(tmp_path, monkeypatch):
     """A layer whose export is another layer: the file is refused, and the one before stays."""
     import torch
 
-    from covary.control.policies.export import ExportError, export_onnx
+    from covary.control.policies.export import export_onnx
     from covary.control.policies.network import Architecture, PolicyNetwork
+    from covary.nodes.training.onnx_file import ExportError
     from covary.symmetry.layers.linear import Linear
 
     task = load_task("push")

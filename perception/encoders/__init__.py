@@ -1,0 +1,1 @@
+"""From what sensors give to latents of which it is known how a group acts on them."""

@@ -1,0 +1,1 @@
+"""Learned models of what comes next, each with the group that acts on its latent."""
