@@ -1,0 +1,130 @@
+"""The learned state model: its law, what it learns from, and what a planner makes of it."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from covary.commands.main import build
+from covary.nodes.parameters import ParameterError
+from covary.sim.load_task import load_task
+from covary.sim.planner_plugin import build_dynamics, planner_of
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+
+from made_models import state_model, train  # noqa: E402
+
+from covary.perception.model_folder import load_model  # noqa: E402
+from covary.perception.world_models.state_model import StateModel  # noqa: E402
+
+TASKS = ("point_mass", "point_masses", "reacher", "push", "cart_pole", "drone", "block_push")
+
+
+def states_of(task, count=8):
+    rng = np.random.default_rng(0)
+    x = np.stack([task.initial_state(rng) for _ in range(count)])
+    low, high = task.limits.bound()
+    return x, task.limits.project(rng.uniform(low, high, (count, len(low))))
+
+
+def law_error(model, task):
+    """Largest difference of f(g x, g u) and g f(x, u) over the group, in the states' units."""
+    x, u = states_of(task)
+
+    def step(x, u):
+        with torch.no_grad():
+            return model.next_state(torch.tensor(x).float(), torch.tensor(u).float()).numpy()
+
+    worst, here = 0.0, step(x, u)
+    for g in task.symmetry.group.elements:
+        there = step(*task.symmetry.act(g, state=x, action=u))
+        moved = task.symmetry.act(g, state=here)
+        worst = max(worst, np.abs(task.symmetry.difference("state", there, moved)).max())
+    return worst
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_moved_state_and_action_give_the_moved_next_state(name):
+    task = load_task(name)
+    torch.manual_seed(0)
+    model = StateModel(task, width=max(32, 2 * task.symmetry.group.order), depth=1)
+    x, _ = states_of(task)
+    model.fit(x, x + 0.01)
+    assert law_error(model, task) < 1e-5
+
+
+def test_the_law_holds_after_training():
+    assert law_error(load_model(state_model()), load_task("reacher")) < 1e-5
+
+
+@pytest.mark.slow
+def test_a_free_network_breaks_the_law():
+    task = load_task("reacher")
+    free = load_model(state_model("reacher", "mode:=free"))
+    assert law_error(free, task) > 1e-4
+    relaxed = load_model(state_model("reacher", "mode:=relaxed", "augment:=true"))
+    assert np.isfinite(law_error(relaxed, task))
+
+
+def test_what_stands_in_the_folder():
+    folder = state_model()
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["equivariance"]["after"] < 1e-5 and summary["metrics"]["open_loop_10"] > 0
+    done = CliRunner().invoke(build("info"), ["info", str(folder)])
+    assert done.exit_code == 0 and "predicts" in done.output and "step.onnx" in done.output
+
+
+def test_a_planner_takes_the_folder_as_a_model():
+    task = load_task("reacher")
+    dynamics = build_dynamics(task, str(state_model()), 0.8)
+    x, u = states_of(task)
+    with torch.no_grad():
+        wanted = load_model(state_model()).next_state(
+            torch.tensor(x).float(), torch.tensor(u).float()
+        )
+    found = dynamics.next_state(x, u)
+    np.testing.assert_allclose(found, wanted.numpy(), atol=1e-5)
+    np.testing.assert_array_equal(found[:, task.goal_slice], x[:, task.goal_slice])
+    block = {"plugin": "mppi", "samples": 16, "horizon": 4, "knots": 2, "iterations": 1}
+    for symmetry in ("full", "C4", "none"):
+        planner = planner_of(task, block, {}, symmetry, str(state_model()), 0.8)
+        plan, _ = planner.plan(x[0], 0.0, planner.initial_memory(0))
+        assert np.isfinite(plan.actions).all()
+
+
+def damaged(folder, tmp_path):
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "m")
+    path = tmp_path / "m" / "step.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    return str(tmp_path / "m")
+
+
+def test_a_folder_that_does_not_fit_is_one_line(tmp_path):
+    folder = state_model()
+    for task, model, said in (
+        ("push", str(folder), "a model of reacher is not one of push: it has no 'shoulder'"),
+        ("reacher", f"{folder}/no", "there is no such folder"),
+        ("reacher", str(tmp_path), "no model: there is no model.yaml in it"),
+        ("reacher", damaged(folder, tmp_path), "truncated or changed"),
+    ):
+        with pytest.raises(ParameterError, match=said) as found:
+            build_dynamics(load_task(task), model, 0.8)
+        assert found.value.key == "model" and "\n" not in str(found.value)
+
+
+def test_what_there_is_nothing_to_learn_from_is_one_line(tmp_path):
+    for words, said in (
+        ((), "nothing to learn from: data:=DIR, or task:=NAME interaction:=20000"),
+        (("interaction:=9",), "task:=NAME is needed"),
+        (("task:=reach", "interaction:=9"), "did you mean reacher?"),
+        (("task:=reacher", "interaction:=90", "symmetry:=C5"), "symmetry:=C5"),
+        (("task:=reacher", "interaction:=90", "unroll:=99"), "no episode is so long"),
+        ((f"data:={tmp_path}/no",), "no dataset: there is no such folder"),
+    ):
+        code, text = train("state_model", *words, f"out:={tmp_path / 'o'}")
+        assert code == 2 and said in text, text
+        assert not (tmp_path / "o").exists()
