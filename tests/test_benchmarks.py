@@ -25,6 +25,7 @@ KEYS = {
     "mujoco_rollouts": {"mujoco", "cores", "bare"},
     "torch_rollouts": {"torch", "cpu", "cuda"},
     "pixel_worlds": {"rows"},
+    "steerable_fit": {"rows"},
 }
 ROWS = {
     "bus_round_trip": {
@@ -62,6 +63,7 @@ ROWS = {
     "pixel_worlds": {
         "rows": {"world", "frame", "target", "frames_per_cpu_s", "transitions_per_cpu_s"},
     },
+    "steerable_fit": {"rows": {"field", "samples", "one matrix", "any matrix", "SO3", "O3"}},
     "torch_rollouts": {
         "cpu": {"model", "device", "dtype", "rollouts_ms", "step_ms", "plan_ms", "plans_per_s"},
     },
@@ -71,6 +73,7 @@ ROWS = {
 LONG = {
     *("planner_rates", "sensor_to_command", "launch_to_first_command", "policy_latency", "layers"),
     *("planner_load", "mujoco_rollouts", "torch_rollouts", "pixel_worlds"),
+    *("steerable_fit",),
 }
 
 

@@ -47,6 +47,7 @@ BENCH = {
     "launch_to_first_command": Part("launch_to_first_command.py", 1),
     "layers": Part("layers.py", 2),
     "mujoco_rollouts": Part("mujoco_rollouts.py", 2),
+    "pixel_worlds": Part("pixel_worlds.py", 0.5),
     "plan_time": Part("plan_time.py", 1),
     "plan_time_of_batches": Part("plan_time.py --batch", 3),
     "planner_load": Part("planner_load.py", 2),
@@ -58,6 +59,7 @@ BENCH = {
     "recorder_throughput": Part("recorder_throughput.py", 2),
     "sensor_to_command": Part("sensor_to_command.py", 2),
     "start_time": Part("start_time.py", 0.7),
+    "steerable_fit": Part("steerable_fit.py", 0.5),
     "tabletop_rate": Part("tabletop_rate.py", 0.5),
     "torch_rollouts": Part("torch_rollouts.py", 1),
 }

@@ -1,0 +1,1 @@
+"""Linear control under symmetry: linearised models, how few numbers they hold, and LQR."""

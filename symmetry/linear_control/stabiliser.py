@@ -1,0 +1,99 @@
+"""What leaves points in place: the stabilisers that decide how few numbers a model needs there.
+
+Of a finite group `Symmetry.stabiliser` finds the elements. Of the continuous ones it is known: what
+leaves k independent vectors of R^d in place moves the d - k dimensions across them, by SO(d - k) or
+O(d - k). A map that commutes with some matrices commutes with all products of them and their
+limits, so a rotation by one radian, which is no part of a turn, stands for all about its axis.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+import numpy as np
+
+from ..group import GroupError
+from ..motion import CONTINUOUS, Motion, mirrors, shifts, spatial
+
+ANGLE = 1.0
+"""rad"""
+_SMALL = 1e-9
+
+
+def stabiliser(word: str, vectors: np.ndarray) -> list[Motion]:
+    """Motions whose products come as near as one likes to each that leaves vectors in place.
+
+    Args:
+        word: SO2, O2, SO3 or O3; those of the plane leave the vertical where it is.
+        vectors: (k, 3); of SO2 and O2 only x and y count. Vectors, not pseudovectors.
+
+    Returns:
+        None if only the identity leaves them.
+
+    Raises:
+        GroupError: Another word.
+    """
+    _check(word)
+    d = 3 if spatial(word) else 2
+    kept = np.asarray(vectors, float).reshape(-1, 3)[:, :d]
+    _, sizes, rows = np.linalg.svd(kept, full_matrices=True)
+    rank = int(np.sum(sizes > _SMALL * max(1.0, float(sizes.max(initial=0.0)))))
+    across = rows[rank:]  # an orthonormal basis of what may move
+    found = []
+    for i in range(len(across) - 1):
+        found.append(_rotation(across[i], across[i + 1]))
+    if mirrors(word) and len(across):
+        found.append(np.eye(d) - 2.0 * np.outer(across[-1], across[-1]))
+    return [_motion(matrix) for matrix in found]
+
+
+def aligning(word: str, start: np.ndarray, end: np.ndarray) -> Motion:
+    """A rotation that sends one vector to another of the same length, the short way. (3,), (3,)
+
+    Raises:
+        GroupError: Another word, or vectors of which no rotation sends one to the other.
+    """
+    _check(word)
+    d = 3 if spatial(word) else 2
+    a, b = np.asarray(start, float), np.asarray(end, float)
+    lengths = np.linalg.norm(a[:d]), np.linalg.norm(b[:d])
+    off = max(abs(lengths[0] - lengths[1]), np.abs(a[d:] - b[d:]).max(initial=0.0))
+    if off > 1e-6 * (1.0 + lengths[0]):
+        raise GroupError(f"no element of {word} sends {a.round(6)} to {b.round(6)}")
+    if lengths[0] < _SMALL:
+        return _motion(np.eye(d))
+    a, b = a[:d] / lengths[0], b[:d] / lengths[1]
+    if a @ b > -1.0 + _SMALL:  # in the plane of both
+        return _motion(_short_way(a, b))
+    beside = np.eye(d)[np.argmin(np.abs(a))]
+    beside = beside - (beside @ a) * a
+    half = beside / np.linalg.norm(beside)  # half a turn in the plane of a and this
+    return _motion(np.eye(d) - 2.0 * (np.outer(a, a) + np.outer(half, half)))
+
+
+def _short_way(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The rotation in the plane of two unit vectors that are not opposite. (d, d)"""
+    both = a + b
+    reflected = np.eye(len(a)) - np.outer(both, both) / (1.0 + a @ b)
+    return reflected @ (np.eye(len(a)) - 2.0 * np.outer(a, a))
+
+
+def _rotation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """By `ANGLE` in the plane of two orthonormal vectors. (d, d)"""
+    flat = np.outer(a, a) + np.outer(b, b)
+    turn = np.outer(b, a) - np.outer(a, b)
+    return np.eye(len(a)) + (np.cos(ANGLE) - 1.0) * flat + np.sin(ANGLE) * turn
+
+
+def _motion(matrix: np.ndarray) -> Motion:
+    space = np.eye(3)
+    space[: len(matrix), : len(matrix)] = matrix
+    return Motion(space, np.zeros(3))
+
+
+def _check(word: str) -> None:
+    known = [w for w in CONTINUOUS if not shifts(w)]
+    if word not in known:
+        near = difflib.get_close_matches(word, known, n=1, cutoff=0.3)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise GroupError(f"{word!r} is none of {', '.join(known)}{hint}")
