@@ -40,7 +40,8 @@ class LearnedDynamics(FunctionDynamics):
     def __init__(self, task: Task, folder: Path, card: ModelCard | None = None) -> None:
         self.folder = Path(folder)
         self.card = card or read_model_card(self.folder)
-        session = open_onnx(self.folder / STEP, self.card.files.get(STEP), self.folder / CARD)
+        file, known, where = self.folder / STEP, self.card.files.get(STEP), self.folder / CARD
+        session = open_onnx(file, known, where, remedy="the same `covary train` again writes it")
         goal = task.goal_slice
 
         def step(x: np.ndarray, u: np.ndarray) -> np.ndarray:

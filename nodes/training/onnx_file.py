@@ -79,7 +79,13 @@ def write_onnx(
     return digest
 
 
-def open_onnx(path: Path, wanted: str | None, card: Path, threads: int = 1) -> Any:
+def open_onnx(
+    path: Path,
+    wanted: str | None,
+    card: Path,
+    threads: int = 1,
+    remedy: str = "covary export writes it",
+) -> Any:
     """The session of a network's file, if it is the file that a card was written for.
 
     Args:
@@ -87,6 +93,7 @@ def open_onnx(path: Path, wanted: str | None, card: Path, threads: int = 1) -> A
         wanted: Its SHA-256 as the card has it.
         card: The card, for errors.
         threads: Of onnxruntime.
+        remedy: What makes the file where it is gone.
 
     Raises:
         InputError: It is not there, was changed, or is no network.
@@ -95,7 +102,7 @@ def open_onnx(path: Path, wanted: str | None, card: Path, threads: int = 1) -> A
         data = path.read_bytes()
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise InputError(f"{reason}; covary export writes it", str(path)) from None
+        raise InputError(f"{reason}; {remedy}", str(path)) from None
     found = hashlib.sha256(data).hexdigest()
     if wanted is None:
         raise InputError(f"files: no hash of {path.name}", str(card))

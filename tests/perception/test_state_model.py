@@ -94,13 +94,13 @@ def test_a_planner_takes_the_folder_as_a_model():
         assert np.isfinite(plan.actions).all()
 
 
-def damaged(folder, tmp_path):
+def damaged(folder, copy, bytes_left):
     import shutil
 
-    shutil.copytree(folder, tmp_path / "m")
-    path = tmp_path / "m" / "step.onnx"
-    path.write_bytes(path.read_bytes()[:-1])
-    return str(tmp_path / "m")
+    shutil.copytree(folder, copy)
+    path = copy / "step.onnx"
+    path.write_bytes(path.read_bytes()[:-1]) if bytes_left else path.unlink()
+    return str(copy)
 
 
 def test_a_folder_that_does_not_fit_is_one_line(tmp_path):
@@ -109,7 +109,8 @@ def test_a_folder_that_does_not_fit_is_one_line(tmp_path):
         ("push", str(folder), "a model of reacher is not one of push: it has no 'shoulder'"),
         ("reacher", f"{folder}/no", "there is no such folder"),
         ("reacher", str(tmp_path), "no model: there is no model.yaml in it"),
-        ("reacher", damaged(folder, tmp_path), "truncated or changed"),
+        ("reacher", damaged(folder, tmp_path / "m", True), "truncated or changed"),
+        ("reacher", damaged(folder, tmp_path / "n", False), "the same `covary train` again"),
     ):
         with pytest.raises(ParameterError, match=said) as found:
             build_dynamics(load_task(task), model, 0.8)
