@@ -19,6 +19,7 @@ KEYS = {
     "recorder_throughput": {"cameras", "hz", "image", "seconds", "recorder", "alone"},
     "policy_latency": {"limit_ms", "policies", "import_torch_s"},
     "layers": {"batch", "step", "inference"},
+    "latent_plan": {"plans", "worlds", "on_a_gpu"},
     "planner_rates": {"settings", "targets", "pointmass", "reacher2"},
     "arm_rates": {"joint_rates", "mujoco_kinematics_and_jacobian", "actuate_every_tick"},
     "planner_load": {"cores", "period_ms", "rows"},

@@ -45,6 +45,7 @@ BENCH = {
     "heightmap": Part("heightmap.py", 0.3),
     "judo_rates": Part("judo_rates.py", 1, "judo"),
     "launch_to_first_command": Part("launch_to_first_command.py", 1),
+    "latent_plan": Part("latent_plan.py", 2),
     "layers": Part("layers.py", 2),
     "mujoco_rollouts": Part("mujoco_rollouts.py", 2),
     "pixel_worlds": Part("pixel_worlds.py", 0.5),
@@ -81,6 +82,7 @@ RESULTS = {
     "success": Part("results/success.py", 6),
     "symmetry": Part("results/symmetry.py", 5),
     "symmetry_modes": Part("results/symmetry_modes.py", 10),
+    "tdmpc": Part("results/tdmpc.py", 150),
     "tilted_camera": Part("results/tilted_camera.py", 45),
     "trace_reach": Part("results/trace_reach.py", 10),
 }

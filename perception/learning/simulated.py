@@ -33,7 +33,7 @@ class Simulated(Protocol):
 class ByKernels:
     """A task by its analytic model: the whole world is its state.
 
-    Three to six times the plant's rate (benchmarks/latent_plan.py): what costs is Python around the
+    Two to four times the plant's rate (benchmarks/latent_plan.py): what costs is Python around the
     kernels, not they.
 
     Raises:

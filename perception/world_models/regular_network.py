@@ -100,7 +100,7 @@ class Layer(nn.Module):
         """The same of ordinary layers of torch, for running alone."""
         made: list[nn.Module] = [self.linear.export()]
         if self.after == "elu":
-            made.append(nn.ELU())
+            made.append(nn.ELU(inplace=True))
         elif self.after == "norm_tanh":
             weight, _, scale, shift = self.materials()
             assert weight is not None and scale is not None and shift is not None

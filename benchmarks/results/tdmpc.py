@@ -1,0 +1,215 @@
+"""TD-MPC: environment steps to 90 % of the best return, by networks, sampling and augmentation.
+
+{free, equivariant networks} x {plain, symmetric sampling}, and free networks with augmented replay;
+all with the same number of parameters, steps on what is remembered, samples and seeds. Equivariant
+networks are exact under the group that is stated, symmetric sampling closes the planner's noise
+under it, augmentation moves every stretch of a batch by a random element of it.
+
+The score of an agent is 0 for the cost of doing nothing and 1 for that of MPPI on the true model
+(2 x 512 samples, 30 periods), over the same starts; neither was looked at by who chose the sizes.
+90 % is reached at the first look at which the mean over ten starts, without exploration, scores at
+least 0.9; the run ends there. A run that never does counts with all of its steps ("at least").
+The dial makes pushes along +x twice as strong, which no agent and no group is told of.
+
+What is finished is kept under `--folder`. What is over `--minutes` is "not run", and goes on with
+the same command. JSON on stdout, how far it is on stderr.
+"""
+
+import argparse
+import functools
+import json
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from covary.benchmarks.running.rows import kept_rows
+from covary.commands.intervals import of_mean
+from covary.nodes.training.recipe import Recipe
+from covary.perception.learning.simulated import simulated
+from covary.perception.learning.tdmpc import TDMPC, VALIDATION
+from covary.perception.world_models.latent_planner import Sampling
+from covary.perception.world_models.tdmpc import TDMPCModel
+from covary.planners.mppi import MPPI
+from covary.sim.load_task import load_task
+from covary.sim.numba_dynamics import NumbaDynamics
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A world to learn in, and for how long."""
+
+    task: str
+    group: str
+    options: dict[str, Any] = field(default_factory=dict)
+    dials: dict[str, float] = field(default_factory=dict)
+    episodes: int = 40
+
+
+PROBLEMS = {
+    "point mass 2-D": Problem("point_mass", "D4"),
+    "1 ball 3-D": Problem("point_masses", "O", {"balls": 1, "group": "O"}),
+    "reacher": Problem("reacher", "D4"),
+    "point mass 2-D, gain": Problem("point_mass", "D4", dials={"actuator_gain": 1.0}),
+    "2 balls 3-D": Problem("point_masses", "O", {"balls": 2, "group": "O"}, episodes=80),
+    "3 balls 3-D": Problem("point_masses", "O", {"balls": 3, "group": "O"}, episodes=120),
+    "push": Problem("push", "D4", episodes=200),
+}
+WAYS = {
+    "free, plain": {"mode": "free", "orbits": "off"},
+    "free, symmetric sampling": {"mode": "free", "orbits": "on"},
+    "equivariant, plain": {"mode": "exact", "orbits": "off"},
+    "equivariant, symmetric sampling": {"mode": "exact", "orbits": "on"},
+    "free, augmented": {"mode": "free", "orbits": "off", "augment": True},
+}
+SEEDS, GOALS = 5, (0.5, 0.9)
+SIZES = {"width": 48, "latent": 24}
+SAMPLING = Sampling(samples=64, horizon=4, iterations=2, elites=12, policy_samples=5)
+SETTINGS = {
+    **{"batch": 128, "stretch": 4, "discount": 0.95, "follow": 0.05, "learning_rate": 2e-3},
+    **{"first_episodes": 5, "validate_every": 3, "sampling": SAMPLING},
+}
+
+
+@functools.cache
+def widths(task: str, options: tuple, group: str, mode: str) -> int:
+    """The width at which networks of a mode have the parameters of the exact ones."""
+
+    def count(mode: str, width: int) -> int:
+        sizes = {"latent": SIZES["latent"], "width": width, "encoder_width": width}
+        model = TDMPCModel(load_task(task, dict(options)), group, mode, **sizes)
+        return sum(w.numel() for w in model.parameters())
+
+    if mode == "exact":
+        return SIZES["width"]
+    wanted = count("exact", SIZES["width"])
+    return min(range(8, 129, 8), key=lambda width: abs(count(mode, width) - wanted))
+
+
+def reference(problem: Problem, length: int, starts: np.ndarray) -> dict[str, float]:
+    """Mean cost of an episode of doing nothing, and of MPPI on the true model."""
+    task = load_task(problem.task, problem.options)
+    place, found = simulated(task, problem.dials), {}
+    planner = MPPI(NumbaDynamics(task), "none", samples=512, horizon=30, knots=6, iterations=2)
+    for who in ("idle", "best"):
+        costs = []
+        for start in starts:
+            place.begin(start)
+            x, memory, total = start, planner.initial_memory(0), 0.0
+            for t in range(length):
+                u = task.safe_action()
+                if who == "best":
+                    plan, memory = planner.plan(x, t * task.dt, memory)
+                    u = task.limits.project(plan.actions[0])
+                x, cost = place.step(u)
+                total += cost
+            costs.append(total)
+        found[who] = float(np.mean(costs))
+    return found
+
+
+def made(name: str, way: str, seed: int, folder: Path) -> dict:
+    """One run: how its score rose, what it took."""
+    problem, settings = PROBLEMS[name], dict(WAYS[way])
+    options = tuple(problem.options.items())
+    width = widths(problem.task, options, problem.group, settings["mode"])
+    out = Path(tempfile.mkdtemp(prefix="covary-tdmpc-"))
+    parameters = TDMPC.Parameters(
+        **{"method": "tdmpc", "out": out, "seed": seed, "device": "cpu"},
+        **{"task": problem.task, "task_options": problem.options, "dials": problem.dials},
+        **{"symmetry": problem.group, "steps": problem.episodes, "latent": SIZES["latent"]},
+        **{"width": width, "encoder_width": width, **SETTINGS, **settings},
+    )
+    training = TDMPC.begin(Recipe("tdmpc.yaml", TDMPC, parameters))
+    learner = training.method
+    place = folder / f"reference_{name}.json"
+    if not place.exists():
+        found = reference(problem, parameters.episode, learner.starts(VALIDATION))
+        place.write_text(json.dumps(found))
+    between = json.loads(place.read_text())
+    wall, cpu, curve = time.monotonic(), time.process_time(), []
+    for moment in training.moments():
+        if moment.entry is None:
+            continue
+        cost = moment.entry["validation_loss"]
+        score = (between["idle"] - cost) / (between["idle"] - between["best"])
+        curve.append([learner.periods, round(score, 4)])
+        if score >= GOALS[-1]:
+            break
+    shutil.rmtree(out, ignore_errors=True)
+    planner = learner._planner(learner.model)
+    planned = training.step * parameters.episode
+    return {
+        **{"problem": name, "way": way, "seed": seed, **between},
+        **{f"steps_{g}": next((s for s, v in curve if v >= g), None) for g in GOALS},
+        "best_score": max(v for _, v in curve),
+        **{"steps": learner.periods, "rollouts": planned * SAMPLING.iterations * planner.count},
+        **{"width": width, "parameters": sum(w.numel() for w in learner.model.parameters())},
+        "equivariance_error": learner.equivariance_error(),
+        "cpu_s": round(time.process_time() - cpu, 1),
+        "wall_s": round(time.monotonic() - wall, 1),
+        "curve": curve,
+    }
+
+
+def points_of(rows: list[dict]) -> list[dict]:
+    """Each problem and way over its seeds; `at_least` of them never reached the goal."""
+    found = []
+    for name in PROBLEMS:
+        for way in WAYS:
+            own = [r for r in rows if r["problem"] == name and r["way"] == way]
+            if not own:
+                continue
+            point = {"problem": name, "way": way, "seeds": len(own)}
+            for goal in GOALS:
+                steps = [r[f"steps_{goal}"] or r["steps"] for r in own]
+                point[f"steps_{goal}"] = round(float(np.mean(steps)))
+                point[f"interval_{goal}"] = of_mean(steps)
+                point[f"at_least_{goal}"] = sum(r[f"steps_{goal}"] is None for r in own)
+            scores = [r["best_score"] for r in own]
+            point["best_score"], point["best_score_interval"] = np.mean(scores), of_mean(scores)
+            for what in ("rollouts", "cpu_s", "wall_s", "parameters"):
+                point[what] = float(np.mean([r[what] for r in own]))
+            found.append(point)
+    return found
+
+
+def main() -> None:
+    """Make what is missing and fits; print all there is."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path("runs/results/tdmpc"))
+    parser.add_argument("--minutes", type=float, default=150.0, help="after so many none is begun")
+    parser.add_argument("--share", default="1/1", help="i/n: every n-th run from the i-th on")
+    parser.add_argument("--problems", nargs="*", default=list(PROBLEMS))
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    share, of = map(int, asked.share.split("/"))
+    cells = [(n, w, s) for n in asked.problems for s in range(SEEDS) for w in WAYS]
+    todo = [
+        (f"{n}_{w}_{s}".replace(", ", "_").replace(" ", "_"),
+         functools.partial(made, n, w, s, asked.folder))
+        for n, w, s in cells[share - 1 :: of]
+    ]  # fmt: skip
+    rows = kept_rows(todo, asked.folder, asked.minutes)
+    there = {(r["problem"], r["way"], r["seed"]) for r in rows}
+    lost = [cell for cell in cells[share - 1 :: of] if cell not in there]
+    report = {
+        "benchmark": "tdmpc",
+        "settings": {k: v for k, v in SETTINGS.items() if k != "sampling"} | vars(SAMPLING),
+        "core_minutes": round(sum(r["cpu_s"] for r in rows) / 60, 1),
+        "not_run": {
+            n: sum(c[0] == n for c in lost) for n in PROBLEMS if any(c[0] == n for c in lost)
+        },  # fmt: skip
+        "points": points_of(rows),
+    }
+    print(json.dumps(report, indent=1, default=str))
+    print(f"{len(rows)} runs, {len(lost)} not run", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
