@@ -10,6 +10,7 @@ from ..nodes import plugin
 from ..nodes.launching.yaml_loader import InputError
 from ..nodes.supervision.run_folder import versions
 from ..nodes.training.card_file import are_there, write_weights
+from ..sim.load_task import check_may_import
 from .model_card import CARD, FORMAT, WEIGHTS, ModelCard, read_model_card, write_model_card
 
 if TYPE_CHECKING:
@@ -92,6 +93,10 @@ def load_model(folder: Path, card: ModelCard | None = None) -> nn.Module:
         said = f"not the weights that {CARD} was written with ({len(data)} bytes)"
         raise InputError(said, str(path))
     try:
+        _check_imports(card)
+    except plugin.PluginError as error:
+        raise InputError(str(error), str(folder / CARD)) from None
+    try:
         kind = plugin.load(card.method, LEARNING)
     except plugin.PluginError as error:
         raise InputError(f"method: {error}", str(folder / CARD)) from None
@@ -105,6 +110,20 @@ def load_model(folder: Path, card: ModelCard | None = None) -> nn.Module:
             said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise InputError(f"its weights are of another network ({said})", str(path)) from None
     return network.eval()
+
+
+def _check_imports(card: ModelCard) -> None:
+    """Hold what a card names to what somebody's file may have imported; a card may be anybody's.
+
+    Raises:
+        PluginError: It names a module that is neither ours nor in the working folder.
+    """
+    named = ((card.method, {}), (card.task, card.task_options))
+    again = (card.recipe.get("task", ""), card.recipe.get("task_options", {}))
+    for spec, options in (*named, again):
+        known = options if isinstance(options, dict) else {}
+        if isinstance(spec, str) and spec:
+            check_may_import(spec, known, "a model's card")
 
 
 def _with_data(described: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

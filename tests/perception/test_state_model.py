@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from covary.commands.main import build
+from covary.nodes.launching.yaml_loader import InputError
 from covary.nodes.parameters import ParameterError
 from covary.sim.load_task import load_task
 from covary.sim.planner_plugin import build_dynamics, planner_of
@@ -129,3 +130,16 @@ def test_what_there_is_nothing_to_learn_from_is_one_line(tmp_path):
         code, text = train("state_model", *words, f"out:={tmp_path / 'o'}")
         assert code == 2 and said in text, text
         assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("line", ("method: os:system", "task: antigravity:Task"))
+def test_a_card_may_not_have_anything_imported(tmp_path, line):
+    import shutil
+
+    copy = shutil.copytree(state_model(), tmp_path / "m")
+    text = (copy / "model.yaml").read_text(encoding="utf-8")
+    key = line.partition(":")[0]
+    changed = [line if old.startswith(f"{key}: ") else old for old in text.splitlines()]
+    (copy / "model.yaml").write_text("\n".join(changed), encoding="utf-8")
+    with pytest.raises(InputError, match="a model's card may not have it imported"):
+        load_model(copy)
