@@ -12,16 +12,16 @@ import numpy as np
 
 from ..nodes import messages
 from ..nodes.launching.yaml_loader import InputError
+from ..nodes.moments import Moments
 from ..nodes.node import Node
 from ..nodes.parameters import ParameterError
 from ..nodes.plugin import PluginError
 from ..sim.load_task import load_task
+from ..sim.pixels import pixels_of, words_for
 from ..sim.planner_plugin import in_a_line, planner_of
 from ..sim.task import Task
 from ..sim.task_messages import plan_message
 from .load_policy import Wants, check_loadable, is_folder, load_policy, wants_of
-from .moments import Moments
-from .pixels import pixels_of
 from .policy import draws_of
 from .policy_runner import NoAnswerError, PolicyRunner, state_of
 from .success_map import read_map
@@ -344,16 +344,6 @@ def topics_of(wants: Wants, task: Task, planned: bool) -> dict[str, str]:
     if planned:
         topics[whole_topic(task)] = STATE
     return topics | dict.fromkeys(wants.images.values(), IMAGE)
-
-
-def words_for(topic: str, shape: tuple[int, int, int] | None) -> str:
-    """What to type so that our sim node publishes an image."""
-    name = topic.removeprefix("/camera/").partition("/")[0]
-    if name == "top":
-        return "camera:=true"
-    if name in ("heightmap", "in_hand"):
-        return f"{name}:={shape[2] if shape else 64}"
-    return f"cameras:={{{name}: {{...}}}}"
 
 
 def _takeover(p: PolicyNode.Parameters, task: Task) -> Takeover:

@@ -85,8 +85,8 @@ class RecorderNode(Node):
 
     @staticmethod
     def gathers(parameters: Parameters) -> tuple[str, ...]:
-        """All images of the launch, unless it says what to record."""
-        return () if parameters.topics else ("/camera/",)
+        """All images and estimates of the launch, unless it says what to record."""
+        return () if parameters.topics else ("/camera/", "/estimate")
 
     @staticmethod
     def check(parameters: Parameters) -> dict[str, str]:

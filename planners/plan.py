@@ -56,3 +56,12 @@ class Planner(Protocol):
     def plan(self, state: np.ndarray, time: float, memory: Any) -> tuple[Plan, Any]:
         """A plan from a state (n,) at a time (s), and the memory for the next call."""
         ...
+
+
+def late_actions(task: Task, plan, late_s: float, policy: str) -> np.ndarray:
+    """What is published of a plan that came `late_s` (s) after its state. (H, m)"""
+    if policy == "hold":
+        return np.tile(plan.action(plan.time + late_s), (len(plan.actions), 1))
+    if policy == "brake":
+        return np.tile(task.safe_action(), (len(plan.actions), 1))
+    return plan.actions

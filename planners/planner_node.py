@@ -18,13 +18,12 @@ from ..nodes.parameters import ParameterError, explained
 from ..sim.load_task import load_task
 from ..sim.planner_plugin import ModelSpread, in_a_line, planner_of, rebuilt
 from ..sim.symmetry_claim import claimed, said_of
-from ..sim.task import Task
 from ..sim.task_messages import plan_message
 from .diagnostics import Diagnostics
 from .loop.figures import Figures
 from .loop.memory_file import MemoryFileError, Moment, restored, save_memory
 from .loop.proposal import Proposer, build_proposer
-from .plan import Planner
+from .plan import Planner, late_actions
 from .symmetric.plan_memory import Recalling
 from .symmetric.symmetry_mode import Mode, in_mode, is_framed, word_inside
 
@@ -67,6 +66,8 @@ class PlannerNode(Node):
         """What the task's class takes beside, such as robot; an empty text is not given."""
         ground_truth: bool = False
         """Plan from /ground_truth, where the poses of all objects stand, instead of /state."""
+        estimated: bool = False
+        """Plan from /estimate, what a perception node tells of the state, instead of /state."""
         tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
         """Parameters of some algorithms only, by plugin name; a subclass takes its parent's."""
         proposal: dict[str, Any] | None = None
@@ -115,6 +116,8 @@ class PlannerNode(Node):
         def __post_init__(self) -> None:
             if not 0 <= self.seed < 2**64:
                 raise ValueError(f"seed: {self.seed} must be at least 0 and below 2**64")
+            if self.estimated and self.ground_truth:
+                raise ValueError("estimated: a plan is made from /estimate or /ground_truth")
             if not 1 <= self.models <= 1000:
                 raise ValueError(f"models: {self.models} must be from 1 to 1000")
             if not 1 <= self.threads <= 256:
@@ -136,6 +139,7 @@ class PlannerNode(Node):
     def also_subscribes(parameters: Parameters) -> dict[str, str]:
         """The topic that is planned from."""
         topic = "/ground_truth" if parameters.ground_truth else "/state"
+        topic = "/estimate" if parameters.estimated else topic
         return {topic: "covary_msgs/msg/State"}
 
     @staticmethod
@@ -148,7 +152,7 @@ class PlannerNode(Node):
         p = parameters
         task = load_task(p.task, p.task_options)
         task, word = claimed(task, p.symmetry, is_framed(p.symmetry_mode))
-        if task.sensed and not p.ground_truth:
+        if task.sensed and not (p.ground_truth or p.estimated):
             raise ParameterError(
                 f"ground_truth: a plan for {p.task} needs the poses of its things, which no sensor "
                 "tells: say ground_truth: true",
@@ -233,6 +237,13 @@ class PlannerNode(Node):
                 self.plans.repeat()
             return
         self.state_time, self.planned = time, False
+        if self.parameters.estimated and not len(message.value):
+            self.miss(time, "there is no estimate of the state")
+            if not self.realtime:  # time waits for an answer: that nothing is to move
+                safe = self.task.safe_action()[None]
+                self.plans.publish(plan_message(self.task, time, self.task.dt, safe))
+                self.planned = True
+            return
         before, memory = wall.perf_counter(), self.memory
         self._evaluated.clear()
         try:
@@ -400,12 +411,3 @@ def remembered(memory: Any, fresh: Any) -> Any:
         return memory
     kept = {"draws": memory.draws} if hasattr(memory, "draws") else {}
     return replace(fresh, **kept)
-
-
-def late_actions(task: Task, plan, late_s: float, policy: str) -> np.ndarray:
-    """What is published of a plan that came `late_s` (s) after its state. (H, m)"""
-    if policy == "hold":
-        return np.tile(plan.action(plan.time + late_s), (len(plan.actions), 1))
-    if policy == "brake":
-        return np.tile(task.safe_action(), (len(plan.actions), 1))
-    return plan.actions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time as wall
 from collections.abc import Mapping
 
-ANSWERS = {"/plan": "JointTrajectory", "/command": "JointState"}
+ANSWERS = {"/estimate": "State", "/plan": "JointTrajectory", "/command": "JointState"}
 """Message types of the topics by which nodes answer a tick."""
 
 REPEAT_S = 1.0

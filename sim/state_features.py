@@ -77,7 +77,7 @@ class StateFeatures(nn.Module):
         heights = [(a, b) for a, b in combinations(seen.heights.tolist(), 2)]
         self.points, self.heights = len(points), len(heights)
         apart = [(a[i], b[i]) for a, b in points for i in range(2)] + heights
-        self._buffer("centre", _centre(whole, offsets, angles), torch.float32)
+        self._buffer("centre", centre_of(whole, offsets, angles), torch.float32)
         self._buffer("linear", where)
         self._buffer("apart", np.array(apart, int).reshape(-1, 2).T)
         self._buffer("directions", direct)
@@ -99,7 +99,7 @@ class StateFeatures(nn.Module):
         parts += self._differences(group) * (1 + len(self.near))
         one = used[:, direct][:, :, direct]
         for k in self.harmonics:
-            parts += _harmonic(group, one, used_offsets[:, direct], k)
+            parts += harmonic_of(group, one, used_offsets[:, direct], k)
             for a, _ in self.pairs:
                 i = int(np.flatnonzero(direct == a)[0])
                 parts += [trivial_of(group), signs(group, one[:, i, i])]
@@ -166,7 +166,7 @@ def blocks_of(matrices: np.ndarray, among: np.ndarray) -> list[list[int]]:
     return blocks
 
 
-def _centre(matrices: np.ndarray, offsets: np.ndarray, angles: np.ndarray) -> np.ndarray:
+def centre_of(matrices: np.ndarray, offsets: np.ndarray, angles: np.ndarray) -> np.ndarray:
     """A point that the group leaves in place: (I - A(g)) c = b(g); angles have none. (n,)"""
     centre, flat = np.zeros(len(angles)), np.flatnonzero(~angles)
     if len(flat):
@@ -176,7 +176,7 @@ def _centre(matrices: np.ndarray, offsets: np.ndarray, angles: np.ndarray) -> np
     return centre
 
 
-def _harmonic(
+def harmonic_of(
     group: Group, matrices: np.ndarray, turns: np.ndarray, k: int
 ) -> list[Representation]:
     """How (cos k a, sin k a) of some directions move, where a goes to s a + b.

@@ -192,7 +192,7 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
     """
     stats = statistics_of(folder, launch.nodes)
     sim = _with_key(stats, "episodes")
-    planner = _with_key(stats, "plan_ms")
+    planner, eyes = _with_key(stats, "plan_ms"), _with_key(stats, "estimate_ms")
     recorded = [bag for s in stats.values() for bag in s.get("bags") or ()]
     listed = sim.get("episodes")
     listed = [e for e in listed if isinstance(e, dict)] if isinstance(listed, list) else []
@@ -218,6 +218,7 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
         },
         "plan_ms": _percentiles(planner.get("plan_ms")),
         "sensor_to_command_ms": _percentiles(sim.get("sensor_to_command_ms")) if realtime else None,
+        "perception": _perception(eyes, sim, realtime) if eyes else None,
         "interventions": sim.get("interventions", 0),
         "safe_s": sim.get("safe_s", 0.0),
         "without_plan": _with_key(stats, "without_plan").get("without_plan", 0),
@@ -238,6 +239,21 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
         "failures": outcome.failures,
         "exit_code": outcome.exit_code,
         "run": str(folder),
+    }
+
+
+def _perception(eyes: Mapping[str, Any], sim: Mapping[str, Any], realtime: bool) -> dict[str, Any]:
+    """What a perception node wrote of itself, and its share of the way from sensor to command."""
+    taken, whole = _percentiles(eyes.get("estimate_ms")), sim.get("sensor_to_command_ms")
+    whole = _percentiles(whole) if realtime else None
+    share = taken["p50"] / whole["p50"] if taken and whole and whole["p50"] else None
+    return {
+        "estimate_ms": taken,
+        "share_of_sensor_to_command": share,
+        "anomaly": _percentiles(eyes.get("anomaly")),
+        "uncertainty": _percentiles(eyes.get("uncertainty")),
+        "estimates": eyes.get("estimates", 0),
+        "failed_estimates": eyes.get("failed_estimates", 0),
     }
 
 

@@ -56,10 +56,15 @@ class Moment:
 class Source(Protocol):
     """What is learned from, as far as the loop must know it."""
 
-    path: str
-    """Where it lies, or what it is called."""
-    sha256: str
-    """What tells it from all others."""
+    @property
+    def path(self) -> str:
+        """Where it lies, or what it is called."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """What tells it from all others."""
+        ...
 
 
 class Training:

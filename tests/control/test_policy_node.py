@@ -8,13 +8,13 @@ import pytest
 from hand_policies import hand_policy, homing_gain
 
 from covary.control.load_policy import wants_of
-from covary.control.pixels import pixels_of
 from covary.control.policy_node import PolicyNode
 from covary.nodes import messages
 from covary.nodes.bus.local_bus import LocalBus, LocalGraph
 from covary.nodes.parameters import ParameterError
 from covary.nodes.plugin import PluginError
 from covary.nodes.run import build
+from covary.sim.pixels import pixels_of
 from covary.sim.task_messages import header, plan_actions, state_message
 from covary.sim.tasks.block_pick import BlockPick
 from covary.sim.tasks.point_mass import PointMass

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from covary.control.moments import Moments
 from covary.control.success_map import SuccessMap
 from covary.control.takeover import Takeover, TakeoverLimits
+from covary.nodes.moments import Moments
 
 NAMES = ("x", "y", "z")
 MAP = SuccessMap(

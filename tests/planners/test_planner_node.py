@@ -11,8 +11,7 @@ from covary.nodes.parameter_services import ParameterClient
 from covary.nodes.parameters import ParameterError
 from covary.nodes.plugin import PluginError
 from covary.nodes.run import build
-from covary.planners.plan import Plan
-from covary.planners.planner_node import late_actions
+from covary.planners.plan import Plan, late_actions
 from covary.sim.task_messages import plan_actions, state_message
 from covary.sim.tasks.point_mass import PointMass
 

@@ -210,6 +210,8 @@ CHECKS = {
     "every `T`, before `/state`; or at `camera_hz`": every_image_before_the_state,
     "with each image": every_image_before_the_state,
     "every 0.25 s, from the node's loop; real time only": no_heartbeat,
+    "once the state and the image of a stamp are there": one_for_each_state,
+    "before each estimate": one_for_each_state,
     "with each plan": figures_of_each_plan,
 }
 """What the last column says, and what that means for one episode in lockstep."""

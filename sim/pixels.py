@@ -1,4 +1,4 @@
-"""Images as they come over topics, as arrays."""
+"""Images as they come over topics, as arrays, and what to type so that they come."""
 
 from __future__ import annotations
 
@@ -26,3 +26,13 @@ def pixels_of(message: Any) -> np.ndarray:
     rows = np.asarray(message.data[: step * height], np.uint8).reshape(height, step)
     pixels = np.ascontiguousarray(rows[:, : size * width]).view(kind)
     return pixels.reshape((height, width) if values == 1 else (height, width, values))
+
+
+def words_for(topic: str, shape: tuple[int, int, int] | None) -> str:
+    """What to type so that our sim node publishes an image."""
+    name = topic.removeprefix("/camera/").partition("/")[0]
+    if name == "top":
+        return "camera:=true"
+    if name in ("heightmap", "in_hand"):
+        return f"{name}:={shape[2] if shape else 64}"
+    return f"cameras:={{{name}: {{...}}}}"

@@ -1,0 +1,128 @@
+"""`ImageEstimator`: a trained encoder's folder, asked for a task's state; without torch."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+from ..nodes.launching.yaml_loader import InputError
+from ..nodes.training.onnx_file import open_onnx
+from ..sim.task import Task
+from .model_card import CARD, ModelCard, check_model_fits, read_model_card
+
+ESTIMATE = "estimate.onnx"
+"""The file of an encoder that tells a task's state: images -> value, deviation."""
+INPUTS, OUTPUTS = ("images",), ("value", "deviation")
+FLAT = 1e-6
+"""Spread of an image's pixels, in its own unit, below which it shows nothing."""
+
+
+class ImageError(ValueError):
+    """An image that tells nothing; one line that says what is wrong with it."""
+
+
+class ImageEstimator:
+    """Runs `estimate.onnx` on images as published.
+
+    Args:
+        folder: The encoder's.
+        task: What it is to be used in.
+
+    Raises:
+        InputError: No model, or one that is damaged.
+        MismatchError: A model of another task.
+        ValueError: A model that estimates no state.
+
+    Attributes:
+        topic: Where its images are published.
+        shape: Channels, height, width.
+        places: The coordinates of the task's state that it tells. (k)
+        turning: Those of them that are told up to whole turns. (k) bool
+        deviation: How far it was off on validation images, root mean square. (k)
+        frames: Images that it sees at once.
+    """
+
+    def __init__(self, folder: Path, task: Task) -> None:
+        self.folder = Path(folder)
+        self.card = read_estimator(self.folder, task)
+        self.topic, self.shape = next(iter(self.card.images.items()))
+        facts = self.card.facts
+        self.places = [task.state_names.index(name) for name in facts["told"]]
+        self.frames, self.deviation = int(facts["frames"]), np.array(facts["deviation"], float)
+        _, _, angles = task.symmetry.affine("state")
+        units = task.state_units or ("",) * len(task.state_names)
+        self.turning = np.array([angles[i] or units[i] == "rad" for i in self.places])
+        path = self.folder / ESTIMATE
+        self._session = open_onnx(path, self.card.files.get(ESTIMATE), self.folder / CARD)
+        self._frames: deque[np.ndarray] = deque(maxlen=self.frames)
+
+    def reset(self) -> None:
+        """Forget the images so far: another episode."""
+        self._frames.clear()
+
+    def check(self, image: np.ndarray) -> np.ndarray:
+        """An image as the network takes it. (H, W) or (H, W, C) -> (C, H, W)
+
+        Raises:
+            ImageError: It has another shape, is not finite, or shows nothing.
+        """
+        stacked = image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)
+        if stacked.shape != tuple(self.shape):
+            theirs, ours = (_size(s) for s in (stacked.shape, self.shape))
+            raise ImageError(f"it is {theirs}; the model sees {ours}")
+        stacked = np.ascontiguousarray(stacked, np.float32)
+        if not np.isfinite(stacked).all():
+            raise ImageError("it is not finite")
+        if float(stacked.max() - stacked.min()) < FLAT:
+            raise ImageError(f"it shows nothing: all pixels are {stacked.flat[0]:g}")
+        return stacked
+
+    def estimate(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What an image tells, and the standard deviation of that. (k,), (k,)
+
+        The first of an episode stands for the one before it too: episodes begin at rest.
+
+        Args:
+            image: As published, the next in time. (H, W) or (H, W, C)
+
+        Raises:
+            ImageError: The image tells nothing, or the network answers what is not finite.
+        """
+        self._frames.appendleft(self.check(image))
+        while len(self._frames) < self.frames:
+            self._frames.append(self._frames[0])
+        given = np.concatenate(list(self._frames))[None]
+        try:
+            value, deviation = self._session.run(OUTPUTS, {INPUTS[0]: given})
+        except Exception as error:  # onnxruntime has no one class for what goes wrong
+            raise ImageError(f"the network failed: {' '.join(str(error).split())}") from None
+        if not (np.isfinite(value).all() and np.isfinite(deviation).all()):
+            raise ImageError("the network's answer is not finite")
+        return value[0].astype(float), deviation[0].astype(float)
+
+
+def read_estimator(folder: Path, task: Task) -> ModelCard:
+    """The card of an encoder that tells a task's state.
+
+    Raises:
+        InputError: There is none, or one that estimates no state; one line.
+        MismatchError: It is of another task.
+    """
+    card = read_model_card(folder)
+    if "estimates" not in card.does or not card.images:
+        said = f"it {', '.join(card.does) or 'does nothing'}, and estimates no state from images"
+        raise InputError(said, str(Path(folder) / CARD))
+    check_model_fits(card, task)
+    facts, told = card.facts, card.facts.get("told")
+    if not isinstance(told, list) or not set(told) <= set(task.state_names):
+        raise InputError("facts: told: no coordinates of the task", str(Path(folder) / CARD))
+    if facts.get("frames") not in (1, 2) or len(facts.get("deviation", ())) != len(told):
+        raise InputError("facts: frames and deviation do not fit", str(Path(folder) / CARD))
+    return card
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    channels, height, width = shape
+    return f"{width} x {height} x {channels}"
