@@ -226,7 +226,7 @@ class Stillness:
 def _blocks(task: Task, own: list[int]) -> list[list[int]]:
     """The own coordinates that the group mixes, together."""
     matrices, _, _ = task.symmetry.affine("state")
-    linked = (np.abs(matrices) > 1e-12).any(axis=0)
+    linked = np.asarray((np.abs(matrices) > 1e-12).any(axis=0))
     linked |= linked.T
     left, blocks = set(range(len(own))), []
     while left:
