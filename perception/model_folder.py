@@ -118,9 +118,9 @@ def _check_imports(card: ModelCard) -> None:
     Raises:
         PluginError: It names a module that is neither ours nor in the working folder.
     """
-    named = ((card.method, {}), (card.task, card.task_options))
-    again = (card.recipe.get("task", ""), card.recipe.get("task_options", {}))
-    for spec, options in (*named, again):
+    recipe = card.recipe
+    again = (recipe.get("task", ""), recipe.get("task_options", {})), (recipe.get("world", ""), {})
+    for spec, options in ((card.method, {}), (card.task, card.task_options), *again):
         known = options if isinstance(options, dict) else {}
         if isinstance(spec, str) and spec:
             check_may_import(spec, known, "a model's card")

@@ -42,6 +42,8 @@ class Grid(PixelWorld):
 
     objects = OBJECTS
     state_shape: tuple[int, ...] = (OBJECTS, 2)
+    ends: tuple[int, ...] = (CELLS, CELLS)
+    """What each number of an object's state is below."""
     frame_shape = (3, 50, 50)
     action_words: tuple[str, ...] = DIRECTIONS
     turns_frames = False
@@ -50,6 +52,17 @@ class Grid(PixelWorld):
         self.group = grid_group(self.name, group)
         self.turned = _directions(self.group)
         self.action_part = permuting(self.group, self.turned)
+
+    def check_states(self, states: np.ndarray) -> np.ndarray:
+        """As of `PixelWorld`; nor may an object stand outside: it would be drawn over other memory.
+
+        Raises:
+            WorldError: It has another shape, or an object stands off the grid.
+        """
+        states = super().check_states(states)
+        if states.size and not ((states >= 0) & (states < self.ends)).all():
+            raise WorldError(f"{self.name}: an object stands off the grid, or heads nowhere")
+        return states
 
     def initial(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Every arrangement alike. (n, 5, 2) int8"""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...symmetry.layers.representation import permuting
-from .cells import COLOURS, OBJECTS, Grid, put
+from .cells import CELLS, COLOURS, OBJECTS, Grid, put
 from .shapes import PIXELS
 
 MOVES = ("forward", "left", "back", "right")
@@ -29,6 +29,7 @@ class RushHour(Grid):
 
     name = "rush_hour"
     state_shape = (OBJECTS, 3)
+    ends = (CELLS, CELLS, 4)
     action_words = MOVES
     turns_frames = True
 

@@ -210,7 +210,7 @@ def load_world(spec: str, options: Mapping[str, Any] | None = None) -> PixelWorl
 
     Raises:
         PluginError: There is none.
-        WorldError: It is no world, or takes no such option or value.
+        WorldError: It is no world, takes no such option or value, or cannot be built.
     """
     cls = load(spec, "sim.pixel_worlds")
     if not (isinstance(cls, type) and issubclass(cls, PixelWorld)):
@@ -221,4 +221,10 @@ def load_world(spec: str, options: Mapping[str, Any] | None = None) -> PixelWorl
             near = difflib.get_close_matches(str(name), known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known) or 'none'}"
             raise WorldError(f"world {spec!r} takes no option {name!r}; {hint}")
-    return cls(**(options or {}))
+    try:
+        return cls(**(options or {}))
+    except WorldError:
+        raise
+    except Exception as error:  # an outsider's may fail in any way
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise WorldError(f"world {spec!r} cannot be built ({said})") from error

@@ -119,6 +119,8 @@ def test_a_world_that_does_not_exist_and_a_group_that_does_not_fit():
         load_world("shape")
     with pytest.raises(WorldError, match="derive"):
         load_world("covary.sim.pixel_worlds.world:Transitions")
+    with pytest.raises(WorldError, match=r"cannot be built \(TypeError: .*abstract"):
+        load_world("covary.sim.pixel_worlds.cells:Grid")
     with pytest.raises(WorldError, match="'reflexion' is none of .*did you mean reflection"):
         load_world("shapes", {"group": "reflexion"})
 
@@ -150,6 +152,16 @@ def test_moves_on_the_grid():
     assert moved(0, "up") == [0, 1] and moved(3, "left") == [1, 2]
     image = world.frames(states)[0]
     assert image[:, 45, 5].tolist() == cells.COLOURS[0].tolist()  # low left
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_what_stands_off_the_grid_is_not_drawn(name):
+    world = load_world(name)
+    for value in (-1, 5, np.nan):
+        states = world.initial(np.random.default_rng(0), 2).astype(float)
+        states[1, 4, -1] = value
+        with pytest.raises(WorldError, match="off the grid"):
+            world.frames(states)
 
 
 @pytest.mark.parametrize("name", GRIDS)
