@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def write_model(training: Training) -> ModelCard:
         revision=versions()["git_revision"] or "",
         parameters=sum(w.numel() for w in network.parameters() if w.requires_grad),
         metrics=_metrics(training),
-        equivariance={"before": training.before, "after": learner.equivariance_error()},
+        equivariance=_finite({"before": training.before, "after": learner.equivariance_error()}),
         files=files,
         **_with_data(learner.describes(), data),
     )
@@ -135,10 +136,19 @@ def _metrics(training: Training) -> dict[str, float]:
     learner: Any = training.method
     kept = {name: float(value) for name, value in training.best.items() if name != "seconds"}
     rate = training.step / training.seconds if training.seconds else 0.0
-    return {
-        **{("training_loss" if name == "loss" else name): value for name, value in kept.items()},
-        **{name: float(value) for name, value in learner.metrics(training).items()},
-        "steps": float(training.step),
-        "seconds": round(training.seconds, 3),
-        "updates_per_s": round(rate, 1),
-    }
+    return _finite(
+        {
+            **{
+                ("training_loss" if name == "loss" else name): value for name, value in kept.items()
+            },
+            **{name: float(value) for name, value in learner.metrics(training).items()},
+            "steps": float(training.step),
+            "seconds": round(training.seconds, 3),
+            "updates_per_s": round(rate, 1),
+        }
+    )
+
+
+def _finite(values: dict[str, float]) -> dict[str, float]:
+    """The figures that are numbers: a card has no others."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}

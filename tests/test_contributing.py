@@ -16,7 +16,7 @@ RECIPES = {
 
 def test_there_is_a_recipe_for_each_kind():
     text = (code_blocks.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    for kind in ("a task", "a planner", "a policy", "a node"):
+    for kind in ("a task", "a planner", "a policy", "a node", "an encoder or world model"):
         assert f"## Add {kind}\n" in text
 
 

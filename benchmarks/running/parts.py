@@ -74,6 +74,7 @@ RESULTS = {
     "exact_relaxed_free": Part("results/exact_relaxed_free.py", 75),
     "experts": Part("results/experts.py", 25),
     "mismatch": Part("results/mismatch.py", 30),
+    "perception": Part("results/perception.py", 120),
     "plan_memory": Part("results/plan_memory.py", 10),
     "plan_memory_in_mujoco": Part("results/plan_memory.py --plant mujoco --out runs/in_mujoco", 10),
     "planners": Part("results/planners.py", 15),

@@ -142,7 +142,8 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append(("validation", said))
     errors = summary["equivariance"]
     if errors:
-        said = f"{errors['before']:.1e} before training, {errors['after']:.1e} after"
+        words = {"before": "before training", "after": "after"}
+        said = ", ".join(f"{errors[k]:.1e} {word}" for k, word in words.items() if k in errors)
         rows.append(("equivariance error", said))
     for name, value in errors.items():
         if name.startswith("drift/"):
