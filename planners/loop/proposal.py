@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,9 @@ from ...sim.dynamics import Dynamics
 from ...sim.planner_plugin import in_a_line
 from ...sim.task import Task
 from ...symmetry.declaration import Symmetry
+
+MODEL = "model.yaml"
+"""What stands in the folder of a trained model."""
 
 
 class Proposer(Protocol):
@@ -42,10 +46,12 @@ def proposal(
     found = np.empty((horizon, len(dynamics.task.action_names)))
     at, x = 0, np.asarray(state, float)
     while at < horizon:
-        for action in np.asarray(proposer.actions(x), float)[: horizon - at]:
+        answer = np.asarray(proposer.actions(x), float)[: horizon - at]
+        rolled = at + len(answer) < horizon  # else nobody asks what comes after
+        for action in answer:
             found[at] = dynamics.task.limits.project(action)
             at += 1
-            if at < horizon:
+            if rolled:
                 x = dynamics.next_state(x, found[at - 1])
             if not (np.isfinite(found[at - 1]).all() and np.isfinite(x).all()):
                 return None
@@ -90,6 +96,12 @@ def build_proposer(block: dict[str, Any], task: Task) -> Proposer:
     spec = block.get("plugin")
     if not isinstance(spec, str):
         raise ParameterError("proposal: needs a plugin, e.g. {plugin: policy_proposer}", "proposal")
+    folder = block.get("policy")
+    if spec == "policy_proposer" and isinstance(folder, str) and (Path(folder) / MODEL).is_file():
+        try:  # by its name: no room that plans imports the one that learns models
+            return plugin.load("latent_prior", "perception")(task, folder)
+        except ParameterError as error:
+            raise error.within("proposal") from None
     cls = plugin.load(spec, "control")
     if not (hasattr(cls, "Parameters") and hasattr(cls, "actions")):
         text = f"proposal: {spec} proposes nothing; it lacks Parameters or actions"

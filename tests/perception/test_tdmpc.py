@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from covary.commands.main import build
 from covary.nodes.parameters import ParameterError
+from covary.planners.loop.proposal import build_proposer, proposal
 from covary.sim.load_task import load_task
 from covary.sim.planner_plugin import build_dynamics, planner_of
 
@@ -219,6 +220,25 @@ def test_a_planner_plans_in_the_latent_of_the_folder(folder):
     np.testing.assert_allclose(task.limits.project(proposed), proposed, atol=1e-5)
     with pytest.raises(ParameterError, match="point_mass is not one of reacher"):
         build_dynamics(load_task("reacher"), str(folder), 0.8)
+
+
+def test_the_policy_prior_is_one_of_the_samples(folder):
+    task = load_task("point_mass")
+    x = task.initial_state(np.random.default_rng(0))
+    proposer = build_proposer({"plugin": "policy_proposer", "policy": str(folder)}, task)
+    block = {"plugin": "mppi", "samples": 17, "horizon": 4, "knots": 2, "temperature": 1e-9}
+    planner = planner_of(task, block, {}, "D4", str(folder), 0.8)
+    planner.take_proposals(proposer)
+    found = proposal(proposer, planner.dynamics, x, 4)
+    wanted = load_model(folder).proposed(torch.tensor(x).float()[None], 4).double().numpy()
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    plan, _ = planner.plan(x, 0.0, planner.initial_memory(0))
+    own = np.empty((1, 1))
+    planner.dynamics.rollout(x, found[None], own)
+    assert plan.cost <= own[0, 0] + 1e-9
+    with pytest.raises(ParameterError, match="point_mass is not one of reacher") as error:
+        build_proposer({"plugin": "policy_proposer", "policy": str(folder)}, load_task("reacher"))
+    assert error.value.key == "proposal.policy"
 
 
 def test_a_training_goes_on_bit_for_bit(folder, tmp_path):
