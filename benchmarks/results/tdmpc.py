@@ -11,8 +11,8 @@ The score of an agent is 0 for the cost of doing nothing and 1 for that of MPPI 
 least 0.9; the run ends there. A run that never does counts with all of its steps ("at least").
 The dial makes pushes along +x twice as strong, which no agent and no group is told of.
 
-What is finished is kept under `--folder`. What is over `--minutes` is "not run", and goes on with
-the same command. JSON on stdout, how far it is on stderr.
+What is finished is kept under `--folder`; a run that was cut off goes on. What is over `--minutes`
+is "not run", and goes on with the same command. JSON on stdout, how far it is on stderr.
 """
 
 import argparse
@@ -20,7 +20,6 @@ import functools
 import json
 import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,10 +68,10 @@ WAYS = {
 }
 SEEDS, GOALS = 5, (0.5, 0.9)
 SIZES = {"width": 48, "latent": 24}
-SAMPLING = Sampling(samples=64, horizon=4, iterations=2, elites=12, policy_samples=5)
+SAMPLING = Sampling(samples=64, horizon=5, iterations=2, elites=12, policy_samples=5)
 SETTINGS = {
-    **{"batch": 128, "stretch": 4, "discount": 0.95, "follow": 0.05, "learning_rate": 2e-3},
-    **{"first_episodes": 5, "validate_every": 3, "sampling": SAMPLING},
+    **{"batch": 128, "stretch": 4, "discount": 0.95, "follow": 0.05, "learning_rate": 1e-3},
+    **{"first_episodes": 5, "validate_every": 2, "sampling": SAMPLING},
 }
 
 
@@ -118,7 +117,7 @@ def made(name: str, way: str, seed: int, folder: Path) -> dict:
     problem, settings = PROBLEMS[name], dict(WAYS[way])
     options = tuple(problem.options.items())
     width = widths(problem.task, options, problem.group, settings["mode"])
-    out = Path(tempfile.mkdtemp(prefix="covary-tdmpc-"))
+    out = folder / "unfinished" / filename(name, way, seed)
     parameters = TDMPC.Parameters(
         **{"method": "tdmpc", "out": out, "seed": seed, "device": "cpu"},
         **{"task": problem.task, "task_options": problem.options, "dials": problem.dials},
@@ -132,29 +131,41 @@ def made(name: str, way: str, seed: int, folder: Path) -> dict:
         found = reference(problem, parameters.episode, learner.starts(VALIDATION))
         place.write_text(json.dumps(found))
     between = json.loads(place.read_text())
-    wall, cpu, curve = time.monotonic(), time.process_time(), []
+    spent, began = out / "cpu.json", time.process_time()
+    before = json.loads(spent.read_text()) if training.resumed and spent.exists() else 0.0
+
+    def curve() -> list[list[float]]:
+        """Score by steps, an interrupted run's included."""
+        cost = [(e["validation_periods"], e["validation_loss"]) for e in training.log]
+        low, high = between["idle"], between["best"]
+        return [[int(steps), round((low - c) / (low - high), 4)] for steps, c in cost]
+
     for moment in training.moments():
-        if moment.entry is None:
-            continue
-        cost = moment.entry["validation_loss"]
-        score = (between["idle"] - cost) / (between["idle"] - between["best"])
-        curve.append([learner.periods, round(score, 4)])
-        if score >= GOALS[-1]:
-            break
+        if moment.entry is not None:
+            cpu = before + time.process_time() - began
+            spent.write_text(json.dumps(cpu))
+            if curve()[-1][1] >= GOALS[-1]:
+                break
+    scores = curve()
     shutil.rmtree(out, ignore_errors=True)
     planner = learner._planner(learner.model)
     planned = training.step * parameters.episode
     return {
         **{"problem": name, "way": way, "seed": seed, **between},
-        **{f"steps_{g}": next((s for s, v in curve if v >= g), None) for g in GOALS},
-        "best_score": max(v for _, v in curve),
+        **{f"steps_{g}": next((s for s, v in scores if v >= g), None) for g in GOALS},
+        "best_score": max(v for _, v in scores),
         **{"steps": learner.periods, "rollouts": planned * SAMPLING.iterations * planner.count},
         **{"width": width, "parameters": sum(w.numel() for w in learner.model.parameters())},
         "equivariance_error": learner.equivariance_error(),
-        "cpu_s": round(time.process_time() - cpu, 1),
-        "wall_s": round(time.monotonic() - wall, 1),
-        "curve": curve,
+        "cpu_s": round(before + time.process_time() - began, 1),
+        "wall_s": round(training.seconds, 1),
+        "curve": scores,
     }
+
+
+def filename(name: str, way: str, seed: int) -> str:
+    """Of a run's row, and of the folder in which it is under way."""
+    return f"{name}_{way}_{seed}".replace(", ", "_").replace(" ", "_")
 
 
 def points_of(rows: list[dict]) -> list[dict]:
@@ -191,8 +202,7 @@ def main() -> None:
     share, of = map(int, asked.share.split("/"))
     cells = [(n, w, s) for n in asked.problems for s in range(SEEDS) for w in WAYS]
     todo = [
-        (f"{n}_{w}_{s}".replace(", ", "_").replace(" ", "_"),
-         functools.partial(made, n, w, s, asked.folder))
+        (filename(n, w, s), functools.partial(made, n, w, s, asked.folder))
         for n, w, s in cells[share - 1 :: of]
     ]  # fmt: skip
     rows = kept_rows(todo, asked.folder, asked.minutes)

@@ -258,14 +258,14 @@ class TDMPC(WorldLearner):
     def _first_episodes(self, rng: np.random.Generator, replay: Replay) -> None:
         """Random actions; then the units of states and of reward are known."""
         p, task, limits = self.parameters, self.world.task, self.model.limits
+        actions = self.memory["replay_actions"].shape[-1]
         for _ in range(p.first_episodes):
             self.place.begin(x := task.initial_state(rng))
             states, costs = [x], []
-            drawn = torch.as_tensor(
-                rng.uniform(-1.0, 1.0, (p.episode, self.memory["replay_actions"].shape[-1])),
-                dtype=torch.float32,
-                device=self.device,
-            )
+            # Each is held for a stretch: what is drawn anew in each period cancels out.
+            few = rng.uniform(-1.0, 1.0, (-(-p.episode // p.stretch), actions))
+            held = np.repeat(few, p.stretch, axis=0)[: p.episode]
+            drawn = torch.as_tensor(held, dtype=torch.float32, device=self.device)
             a = limits.projected(drawn)
             for u in task.limits.project(limits.in_units(a).cpu().numpy().astype(float)):
                 x, cost = self.place.step(u)

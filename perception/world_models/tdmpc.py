@@ -68,7 +68,8 @@ class TDMPCModel(nn.Module):
     the discounted cost from z_H on, -min(Q1, Q2)(z_H, pi(z_H)). TD-MPC's own planner
     (`latent_planner`) weighs period t with discount^t and the end with discount^H; over 5 periods
     at 0.99 the weights differ by 5 % at most. The paper's reward is one of leaving, R(z, u); a
-    task's cost is one of arriving, and so is R(z', u) here.
+    task's cost is one of arriving, and so is R(z', u) here. The dynamics say by how much a latent
+    changes, since in one control period that is little.
 
     Args:
         task: The task: limits, action and symmetry. Its whole state is what is observed, unless
@@ -140,7 +141,7 @@ class TDMPCModel(nn.Module):
 
     def advanced(self, z: Tensor, a: Tensor) -> Tensor:
         """The next latents. (B, w), (B, m) -> (B, w)"""
-        return self.dynamics(torch.cat([z, a], dim=-1))
+        return z + self.dynamics(torch.cat([z, a], dim=-1))
 
     def rewarded(self, z: Tensor, a: Tensor) -> Tensor:
         """Reward of arriving in z by a. (..., w), (..., m) -> (...)"""
