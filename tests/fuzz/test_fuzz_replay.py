@@ -93,7 +93,7 @@ FACTS = st.dictionaries(
 )
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(2000, marks=pytest.mark.slow)])
 def test_any_messages_give_a_verdict_a_picture_or_one_line(tmp_path, monkeypatch, count):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its warnings where it stands
     folder = tmp_path / "bag"

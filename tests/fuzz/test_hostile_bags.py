@@ -93,12 +93,12 @@ def test_many_small_bombs_are_one_large_one(tmp_path):
         list(Bag(path).messages())
 
 
-def test_a_million_records_of_nothing(tmp_path):
+def test_hundreds_of_thousands_of_records_of_nothing(tmp_path):
     """They cost time in proportion, and no memory."""
-    path = put(tmp_path, file(record(0x80, b"") * 1_000_000 + chunk(ONE), STRING, 1))
+    path = put(tmp_path, file(record(0x80, b"") * 300_000 + chunk(ONE), STRING, 1))
     with bounded(cpu_s=20.0, memory=64 * 2**20):
         assert len(list(Bag(path).messages())) == 1
-    inside = ONE + record(0x80, b"") * 1_000_000
+    inside = ONE + record(0x80, b"") * 300_000
     path = put(tmp_path / "inside", file(chunk(inside), STRING, 1))
     with bounded(cpu_s=20.0, memory=128 * 2**20):
         assert len(list(Bag(path).messages())) == 1
@@ -280,6 +280,7 @@ def test_a_model_in_a_bag_that_does_not_load_is_an_error(text, tmp_path, monkeyp
         Plant(Push(), model=text)
 
 
+@pytest.mark.slow
 def test_a_command_on_a_bomb_in_a_process_of_little_memory(tmp_path):
     """The whole command, with all it imports, in 1 GB of address space."""
     bomb = chunk(b"", "zstd", packed=zstandard.compress(bytes(GIGABYTE)), size=GIGABYTE, checksum=0)

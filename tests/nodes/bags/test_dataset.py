@@ -80,8 +80,8 @@ def test_what_was_not_recorded_is_said_so(tmp_path):
     assert episode.ground_truth is None and episode.ground_truth_names == ()
 
 
-def test_one_corrupt_episode_among_fifty(tmp_path):
-    for number in range(50):
+def test_one_corrupt_episode_among_twenty(tmp_path):
+    for number in range(20):
         made(tmp_path / "bags" / f"episode_{number:06d}", number, size=2)
     bad = next((tmp_path / "bags" / "episode_000017").glob("*.mcap"))
     raw = bytearray(bad.read_bytes())
@@ -91,7 +91,7 @@ def test_one_corrupt_episode_among_fifty(tmp_path):
         list(Dataset(tmp_path))
     said = []
     dataset = Dataset(tmp_path, on_unreadable=said.append)
-    assert [e.number for e in dataset] == [n for n in range(50) if n != 17]
+    assert [e.number for e in dataset] == [n for n in range(20) if n != 17]
     assert len(said) == 1 and "episode_000017" in said[0] and "\n" not in said[0]
     assert [path.name for path in dataset.unreadable()] == ["episode_000017"]
     with pytest.raises(BagError, match="episode_000017"):
