@@ -58,6 +58,7 @@ def test_points_tell_the_group_of_the_data_and_no_more(run, tmp_path):
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["group"] == "C4"
 
 
+@pytest.mark.slow
 def test_one_way_to_lie_is_no_symmetry(run):
     found = run({"points": orbit("trivial", 500).points}, "--hypothesis", "O2")
     assert (found["group"], found["verdict"]) == ("trivial", "none")
