@@ -47,6 +47,7 @@ BENCH = {
     "launch_to_first_command": Part("launch_to_first_command.py", 1),
     "latent_plan": Part("latent_plan.py", 2),
     "layers": Part("layers.py", 2),
+    "learned_rollouts": Part("learned_rollouts.py", 1),
     "mujoco_rollouts": Part("mujoco_rollouts.py", 2),
     "pixel_worlds": Part("pixel_worlds.py", 0.5),
     "plan_time": Part("plan_time.py", 1),

@@ -21,6 +21,7 @@ from ..encoders import state_encoder
 from ..image_estimator import ESTIMATE, INPUTS, OUTPUTS
 from ..model_card import ModelCard
 from . import state_model
+from .panels import Panel, draw
 from .seen_states import Renderer, SeenStates, rendered, sensed_by
 from .transitions import Transitions
 from .world_learner import WorldLearner
@@ -244,6 +245,18 @@ class StateEncoder(WorldLearner):
         turning = self.network.direct
         apart[:, turning] = (apart[:, turning] + np.pi) % (2.0 * np.pi) - np.pi
         return apart, np.concatenate(unsure)
+
+    def pictures(self, training: Training) -> list[Path]:
+        """What test images tell, over what was so: points on a line if all is well."""
+        apart, _ = self._apart(self.test)
+        true = self.test.state[:, self.places]
+        panels = []
+        for i, name in enumerate(self.network.names):
+            order = np.argsort(true[:, i])
+            so, off = true[order, i], apart[order, i]
+            panels.append(Panel(name, so, so, so + off, points=True))
+        path = training.folder / "told.png"
+        return [draw(panels, min(3, len(panels)), path)]
 
     def _deviation(self, data: SeenStates) -> np.ndarray:
         return np.sqrt(np.mean(self._apart(data)[0] ** 2, axis=0))

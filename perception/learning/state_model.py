@@ -19,6 +19,7 @@ from ..learned_dynamics import INPUTS, OUTPUTS, STEP
 from ..model_card import ModelCard
 from ..world_models import state_model
 from .augmented import moved
+from .panels import Panel, draw
 from .transitions import Transitions, both, interacted, recorded
 from .world_learner import WorldLearner
 
@@ -218,6 +219,27 @@ class StateModel(WorldLearner):
         apart = symmetry.difference("state", found, data.next_state[rows + k - 1])[:, own]
         spread = np.maximum(self.fitted.state[:, own].std(axis=0), 1e-6)
         return float(np.sqrt(np.mean((apart / spread) ** 2)))
+
+    @torch.no_grad()
+    def pictures(self, training: Training) -> list[Path]:
+        """Open-loop predictions of three test stretches, over what happened."""
+        data, network = self.test, self.network
+        length = next((k for k in reversed(HORIZONS) if len(data.windows(k)) >= 3), 0)
+        if length < 2:
+            return []
+        rows = data.windows(length)
+        rows = rows[np.linspace(0, len(rows) - 1, 3).astype(int)]
+        actions = self._tensor(data.action[rows[:, None] + np.arange(length)])
+        found = network.rollout(self._tensor(data.state[rows]), actions).double().cpu().numpy()
+        real = data.next_state[rows[:, None] + np.arange(length)]
+        time = data.task.dt * np.arange(1, length + 1)
+        panels = [
+            Panel(data.task.state_names[i], time, real[k, :, i], found[k, :, i])
+            for k in range(len(rows))
+            for i in network.own.tolist()
+        ]
+        path = training.folder / "predicted.png"
+        return [draw(panels, len(network.own), path)]
 
     @torch.no_grad()
     def _deviation(self) -> list[float]:
