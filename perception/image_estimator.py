@@ -1,8 +1,9 @@
-"""`ImageEstimator`: a trained encoder's folder, asked for a task's state; without torch."""
+"""`ImageEstimator`: a trained encoder's folder, asked for a task's state."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,21 @@ FLAT = 1e-6
 """Spread of an image's pixels, in its own unit, below which it shows nothing."""
 
 
+Estimate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""(1, frames * C, H, W) -> value and deviation, (1, k) each."""
+
+
 class ImageError(ValueError):
     """An image that tells nothing; one line that says what is wrong with it."""
 
 
 class ImageEstimator:
-    """Runs `estimate.onnx` on images as published.
+    """Runs `estimate.onnx` on images as published; on a GPU the network itself, by torch.
 
     Args:
         folder: The encoder's.
         task: What it is to be used in.
+        device: ``cpu`` or ``cuda``.
 
     Raises:
         InputError: No model, or one that is damaged.
@@ -44,7 +50,7 @@ class ImageEstimator:
         frames: Images that it sees at once.
     """
 
-    def __init__(self, folder: Path, task: Task) -> None:
+    def __init__(self, folder: Path, task: Task, device: str = "cpu") -> None:
         self.folder = Path(folder)
         self.card = read_estimator(self.folder, task)
         self.topic, self.shape = next(iter(self.card.images.items()))
@@ -54,9 +60,18 @@ class ImageEstimator:
         _, _, angles = task.symmetry.affine("state")
         units = task.state_units or ("",) * len(task.state_names)
         self.turning = np.array([angles[i] or units[i] == "rad" for i in self.places])
-        path = self.folder / ESTIMATE
-        self._session = open_onnx(path, self.card.files.get(ESTIMATE), self.folder / CARD)
+        self._run = self._opened() if device == "cpu" else self._graphed(device)
         self._frames: deque[np.ndarray] = deque(maxlen=self.frames)
+
+    def _opened(self) -> Estimate:
+        wanted = self.card.files.get(ESTIMATE)
+        session = open_onnx(self.folder / ESTIMATE, wanted, self.folder / CARD)
+        return lambda images: session.run(OUTPUTS, {INPUTS[0]: images})
+
+    def _graphed(self, device: str) -> Estimate:
+        from .encoders.graphed_estimate import GraphedEstimate  # torch only where it runs
+
+        return GraphedEstimate(self.folder, self.card, device).run
 
     def reset(self) -> None:
         """Forget the images so far: another episode."""
@@ -95,8 +110,8 @@ class ImageEstimator:
             self._frames.append(self._frames[0])
         given = np.concatenate(list(self._frames))[None]
         try:
-            value, deviation = self._session.run(OUTPUTS, {INPUTS[0]: given})
-        except Exception as error:  # onnxruntime has no one class for what goes wrong
+            value, deviation = self._run(given)
+        except Exception as error:  # whoever runs it has no one class for this
             raise ImageError(f"the network failed: {' '.join(str(error).split())}") from None
         if not (np.isfinite(value).all() and np.isfinite(deviation).all()):
             raise ImageError("the network's answer is not finite")

@@ -7,7 +7,7 @@ import time as wall
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -78,6 +78,8 @@ class PerceptionNode(Node):
         """Whether it also takes in the robot's own sensors, /joint_states."""
         anomaly_limit: float = 0.0
         """Above this anomaly score there is no estimate; 0: whatever the score."""
+        device: Literal["cpu", "cuda"] = "cpu"
+        """Where the encoder runs: on a CPU by onnxruntime, on a GPU by torch, as one CUDA graph."""
         frozen_s: float = 1.0
         """Without a model: images that stay equal for so long are frozen, s."""
 
@@ -122,9 +124,11 @@ class PerceptionNode(Node):
         p = self.parameters
         self.task, _ = self.check(p)
         try:
-            self.eyes = ImageEstimator(Path(p.perception), self.task)
+            self.eyes = ImageEstimator(Path(p.perception), self.task, p.device)
         except InputError as error:
             raise ParameterError(f"perception: {error}", "perception") from None
+        except ValueError as error:
+            raise ParameterError(str(error), "device") from None
         self.joints = JointSensors(self.task) if p.joint_states else None
         model = build_dynamics(self.task, p.model, 0.8) if p.model else None
         off = getattr(getattr(model, "card", None), "facts", {}).get("deviation")

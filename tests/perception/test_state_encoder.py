@@ -11,6 +11,7 @@ pytest.importorskip("onnxruntime")
 
 from made_models import train  # noqa: E402
 
+from covary.perception.encoders.graphed_estimate import GraphedEstimate  # noqa: E402
 from covary.perception.encoders.state_encoder import StateEncoder  # noqa: E402
 from covary.perception.image_estimator import ImageEstimator  # noqa: E402
 from covary.perception.model_folder import load_model  # noqa: E402
@@ -73,6 +74,11 @@ def test_the_folder_of_a_training(tmp_path):
         wanted = network.estimate(torch.tensor(images[:1]))
     np.testing.assert_allclose(value, wanted[0][0].numpy(), atol=1e-4)
     np.testing.assert_allclose(deviation, wanted[1][0].numpy(), rtol=1e-3)
+    by_torch = GraphedEstimate(tmp_path / "e", eyes.card, "cpu").run(images[:1])
+    np.testing.assert_allclose(by_torch[0][0], value, atol=1e-4)
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="torch sees no GPU here"):
+            ImageEstimator(tmp_path / "e", load_task("reacher"), "cuda")
     code, said = train("state_encoder", *words, "pixels:=17", *more)
     assert code == 2 and "name a new folder" in said
     code, said = train("state_encoder", *words, "pixels:=17", "steps:=1", f"out:={tmp_path / 'f'}")
