@@ -47,7 +47,7 @@ class Problem:
     group: str
     options: dict[str, Any] = field(default_factory=dict)
     dials: dict[str, float] = field(default_factory=dict)
-    episodes: int = 40
+    episodes: int = 24
 
 
 PROBLEMS = {

@@ -17,9 +17,10 @@ from ...sim.built_on import described
 from ...sim.dials import dials_from
 from ...sim.load_task import load_task
 from ...sim.task import Task
+from ..world_models.latent_encoders import FeatureEncoder
 from ..world_models.latent_law import latent_error
 from ..world_models.latent_planner import LatentPlanner, Sampling
-from ..world_models.tdmpc import StateEncoder, TDMPCModel
+from ..world_models.tdmpc import TDMPCModel
 from .replay import Replay
 from .simulated import simulated
 from .world_learner import WorldLearner
@@ -274,7 +275,7 @@ class TDMPC(WorldLearner):
             replay.add(np.array(states), a.cpu().numpy(), np.array(costs))
         seen = replay.states[: p.first_episodes].reshape(-1, len(x))
         for encoder in (self.model.encoder, self.average["encoder"]):
-            if isinstance(encoder, StateEncoder):
+            if isinstance(encoder, FeatureEncoder):
                 encoder.features.fit(seen)
         self.model.unit.fill_(max(float(np.abs(replay.costs[: p.first_episodes]).mean()), 1e-6))
 

@@ -13,41 +13,14 @@ from ...sim.state_features import StateFeatures
 from ...sim.task import Task
 from ...symmetry.layers.linear import Mode
 from ...symmetry.layers.plain import plain
-from ...symmetry.layers.representation import Representation, from_parts, regular, trivial_of
+from ...symmetry.layers.representation import Representation, from_parts, trivial_of
 from ..latent import Latent
 from .action_limits import ActionLimits
+from .latent_encoders import FeatureEncoder
 from .regular_network import After, RegularNetwork, fields_for, follow, frozen, held, relaxation
 
 LEAST_FIELDS = 4
 """Regular fields of an equivariant latent: with fewer, what is invariant has too little room."""
-
-
-class StateEncoder(nn.Module):
-    """A task's state, as equivariant features, to a latent of regular fields.
-
-    Args:
-        features: Of the state.
-        fields: Regular fields of the latent.
-        hidden: Regular fields of the hidden layer.
-        mode: ``exact``, ``relaxed`` or ``free``.
-        banks: Of the relaxed mode.
-
-    Attributes:
-        latent: How the group acts on what comes out.
-    """
-
-    def __init__(
-        self, features: StateFeatures, fields: int, hidden: int, mode: Mode, banks: int
-    ) -> None:
-        super().__init__()
-        self.features = features
-        inside = features.representation
-        self.latent = Latent(regular(inside.group, fields))
-        self.network = RegularNetwork(inside, self.latent.whole, [hidden], "elu", mode, banks)
-
-    def forward(self, observation: Tensor) -> Tensor:
-        """States in SI units. (B, n) -> (B, latent.width)"""
-        return self.network(self.features(observation))
 
 
 class TDMPCModel(nn.Module):
@@ -115,7 +88,7 @@ class TDMPCModel(nn.Module):
             least = LEAST_FIELDS if group.order > 1 and mode != "free" else 1
             fields = max(least, math.ceil(latent / group.order))
             features = StateFeatures(whole, self.symmetry)
-            encoder = StateEncoder(features, fields, narrow, mode, banks)
+            encoder = FeatureEncoder(features, fields, narrow, mode, banks)
         self.encoder = encoder
         self.latent: Latent = encoder.latent  # type: ignore[assignment]
         self.action: Representation = from_parts(self.symmetry, "action")
