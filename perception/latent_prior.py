@@ -50,6 +50,7 @@ class LatentPrior:
         if self._model is None:  # not for a mere check of parameters
             from .model_folder import load_model
 
-            self._model = load_model(self._folder, self._card).exported()
+            model: Any = load_model(self._folder, self._card)
+            self._model = model.exported()
         x = torch.as_tensor(np.asarray(state, float), dtype=torch.float32)[None]
         return self._model.proposed(x, HORIZON).numpy().astype(float)

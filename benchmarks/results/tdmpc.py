@@ -125,7 +125,7 @@ def made(name: str, way: str, seed: int, folder: Path) -> dict:
         **{"width": width, "encoder_width": width, **SETTINGS, **settings},
     )
     training = TDMPC.begin(Recipe("tdmpc.yaml", TDMPC, parameters))
-    learner = training.method
+    learner: Any = training.method
     place = folder / f"reference_{name}.json"
     if not place.exists():
         found = reference(problem, parameters.episode, learner.starts(VALIDATION))
