@@ -20,7 +20,14 @@ def test_there_is_a_recipe_for_each_kind():
         assert f"## Add {kind}\n" in text
 
 
-@pytest.mark.parametrize("recipe", sorted(RECIPES))
+LONG = ("Add an encoder or world model",)
+"""Recipes that train something."""
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(r, marks=pytest.mark.slow if r in LONG else ()) for r in sorted(RECIPES)],
+)
 def test_the_recipe_works(recipe, tmp_path):
     ran = 0
     for block in RECIPES[recipe]:
