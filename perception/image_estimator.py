@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..nodes.bus.wire import checked
 from ..nodes.launching.yaml_loader import InputError
+from ..nodes.messages import MessageError
 from ..nodes.training.onnx_file import open_onnx
 from ..sim.task import Task
 from .model_card import CARD, ModelCard, check_model_fits, read_model_card
@@ -64,8 +66,12 @@ class ImageEstimator:
         self._frames: deque[np.ndarray] = deque(maxlen=self.frames)
 
     def _opened(self) -> Estimate:
-        wanted = self.card.files.get(ESTIMATE)
-        session = open_onnx(self.folder / ESTIMATE, wanted, self.folder / CARD)
+        path, wanted = self.folder / ESTIMATE, self.card.files.get(ESTIMATE)
+        remedy = "the same `covary train` again writes it"
+        session = open_onnx(path, wanted, self.folder / CARD, remedy=remedy)
+        there = [v.name for v in session.get_inputs()]
+        if there != list(INPUTS) or {v.name for v in session.get_outputs()} != set(OUTPUTS):
+            raise InputError(f"it takes {', '.join(there)}: no network that sees images", str(path))
         return lambda images: session.run(OUTPUTS, {INPUTS[0]: images})
 
     def _graphed(self, device: str) -> Estimate:
@@ -130,12 +136,31 @@ def read_estimator(folder: Path, task: Task) -> ModelCard:
         said = f"it {', '.join(card.does) or 'does nothing'}, and estimates no state from images"
         raise InputError(said, str(Path(folder) / CARD))
     check_model_fits(card, task)
-    facts, told = card.facts, card.facts.get("told")
-    if not isinstance(told, list) or not set(told) <= set(task.state_names):
-        raise InputError("facts: told: no coordinates of the task", str(Path(folder) / CARD))
-    if facts.get("frames") not in (1, 2) or len(facts.get("deviation", ())) != len(told):
-        raise InputError("facts: frames and deviation do not fit", str(Path(folder) / CARD))
+    if reason := _flaw(card, task):
+        raise InputError(reason, str(Path(folder) / CARD))
     return card
+
+
+def _flaw(card: ModelCard, task: Task) -> str:
+    """What is wrong with an encoder's images and facts, or nothing; a card may be anybody's."""
+    for topic in card.images:
+        try:
+            checked(topic)
+        except MessageError as error:
+            return f"images: {error}"
+    told, off = card.facts.get("told"), card.facts.get("deviation")
+    goal = task.state_names[task.goal_slice]
+    if not isinstance(told, list) or not told or not all(isinstance(name, str) for name in told):
+        return "facts: told: no coordinates of the state"
+    for name in told:
+        if name not in task.state_names or name in goal or told.count(name) > 1:
+            return f"facts: told: {name!r} is no coordinate of the task that images can tell once"
+    known = isinstance(off, list) and len(off) == len(told)
+    if not known or not all(type(v) in (int, float) and 0 <= v < np.inf for v in off):
+        return f"facts: deviation: {off} is not one number for each of {len(told)} coordinates"
+    if card.facts.get("frames") not in (1, 2):
+        return f"facts: frames: {card.facts.get('frames')} is not 1 or 2"
+    return ""
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -19,12 +19,13 @@ from ..nodes.parameters import ParameterError
 from ..sim.built_on import MismatchError
 from ..sim.load_task import load_task
 from ..sim.pixels import pixels_of, words_for
-from ..sim.planner_plugin import build_dynamics
+from ..sim.planner_plugin import build_dynamics, is_folder
 from ..sim.task import Task
 from ..sim.task_messages import TaskMessageError, command_action, state_message
 from .image_estimator import ImageError, ImageEstimator, read_estimator
 from .joint_sensors import JointSensors
-from .model_card import ModelCard
+from .learned_dynamics import PLANS
+from .model_card import ModelCard, is_model, read_model_card
 from .observer import Observer, Stillness
 
 NEWEST = 20_000
@@ -109,15 +110,25 @@ class PerceptionNode(Node):
         """The task and the encoder's card; no network is opened.
 
         Raises:
-            ParameterError: No encoder of states, or one of another task.
+            ParameterError: No encoder of states, or one of another task; a model that foretells
+                no states.
         """
         p = parameters
         task = load_task(p.task, p.task_options)
         try:
-            return task, read_estimator(Path(p.perception), task)
+            card = read_estimator(Path(p.perception), task)
         except (InputError, MismatchError) as error:
             said = f"perception: {p.perception}: {error}"
             raise ParameterError(said, "perception") from None
+        if p.model and is_folder(p.model) and is_model(Path(p.model)):
+            try:
+                latent = PLANS in read_model_card(Path(p.model)).does
+            except InputError as error:
+                raise ParameterError(f"model: {p.model}: {error}", "model") from None
+            if latent:
+                said = "it plans in a latent and foretells no states; say foretold_by:=numba or "
+                raise ParameterError(f"model: {p.model}: {said}a state model's folder", "model")
+        return task, card
 
     def configure(self) -> None:
         """Load encoder and model, and have them answer once."""

@@ -40,6 +40,15 @@ def hand_eyes(folder, pixels=96, task="point_mass", deviation=0.004, **changes):
     network = Eyes()
     expected = [a.numpy() for a in network(some)]
     digest = write_onnx(network, folder / ESTIMATE, {INPUTS[0]: some}, OUTPUTS, expected)
+    facts = {"told": told, "frames": 1, "deviation": [deviation] * 2}
+    fields = {"facts": facts, "files": {ESTIMATE: digest}} | changes
+    write_model_card(folder, hand_card(task, pixels, **fields))
+    return folder
+
+
+def hand_card(task, pixels, **changes):
+    """The card of an encoder of that task, with some changes."""
+    made = load_task(task)
     fields = {
         "covary_model": FORMAT,
         "method": "by_hand",
@@ -56,11 +65,8 @@ def hand_eyes(folder, pixels=96, task="point_mass", deviation=0.004, **changes):
         "dt": made.dt,
         "images": {TOPIC: (1, pixels, pixels)},
         "does": ("estimates",),
-        "facts": {"told": told, "frames": 1, "deviation": [deviation] * 2},
-        "files": {ESTIMATE: digest},
     }
-    write_model_card(folder, ModelCard(**fields | changes))
-    return folder
+    return ModelCard(**fields | changes)
 
 
 def shown(task, plant, x, pixels=96):

@@ -1,6 +1,7 @@
 """The perception node: what it makes of images, and that no fault of one moves the robot."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,15 +11,18 @@ from covary.nodes import messages
 from covary.nodes.bags.dataset import read_episode
 from covary.nodes.bus.local_bus import LocalBus, LocalGraph
 from covary.nodes.launching.launch_file import find
+from covary.nodes.launching.yaml_loader import InputError
 from covary.nodes.parameters import ParameterError
 from covary.nodes.run import build
+from covary.perception.image_estimator import read_estimator
+from covary.perception.model_card import write_model_card
 from covary.sim.task_messages import command_message, header, state_message
 from covary.sim.tasks.point_mass import PointMass
 
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from hand_eyes import TOPIC, hand_eyes, shown  # noqa: E402
+from hand_eyes import TOPIC, hand_card, hand_eyes, shown  # noqa: E402
 
 TASK = PointMass()
 ERROR = 2
@@ -221,6 +225,44 @@ def test_a_model_of_another_task_is_one_line(eyes, plant, tmp_path):
     assert done.returncode == 2 and "a model of push is not one of point_mass" in done.stderr
     done = covary_here(tmp_path, "check", "point_mass", f"perception:={eyes}")
     assert done.returncode == 2 and "say heightmap:=96" in done.stderr
+
+
+def test_a_model_that_plans_in_a_latent_foretells_no_states(eyes, plant, tmp_path):
+    latent = hand_eyes(tmp_path / "latent", does=("encodes", "plans"))
+    with pytest.raises(
+        ParameterError, match="plans in a latent .* say foretold_by:=numba"
+    ) as found:
+        World(eyes, plant, model=str(latent))
+    assert found.value.key == "model"
+    words = ("check", "point_mass", f"perception:={eyes}", "heightmap:=96", f"model:={latent}")
+    assert "say foretold_by:=numba" in covary_here(tmp_path, *words).stderr
+    said = covary_here(tmp_path, *words, "foretold_by:=numba").stderr
+    assert "foretold_by" not in said and "/planner" in said  # its network is none
+
+
+@pytest.mark.parametrize(
+    "facts, said",
+    (
+        ({"frames": 3}, "frames: 3 is not 1 or 2"),
+        ({"deviation": 5}, "is not one number for each"),
+        ({"deviation": [0.1, float("nan")]}, "is not one number for each"),
+        ({"deviation": ["a", "b"]}, "is not one number for each"),
+        ({"deviation": [0.1, -1.0]}, "is not one number for each"),
+        ({"told": [["mass_x"], "mass_y"]}, "no coordinates of the state"),
+        ({"told": []}, "no coordinates of the state"),
+        ({"told": ["mass_x", "goal_x"]}, "'goal_x' is no coordinate"),
+        ({"told": ["mass_x", "mass_x"]}, "'mass_x' is no coordinate"),
+    ),
+)
+def test_facts_that_do_not_fit_are_one_line(tmp_path, facts, said):
+    right = {"told": ["mass_x", "mass_y"], "frames": 1, "deviation": [0.1, 0.1]}
+    folder = tmp_path / "eyes"
+    folder.mkdir()
+    card = hand_card(task="point_mass", pixels=8, facts=right | facts)
+    write_model_card(folder, card)
+    with pytest.raises((InputError, ValueError), match=re.escape(said)) as found:
+        read_estimator(folder, TASK)
+    assert "\n" not in str(found.value)
 
 
 LAUNCH = ("point_mass.yaml", "samples:=64", "heightmap:=96", "--lockstep")
