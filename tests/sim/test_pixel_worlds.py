@@ -2,6 +2,7 @@
 
 import sys
 
+import code_blocks
 import numpy as np
 import pytest
 
@@ -264,3 +265,9 @@ def test_the_heightmap_is_the_plants_and_chance_pushes_the_box():
         seen = Heightmap(plant, world.view).image()
         np.testing.assert_allclose(image, seen, atol=1e-6)
         assert frame.max() < 255
+
+
+def test_the_world_of_the_documents_runs():
+    page = code_blocks.blocks(code_blocks.ROOT / "docs" / "world_models.md")
+    (block,) = [b for b in page if b.language == "python" and "pixel_worlds" in b.text]
+    exec(block.text, {})

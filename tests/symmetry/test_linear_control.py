@@ -1,5 +1,6 @@
 """Linear theory: slopes, steerable bases, Riccati solutions and gains go with the group."""
 
+import code_blocks
 import numpy as np
 import pytest
 
@@ -236,3 +237,10 @@ def test_what_does_not_fit_is_said_in_one_line():
         linearised(lambda x, u: np.inf * x, np.ones(3), np.zeros(1))
     signs = Symmetry(dihedral(4), {"a": Pseudoscalar()}, {"u": Scalar()})
     assert bases(signs).free == (1, 0)  # what changes sign under mirrors, no scalar moves
+
+
+def test_the_counts_of_the_documents(capsys):
+    page = code_blocks.blocks(code_blocks.ROOT / "docs" / "world_models.md")
+    (block,) = [b for b in page if b.language == "python" and "linear_control" in b.text]
+    exec(block.text, {})
+    assert capsys.readouterr().out.split("\n")[:3] == ["(36, 18)", "(12, 6)", "(8, 4)"]
