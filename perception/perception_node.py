@@ -36,6 +36,8 @@ ESTIMATES = "estimates"
 """The status on /diagnostics is called ``NODE: estimates``; a heartbeat's is the node's name."""
 LOST = 25
 """After so many periods without an estimate, or surprises on end, it begins anew."""
+DEADLINE_S = 0.1
+"""A command older than this is taken to have given way to the safe action, as plants do, s."""
 ERROR = 2
 """Level of a status that says that there is no estimate."""
 
@@ -251,7 +253,7 @@ class PerceptionNode(Node):
             image = pixels_of(moment[self.eyes.topic])
         except ValueError as error:
             raise ImageError(f"{self.eyes.topic}: {error}") from None
-        action, observer = self.command[1], self.observer
+        action, observer = self._done(time), self.observer
         try:
             checked = self.eyes.check(image)
             if self.stillness.frozen(checked, action, self._all(self.eyes.deviation)):
@@ -285,6 +287,12 @@ class PerceptionNode(Node):
         self.estimates.publish(state_message(names, time, self.episode, found.state))
         self.answered = True
         self._told(time, found.anomaly, found.deviation)
+
+    def _done(self, time: float) -> np.ndarray:
+        """What was done in the period that has just ended. (m,)"""
+        stamp, action = self.command
+        late = self.realtime and time - stamp > DEADLINE_S + self.task.dt
+        return self.task.safe_action() if late else action
 
     def miss(self, time: float, reason: str) -> None:
         """Count a moment without an estimate, and say why: in the log once for each reason."""
