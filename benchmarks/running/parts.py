@@ -81,6 +81,7 @@ RESULTS = {
     "planners": Part("results/planners.py", 15),
     "prediction": Part("results/prediction.py", 75),
     "push_groups": Part("results/push_groups.py", 60),
+    "sen": Part("results/sen.py", 120),
     "success": Part("results/success.py", 6),
     "symmetry": Part("results/symmetry.py", 5),
     "symmetry_modes": Part("results/symmetry_modes.py", 10),

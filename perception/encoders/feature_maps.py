@@ -1,0 +1,91 @@
+"""`FeatureMaps`: convolutions from images to maps on the plane, free or tied by moves of pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...symmetry.group import Group
+from ...symmetry.layers.convolution import Convolution
+from ...symmetry.layers.representation import Representation, regular, trivial_of
+
+Pixels = Literal["learned", "moved"]
+"""Whether the group's action on pixels is learned, or taken to be moves of the pixels."""
+Stage = tuple[int, int, int]
+"""Kernel, stride and padding of a convolution."""
+
+
+class FeatureMaps(nn.Module):
+    """Images to scalar maps: what the group does to a map is to move its pixels.
+
+    ``learned`` is an ordinary network, of which that is only declared. ``moved`` makes it true for
+    moves of the image's own pixels: right for a camera that looks straight down, wrong (extrinsic)
+    for any other; the last maps are then means over the group.
+
+    Args:
+        group: The group; for ``moved`` one of quarter turns and mirrors.
+        image: Channels, rows and columns; square.
+        maps: How many come out.
+        stages: The convolutions, with ReLU between them.
+        channels: Of the hidden maps, whatever the group.
+        pixels: ``learned`` or ``moved``.
+
+    Attributes:
+        side: Pixels on a side of the maps.
+
+    Raises:
+        ValueError: The image is not square.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        image: Sequence[int],
+        maps: int,
+        stages: Sequence[Stage],
+        channels: int = 16,
+        pixels: Pixels = "learned",
+    ) -> None:
+        super().__init__()
+        if image[1] != image[2]:
+            raise ValueError(f"images of {image[1]} x {image[2]} pixels; they must be square")
+        self.group, self.maps, self.pixels, self.side = group, maps, pixels, image[1]
+        self.convolutions = nn.ModuleList()
+        inside = trivial_of(group, image[0])
+        for stage, (kernel, stride, padding) in enumerate(stages):
+            last = stage == len(stages) - 1
+            outside = trivial_of(group, maps if last else channels)
+            if pixels == "moved":
+                outside = regular(group, maps if last else max(1, channels // group.order))
+            self.convolutions.append(_convolution(inside, outside, kernel, stride, padding))
+            self.side = (self.side + 2 * padding - kernel) // stride + 1
+            inside = outside
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Bytes or their values to maps. (B, C, H, W) -> (B, maps, side, side)"""
+        x = images.to(torch.float32, copy=True).mul_(1.0 / 255.0)
+        for convolution in self.convolutions[:-1]:
+            x = functional.relu(convolution(x))
+        x = self.convolutions[-1](x)
+        if self.pixels == "moved":
+            x = x.unflatten(1, (self.maps, self.group.order)).mean(2)
+        return x
+
+
+def _convolution(
+    inside: Representation, outside: Representation, kernel: int, stride: int, padding: int
+) -> nn.Module:
+    """Free where the output is scalar maps; starts with variance 2 / inputs, for ReLU."""
+    if outside.fields and outside.group.order > 1:
+        made: nn.Module = Convolution(inside, outside, kernel, stride, padding)
+        with torch.no_grad():
+            made.filters.mul_(math.sqrt(6.0))  # type: ignore[operator]
+        return made
+    plain = nn.Conv2d(inside.width, outside.width, kernel, stride, padding)
+    nn.init.kaiming_normal_(plain.weight, nonlinearity="relu")
+    return plain

@@ -1,0 +1,296 @@
+"""`SEN`: symmetric embeddings and an equivariant world model, by a contrastive loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...nodes.launching.yaml_loader import InputError
+from ...nodes.training.loop import SPLIT, Training, keyed
+from ...nodes.training.recipe import Recipe
+from ...sim.pixel_worlds.world import PixelWorld, WorldError, load_world
+from ..encoders.encoder import Encoder, Sizes
+from ..encoders.feature_maps import Stage
+from ..encoders.object_slots import ObjectSlots
+from ..encoders.rotation_encoder import RotationEncoder
+from ..encoders.symmetric_embedding import SymmetricEmbedding
+from ..metrics.evaluation import Held, evaluate, held_out
+from ..metrics.exactness import rollout_error
+from ..metrics.pictures import foreseen
+from ..model_card import ModelCard
+from ..world_models.equivariant_mlp import relaxation
+from ..world_models.graph_transition import GraphTransition
+from ..world_models.latent_model import LatentModel
+from ..world_models.rotation_transition import RotationTransition
+from ..world_models.transition import LatentTransition, Transition
+from .losses import LOSSES
+from .world_frames import Moves, WorldFrames
+from .world_learner import WorldLearner
+
+_HELD, _AUGMENTED = 11, 12  # of the keys of draws: no other purpose of a training has them
+CONVOLUTIONS: dict[str, tuple[Stage, ...]] = {
+    "cells": ((10, 10, 0), (1, 1, 0)),
+    "fifths": ((5, 5, 0), (1, 1, 0)),
+    "quarters": ((4, 2, 1), (4, 2, 1)),
+    "sixteenths": ((8, 4, 2), (4, 2, 1), (4, 2, 1)),
+}
+"""Kernel, stride and padding of each convolution of S, by the share of the side they leave."""
+_MEASURED = 64
+_NO_GROUP = "none"
+
+
+class SEN(WorldLearner):
+    """Park et al., "Learning Symmetric Embeddings for Equivariant World Models" (ICML 2022).
+
+    An ordinary network S embeds frames into what is declared to move as the group says, an
+    equivariant encoder E takes that to a latent, and an equivariant transition predicts the next
+    one. Trained end to end by a contrastive loss, so no frame is decoded.
+
+    Args:
+        training: Transitions that are fitted to.
+        validation: What the step is selected on; of the same actions.
+        world: What they are of, under the network's group.
+        parameters: Of the method.
+        device: Where tensors live.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Parameters(WorldLearner.Parameters):
+        """Of the world, the data and the networks."""
+
+        world: str = "shapes"
+        """A file of sim/pixel_worlds, or my_file:MyWorld."""
+        world_options: dict[str, Any] = field(default_factory=dict)
+        """What its class takes."""
+        actions: tuple[str, ...] = ()
+        """Which actions are trained with, in the world's words; none: all."""
+        judged_on: tuple[str, ...] = ()
+        """Which actions it is judged on at the end; none: all."""
+        episodes: int = 1000
+        """Of a random policy, for training; a tenth as many for validation."""
+        length: int = 10
+        """Steps in each."""
+        evaluation: int = 1000
+        """Episodes that it is judged on at the end, with all actions."""
+        horizon: int = 10
+        """Steps in each of those."""
+        pixels: Literal["learned", "moved"] = "learned"
+        """How the group acts on pixels: learned by S, or taken to be moves of them, which is wrong
+        for a tilted camera. In the mode free it concerns augmentation alone."""
+        convolutions: Literal["", "cells", "fifths", "quarters", "sixteenths"] = ""
+        """What share of a frame's side the first networks leave; empty: as suits the world."""
+        channels: int = 16
+        """Of their hidden maps, whatever the group."""
+        fields: int = 0
+        """Regular fields of the latent, of a slot where there are slots; 0: 2 in a slot, 4
+        otherwise."""
+        loss: Literal["code", "paper"] = "code"
+        """Contrastive as the authors' code has it, or as their paper prints it."""
+        hinge: float = 1.0
+        """Energy from which a negative is far enough."""
+        warm_up: float = 0.25
+        """Share of the updates over which what an action changes is no loss of the encoder's, and
+        again as long over which it comes to be. From the start on, the encoder would leave out what
+        cannot be predicted yet, and never take it up again."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            for name in ("episodes", "length", "evaluation", "horizon", "channels"):
+                if getattr(self, name) < 1:
+                    raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
+            if not 0 <= self.warm_up <= 0.5:
+                raise ValueError(f"warm_up: {self.warm_up} must lie within 0 and 0.5")
+            for name in ("fields", "hinge"):
+                if getattr(self, name) < 0:
+                    raise ValueError(f"{name}: {getattr(self, name)} must not be negative")
+
+    def __init__(
+        self,
+        training: WorldFrames,
+        validation: WorldFrames,
+        world: PixelWorld,
+        parameters: Any,
+        device: torch.device,
+    ) -> None:
+        super().__init__(parameters, device)
+        self.training, self.validation, self.world = training, validation, world
+        self.model = self.network_of(world, parameters).to(device)
+        self.modules["model"] = self.model
+        self.optimizers["model"] = torch.optim.AdamW(
+            self.model.parameters(),
+            parameters.learning_rate,
+            weight_decay=parameters.weight_decay,
+            fused=True,
+        )
+        self.moves = Moves(world) if parameters.augment else None
+
+    @classmethod
+    def begin(cls, recipe: Recipe) -> Training:
+        """The training of a recipe, in episodes of its world.
+
+        Raises:
+            InputError: No such world, option or action, or no such augmentation.
+        """
+        p = recipe.parameters
+        world = world_of(p, recipe.name)
+        known = world.turns_frames or p.pixels == "moved"
+        if p.augment and not known:
+            said = (
+                f"augment: how the group acts on frames of {world.name} is not known; "
+                "pixels:=moved takes it to be moves of the pixels, which is wrong there"
+            )
+            raise InputError(said, recipe.name)
+        try:
+            data = WorldFrames(world, keyed(p.seed, SPLIT), p.episodes, p.length, p.actions)
+            count = max(1, p.episodes // 10)
+            held = WorldFrames(world, keyed(p.seed, SPLIT, 1), count, p.length, p.actions)
+            world.check_words(p.judged_on)
+        except WorldError as error:
+            raise InputError(f"actions: {error}", recipe.name) from None
+        return Training(recipe, data, lambda device: cls(data, held, world, p, device))
+
+    @classmethod
+    def model_of(cls, card: ModelCard) -> nn.Module:
+        """The network of a card, without its weights."""
+        p = cls.Parameters(**{**card.recipe, "out": Path("."), "actions": (), "judged_on": ()})
+        return cls.network_of(world_of(p, "model.yaml"), p)
+
+    @classmethod
+    def network_of(cls, world: PixelWorld, p: Any) -> LatentModel:
+        """Encoder and transition as suit a world: slots, a rotation, or maps on the plane."""
+        encoder, transition = networks(world, p)
+        return LatentModel(encoder, transition)
+
+    @property
+    def kept(self) -> nn.Module:
+        """The model."""
+        return self.model
+
+    def update(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """One batch of transitions."""
+        chosen = rng.integers(len(self.training), size=self.parameters.batch)
+        batch = self.training.rows(chosen)
+        if self.moves is not None:
+            batch = self.moves.draw(rng, *batch)
+        warm = self.parameters.warm_up * self.parameters.steps
+        loss = self._loss(batch, rng, float(np.clip(step / warm - 1.0, 0.0, 1.0)) if warm else 1.0)
+        whole = loss
+        if self.parameters.relaxation_penalty:
+            whole = loss + self.parameters.relaxation_penalty * relaxation(self.model)
+        optimizer = self.optimizers["model"]
+        optimizer.zero_grad(set_to_none=True)
+        whole.backward()
+        optimizer.step()
+        return {"loss": float(loss.detach())}
+
+    def validate(self) -> dict[str, float]:
+        """The loss on all validation transitions, with the same negatives every time."""
+        rng, size, total = np.random.default_rng(0), len(self.validation), 0.0
+        for start in range(0, size, self.parameters.batch):
+            rows = np.arange(start, min(start + self.parameters.batch, size))
+            total += len(rows) * float(self._loss(self.validation.rows(rows), rng))
+        return {"loss": total / size}
+
+    def _loss(
+        self, batch: tuple[np.ndarray, ...], rng: np.random.Generator, heeded: float = 1.0
+    ) -> Tensor:
+        """Of a batch; where something is done, `heeded` of the gradient reaches the encoder. ()"""
+        before, action, after = (torch.from_numpy(a).to(self.device) for a in batch)
+        z, following = self.model.encode(torch.cat([before, after])).chunk(2)
+        now, then = z, following
+        if heeded < 1.0:
+            slots = self.model.latent.slots
+            done = action.unflatten(-1, (slots, -1)).abs().amax(-1, keepdim=True) > 0
+            share = torch.where(done, heeded, 1.0).expand(-1, -1, z.shape[-1] // slots).flatten(1)
+            now, then = (torch.lerp(x.detach(), x, share) for x in (z, following))
+        predicted = self.model.next_latent(now, action)
+        return self.objective(z, predicted, then, before, after, rng)
+
+    def objective(
+        self,
+        z: Tensor,
+        predicted: Tensor,
+        following: Tensor,
+        before: Tensor,
+        after: Tensor,
+        rng: np.random.Generator,
+    ) -> Tensor:
+        """The contrastive loss; the negatives are the batch's own latents in another order. ()"""
+        p, order = self.parameters, torch.from_numpy(rng.permutation(len(z))).to(z.device)
+        slots = self.model.latent.slots
+        return LOSSES[p.loss](z, predicted, following, z[order], slots, p.hinge)
+
+    @torch.no_grad()
+    def equivariance_error(self) -> float:
+        """Of rollouts over five steps, from validation latents, over the network's group."""
+        rows = np.linspace(0, len(self.validation) - 1, _MEASURED).astype(int)
+        before, action, _ = self.validation.rows(rows)
+        z = self.model.encode(torch.from_numpy(before).to(self.device))
+        actions = torch.from_numpy(action).to(self.device)[:, None].expand(-1, 5, -1)
+        return rollout_error(self.model, z, actions)
+
+    def describes(self) -> dict[str, Any]:
+        """What the card says of it."""
+        return {
+            "task": self.world.name,
+            "symmetry": {"group": self.world.group.name},
+            "images": {"frame": self.world.frame_shape},
+            "does": ("encodes", "predicts"),
+            "data": {"episodes": self.parameters.episodes, "length": self.parameters.length},
+        }
+
+    def held(self) -> Held:
+        """What it is judged on: the world's whole group, all actions, seeds of their own."""
+        p = self.parameters
+        world = load_world(p.world, p.world_options)
+        return held_out(world, keyed(p.seed, _HELD), p.evaluation, p.horizon, p.judged_on)
+
+    def metrics(self, training: Training) -> dict[str, float]:
+        """Ranks, hard hits, errors of invariance and open-loop error on held-out episodes."""
+        self.model.eval()
+        return evaluate(self.model, self.held(), (1, self.parameters.horizon))
+
+    def pictures(self, training: Training) -> list[Path]:
+        """True frames over the horizon, and those nearest to the predictions."""
+        self.model.eval()
+        title = f"{self.world.name}: what is foreseen after each step"
+        return [foreseen(self.model, self.held(), training.folder / "foreseen.png", title)]
+
+
+def world_of(p: Any, where: str) -> PixelWorld:
+    """A recipe's world under the network's group.
+
+    Raises:
+        InputError: There is none, or it does not take an option or a group.
+    """
+    options = dict(p.world_options)
+    if p.symmetry != "full":
+        options["group"] = "trivial" if p.symmetry == _NO_GROUP else p.symmetry
+    try:
+        return load_world(p.world, options)
+    except WorldError as error:
+        raise InputError(str(error), where) from None
+
+
+def networks(world: PixelWorld, p: Any) -> tuple[Encoder, LatentTransition]:
+    """Encoder and transition as suit a world, of the sizes that a recipe says."""
+    sizes = Sizes(p.channels, p.width, p.mode, p.banks, "learned" if p.mode == "free" else p.pixels)
+    image = world.frame_shape
+    if not world.group.planar or world.state_shape == (3, 3):
+        stages = CONVOLUTIONS[p.convolutions or "sixteenths"]
+        turned = RotationEncoder(world.group, image, stages, 2 * p.channels, sizes)
+        return turned, RotationTransition(turned.latent, p.width, p.mode)
+    if world.objects > 1:
+        stages = CONVOLUTIONS[p.convolutions or "fifths"]
+        slots = ObjectSlots(world.group, image, world.objects, p.fields or 2, stages, sizes)
+        part = world.action_part
+        return slots, GraphTransition(slots.latent, part, p.width, p.mode, p.banks)
+    stages = CONVOLUTIONS[p.convolutions or "quarters"]
+    maps = SymmetricEmbedding(world.group, image, p.fields or 4, stages, sizes=sizes)
+    action = world.action_representation()
+    return maps, Transition(maps.latent, action, p.width, p.depth, p.mode, p.banks)

@@ -1,0 +1,1 @@
+"""How good a latent and its predictions are: ranks, errors of equivariance, pictures."""

@@ -1,0 +1,135 @@
+"""Training symmetric embeddings: losses, data, augmentation, metrics and the folder."""
+
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", exc_type=ImportError)
+
+from covary.nodes.launching.launch_file import read_assignments  # noqa: E402
+from covary.nodes.launching.yaml_loader import InputError  # noqa: E402
+from covary.nodes.training.recipe import find_recipe, read_recipe  # noqa: E402
+from covary.perception.learning.losses import contrastive_code, contrastive_paper  # noqa: E402
+from covary.perception.learning.world_frames import Moves, WorldFrames  # noqa: E402
+from covary.perception.metrics.invariance import distance_error, open_loop  # noqa: E402
+from covary.perception.metrics.ranks import hard_ranks, hits, ranks  # noqa: E402
+from covary.perception.model_folder import load_model, write_model  # noqa: E402
+from covary.sim.pixel_worlds.world import load_world  # noqa: E402
+
+SMALL = ("steps:=4", "batch:=8", "validate_every:=2", "episodes:=20", "length:=2", "width:=16")
+JUDGED = ("evaluation:=20", "horizon:=3", "channels:=8")
+
+
+def begun(tmp_path, *words, recipe="sen"):
+    """A training of a few updates, not begun."""
+    asked = [*SMALL, *JUDGED, f"out:={tmp_path / 'run'}", *words]
+    found = read_recipe(find_recipe(recipe), read_assignments(asked))
+    return found.kind.begin(found)
+
+
+def done(training):
+    for _ in training.moments():
+        pass
+    return training
+
+
+def test_the_two_losses_differ_in_what_the_negative_is_held_from():
+    z, predicted = torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])
+    negative = torch.tensor([[1.0, 0.0]])
+    args = (z, predicted, predicted, negative, 1, 3.0)
+    assert float(contrastive_code(*args)) == pytest.approx(3.0 - 2.0)  # H = 2 |x - y|^2
+    assert float(contrastive_paper(*args)) == pytest.approx(3.0)  # the prediction is the negative
+
+
+def test_ranks_by_hand():
+    true = torch.tensor([[0.0], [1.0], [3.0]])
+    found = ranks(torch.tensor([[0.1], [0.4], [1.9]]), true)
+    assert found.tolist() == [1.0, 2.0, 2.0]  # 0 is nearer to 0.4 than 1 is, 1 to 1.9 than 3
+    told = hits(found, (1, 2))
+    assert told["hits_at_1"] == pytest.approx(100 / 3) and told["hits_at_2"] == 100
+    assert told["mrr"] == pytest.approx(100 * (1 + 0.5 + 0.5) / 3)
+    assert ranks(torch.zeros(4, 2), torch.zeros(4, 2)).tolist() == [2.5] * 4  # tells nothing apart
+
+
+def test_hard_ranks_leave_out_what_is_no_negative():
+    near = torch.tensor([[[1.0], [math.nan]], [[0.0], [5.0]]])
+    found = hard_ranks(torch.tensor([[0.0], [0.0]]), torch.tensor([[0.5], [0.5]]), near)
+    assert found.tolist() == [1.0, 2.0]
+
+
+def test_distances_that_a_move_leaves_alike_are_no_error():
+    z = torch.randn(10, 2)
+    turned = z @ torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+    assert distance_error(z, [turned, z + 3.0]) < 1e-6
+    assert distance_error(z, [2.0 * z]) > 0.1
+    assert open_loop(z[:, None], z[:, None]) == [0.0]
+
+
+def test_augmented_transitions_are_transitions_of_the_world():
+    world = load_world("shapes")
+    data = WorldFrames(world, np.random.default_rng(0), 6, 1, ("up",))
+    before, actions, after = data.rows(np.arange(6))
+    moved = Moves(world).draw(np.random.default_rng(1), before, actions, after)
+    states = data.made.states
+    for row in range(6):
+        found = [
+            g
+            for g in world.group.elements
+            if (world.frames(world.act(g, states[row, :1]))[0] == moved[0][row]).all()
+            and (world.act_action(g, actions[row]) == moved[1][row]).all()
+            and (world.frames(world.act(g, states[row, 1:]))[0] == moved[2][row]).all()
+        ]
+        assert found
+
+
+def test_a_training_that_stops_goes_on_to_the_same_weights(tmp_path):
+    whole = done(begun(tmp_path / "a"))
+    moments = begun(tmp_path / "b").moments()
+    for _ in range(2):  # it is killed after a checkpoint
+        next(moments)
+    again = done(begun(tmp_path / "b"))
+    assert again.resumed == 2
+    for name, w in whole.method.model.state_dict().items():
+        assert torch.equal(w, again.method.model.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ("sen", ()),
+        ("sen", ("world:=blocks", "actions:=[]", "mode:=relaxed", "relaxation_penalty:=0.1")),
+        ("sen", ("world:=rotating_object", "actions:=[large]", "loss:=paper")),
+        ("sen", ("world:=reacher_pixels", "actions:=[]", "pixels:=moved", "symmetry:=C4")),
+        ("world_model", ("world:=shapes",)),
+    ],
+)
+def test_a_folder_holds_the_model_and_what_it_is_worth(tmp_path, recipe, words):
+    training = done(begun(tmp_path, *words, recipe=recipe))
+    card = write_model(training)
+    assert card.equivariance["after"] < 1e-5 or card.mode != "exact"
+    assert 0 <= card.metrics["step_1_hits_at_10"] <= 100
+    assert {"hard_hits_at_1", "distance_error", "open_loop_3"} <= set(card.metrics)
+    model = load_model(training.folder)
+    world = training.method.world
+    frames = torch.from_numpy(world.frames(world.initial(np.random.default_rng(0), 2)))
+    with torch.no_grad():
+        assert torch.equal(model.encode(frames), training.method.model.encode(frames))
+    pytest.importorskip("PIL")
+    assert training.method.pictures(training)[0].read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("world:=blocks", "actions:=[]", "augment:=true"), "is not known; pixels:=moved"),
+        (("actions:=[upp]",), "did you mean up"),
+        (("world:=shape",), "shapes"),
+        (("symmetry:=C3",), "C3"),
+        (("warm_up:=2",), "warm_up"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path, words, said):
+    with pytest.raises((InputError, ValueError)) as error:
+        begun(tmp_path, *words)
+    assert said in str(error.value) and "\n" not in str(error.value)
