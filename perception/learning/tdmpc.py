@@ -69,7 +69,9 @@ class TDMPC(WorldLearner):
     with y_t = r_t + discount min Q'(h'(x_t+1), pi(h'(x_t+1))) is minimised over encoder h,
     dynamics, reward R and values; the policy prior maximises sum_t rho^t min Q(z_t, pi(z_t)).
     Primed networks are moving averages; as a target's latent the paper takes h(x_t+1). Reward is
-    minus cost, in units of the mean cost of the first episodes.
+    minus cost, in units of the mean cost of the first episodes; beyond one unit the squares of its
+    and the values' errors go on along their tangents, so that a rare penalty (a zone that costs 20
+    times what a period costs elsewhere) does not drown all else.
     Between two updates no episode is under way, so a checkpoint holds everything.
     """
 
@@ -321,9 +323,9 @@ class TDMPC(WorldLearner):
             aim, y = self._aims(x[:, 1:], noise)
             y = reward + p.discount * y
             consistency = ((z[:, 1:] - aim) ** 2).mean(dim=2)
-            reward_error = (model.rewarded(z[:, 1:], a) - reward) ** 2
+            reward_error = _square(model.rewarded(z[:, 1:], a) - reward)
             value = model.valued(z[:, :-1], a) - y
-            value_error = (value**2).sum(dim=0)
+            value_error = _square(value).sum(dim=0)
             each = 2.0 * consistency + 0.5 * reward_error + 0.1 * value_error
             loss = (torch.as_tensor(weight, device=self.device) * (each @ powers[:-1])).mean()
             prior_loss = -(self._prior_value(z.detach(), noise) @ powers).mean()
@@ -393,3 +395,9 @@ def _model(parameters: Any, task: Task) -> TDMPCModel:
     p = parameters
     sizes = (p.banks, p.latent, p.width, p.encoder_width, p.discount)
     return TDMPCModel(task, p.symmetry, p.mode, *sizes)
+
+
+def _square(error: Tensor) -> Tensor:
+    """Squares, beyond 1 their tangents: a rare penalty shall not drown all else. (...)"""
+    size = error.abs()
+    return torch.where(size < 1.0, size * size, 2.0 * size - 1.0)
