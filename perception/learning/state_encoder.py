@@ -15,6 +15,7 @@ from ...nodes.training.loop import SPLIT, Training, keyed
 from ...nodes.training.onnx_file import write_onnx
 from ...nodes.training.recipe import Recipe
 from ...sim.built_on import described
+from ...sim.camera_view import LARGEST
 from ...sim.load_task import load_task
 from ...symmetry.pixels import moved_image, pixel_subgroup
 from ..encoders import state_encoder
@@ -80,9 +81,10 @@ class StateEncoder(WorldLearner):
             super().__post_init__()
             if self.frames not in (1, 2):
                 raise ValueError(f"frames: {self.frames} must be 1 or 2")
-            for name in ("images", "image_maps", "pool", "pixels"):
-                if not 1 <= getattr(self, name) <= 1_000_000:
-                    raise ValueError(f"{name}: {getattr(self, name)} must be from 1 to 1000000")
+            most = {"images": 1_000_000, "image_maps": 8192, "pool": LARGEST, "pixels": LARGEST}
+            for name, limit in most.items():
+                if not 1 <= getattr(self, name) <= limit:
+                    raise ValueError(f"{name}: {getattr(self, name)} must be from 1 to {limit}")
             if not 0 <= self.jitter <= 10:
                 raise ValueError(f"jitter: {self.jitter} must be from 0 to 10")
 

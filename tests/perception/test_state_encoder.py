@@ -59,6 +59,12 @@ def test_a_state_and_its_latent():
     np.testing.assert_allclose(found.numpy(), x, atol=1e-5)
 
 
+def test_images_too_large_are_one_line(tmp_path):
+    words = ("task:=reacher", "interaction:=150", "pixels:=5000", f"out:={tmp_path / 'e'}")
+    code, said = train("state_encoder", *words)
+    assert code == 2 and "pixels: 5000 must be from 1 to 4096" in said, said
+
+
 @pytest.mark.slow
 def test_the_folder_of_a_training(tmp_path):
     words = ("task:=reacher", "interaction:=150", "images:=40", "width:=32")
