@@ -66,7 +66,7 @@ WAYS = {
     "equivariant, symmetric sampling": {"mode": "exact", "orbits": "on"},
     "free, augmented": {"mode": "free", "orbits": "off", "augment": True},
 }
-SEEDS, GOALS = 5, (0.5, 0.9)
+SEEDS, GOALS = 5, (0.5, 0.75, 0.9)
 SIZES = {"width": 48, "latent": 24}
 SAMPLING = Sampling(samples=64, horizon=5, iterations=2, elites=12, policy_samples=5)
 SETTINGS = {
