@@ -258,6 +258,25 @@ def test_a_training_goes_on_bit_for_bit(folder, tmp_path):
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [
+    ("mode:=relaxed", "relaxation_penalty:=0.1"),
+    ("mode:=free", "augment:=true", "orbits:=off", "task:=push"),
+    ("dials:={actuator_gain: 0.5}", "task:=reacher"),
+    ("task:=point_masses", "task_options:={balls: 1, group: O}", "symmetry:=full",
+     "sampling:={samples: 24, horizon: 2, iterations: 1, elites: 4}"),
+])  # fmt: skip
+def test_every_way_of_learning_ends_with_a_model(tmp_path, words):
+    names = [word.partition(":=")[0] for word in words]
+    small = [word for word in SMALL if word.partition(":=")[0] not in names]
+    code, said = train("tdmpc", *small, *words, f"out:={tmp_path / 'x'}")
+    assert code == 0, said
+    summary = json.loads((tmp_path / "x" / "summary.json").read_text())
+    assert (
+        any(word.startswith("mode:=") for word in words) or summary["equivariance"]["after"] < 1e-5
+    )
+
+
 @pytest.mark.parametrize("words, said", [
     (("task:=reachr",), "reacher"),
     (("task_options:={bals: 2}",), "bals"),
