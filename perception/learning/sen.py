@@ -30,7 +30,7 @@ from ..world_models.rotation_transition import RotationTransition
 from ..world_models.transition import LatentTransition, Transition
 from .losses import LOSSES
 from .world_frames import Moves, WorldFrames
-from .world_learner import WorldLearner
+from .world_learner import LARGEST_WIDTH, WorldLearner
 
 _HELD, _AUGMENTED = 11, 12  # of the keys of draws: no other purpose of a training has them
 CONVOLUTIONS: dict[str, tuple[Stage, ...]] = {
@@ -103,6 +103,10 @@ class SEN(WorldLearner):
             for name in ("episodes", "length", "evaluation", "horizon", "channels"):
                 if getattr(self, name) < 1:
                     raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
+            for name in ("channels", "fields"):
+                if getattr(self, name) > LARGEST_WIDTH:
+                    said = f"{getattr(self, name)} must be at most {LARGEST_WIDTH}"
+                    raise ValueError(f"{name}: {said}")
             if not 0 <= self.warm_up <= 0.5:
                 raise ValueError(f"warm_up: {self.warm_up} must lie within 0 and 0.5")
             for name in ("fields", "hinge"):

@@ -65,15 +65,17 @@ def foreseen(model: Any, held: Held, path: Path, title: str, among: int = 1000) 
                     frames.append(decoded[e, k - 1])
             for row, frame in enumerate(frames):
                 y = top + row * (_SIDE + _GAP)
-                picture.paste(Image.fromarray(_visible(frame)), (left, y))
+                picture.paste(Image.fromarray(visible(frame)), (left, y))
         for row, word in enumerate(rows):
             draw.text((12, top + row * (_SIDE + _GAP) + 26), word, fill=(40, 40, 40), font=font)
     picture.save(path, format="PNG")
     return path
 
 
-def _visible(frame: np.ndarray) -> np.ndarray:
-    """The last three channels, in `_SIDE` pixels. (C, H, W) -> (_SIDE, _SIDE, 3)"""
-    colours = frame[-3:].transpose(1, 2, 0)
+def visible(frame: np.ndarray) -> np.ndarray:
+    """The last three channels, or the only one as grey. (C, H, W) -> (_SIDE, _SIDE, 3)"""
+    colours = (frame[-3:] if len(frame) >= 3 else np.repeat(frame[:1], 3, axis=0)).transpose(
+        1, 2, 0
+    )
     at = np.arange(_SIDE) * len(colours) // _SIDE
     return np.ascontiguousarray(colours[at][:, at])

@@ -13,6 +13,7 @@ from covary.nodes.training.recipe import find_recipe, read_recipe  # noqa: E402
 from covary.perception.learning.losses import contrastive_code, contrastive_paper  # noqa: E402
 from covary.perception.learning.world_frames import Moves, WorldFrames  # noqa: E402
 from covary.perception.metrics.invariance import distance_error, open_loop  # noqa: E402
+from covary.perception.metrics.pictures import visible  # noqa: E402
 from covary.perception.metrics.ranks import hard_ranks, hits, ranks  # noqa: E402
 from covary.perception.model_folder import load_model, write_model  # noqa: E402
 from covary.sim.pixel_worlds.world import load_world  # noqa: E402
@@ -119,6 +120,13 @@ def test_a_folder_holds_the_model_and_what_it_is_worth(tmp_path, recipe, words):
     assert training.method.pictures(training)[0].read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_frame_of_one_channel_is_seen_as_grey():
+    world = load_world("push_pixels")
+    (frame,) = world.frames(world.initial(np.random.default_rng(0), 1))
+    seen = visible(frame)
+    assert seen.shape == (64, 64, 3) and np.array_equal(seen[..., 1], frame[0])
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -127,6 +135,7 @@ def test_a_folder_holds_the_model_and_what_it_is_worth(tmp_path, recipe, words):
         (("world:=shape",), "shapes"),
         (("symmetry:=C3",), "C3"),
         (("warm_up:=2",), "warm_up"),
+        (("fields:=1000000",), "must be at most 8192"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path, words, said):
