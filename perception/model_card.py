@@ -102,6 +102,8 @@ def check_model_fits(card: ModelCard, task: Task) -> None:
         MismatchError: Its state, action, period or symmetry is another; one line.
     """
     who = f"a model of {card.task}"
+    if not card.state_names:
+        raise MismatchError(f"state: {who} knows no task's state")
     if card.state_names != tuple(task.state_names):
         lacks = [n for n in card.state_names if n not in task.state_names]
         extra = [n for n in task.state_names if n not in card.state_names]

@@ -107,7 +107,10 @@ def load_model(folder: Path, card: ModelCard | None = None) -> nn.Module:
         try:
             network = kind.model_of(card)
             network.load_state_dict(load(data))
-        except (LookupError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        except (
+            *(LookupError, TypeError, ValueError, AttributeError, RuntimeError),
+            SafetensorError,
+        ) as error:
             said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise InputError(f"its weights are of another network ({said})", str(path)) from None
     return network.eval()

@@ -15,7 +15,10 @@ from covary.perception.learning.world_frames import Moves, WorldFrames  # noqa: 
 from covary.perception.metrics.invariance import distance_error, open_loop  # noqa: E402
 from covary.perception.metrics.pictures import visible  # noqa: E402
 from covary.perception.metrics.ranks import hard_ranks, hits, ranks  # noqa: E402
+from covary.perception.model_card import check_model_fits  # noqa: E402
 from covary.perception.model_folder import load_model, write_model  # noqa: E402
+from covary.sim.built_on import MismatchError  # noqa: E402
+from covary.sim.load_task import load_task  # noqa: E402
 from covary.sim.pixel_worlds.world import load_world  # noqa: E402
 
 SMALL = ("steps:=4", "batch:=8", "validate_every:=2", "episodes:=20", "length:=2", "width:=16")
@@ -116,6 +119,8 @@ def test_a_folder_holds_the_model_and_what_it_is_worth(tmp_path, recipe, words):
     frames = torch.from_numpy(world.frames(world.initial(np.random.default_rng(0), 2)))
     with torch.no_grad():
         assert torch.equal(model.encode(frames), training.method.model.encode(frames))
+    with pytest.raises(MismatchError, match="knows no task's state"):
+        check_model_fits(card, load_task("point_mass"))
     pytest.importorskip("PIL")
     assert training.method.pictures(training)[0].read_bytes().startswith(b"\x89PNG")
 
