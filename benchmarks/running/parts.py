@@ -82,6 +82,7 @@ RESULTS = {
     "prediction": Part("results/prediction.py", 75),
     "push_groups": Part("results/push_groups.py", 60),
     "sen": Part("results/sen.py", 120),
+    "state_models": Part("results/state_models.py", 15),
     "success": Part("results/success.py", 6),
     "symmetry": Part("results/symmetry.py", 5),
     "symmetry_modes": Part("results/symmetry_modes.py", 10),
