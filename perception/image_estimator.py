@@ -155,8 +155,8 @@ def _flaw(card: ModelCard, task: Task) -> str:
     for name in told:
         if name not in task.state_names or name in goal or told.count(name) > 1:
             return f"facts: told: {name!r} is no coordinate of the task that images can tell once"
-    numbers = off if isinstance(off, list) and len(off) == len(told) else [None]
-    if not all(type(v) in (int, float) and 0 <= v < np.inf for v in numbers):
+    numbers = off if isinstance(off, list) and len(off) == len(told) else [np.nan]
+    if not all(isinstance(v, int | float) and 0 <= v < np.inf for v in numbers):
         return f"facts: deviation: {off} is not one number for each of {len(told)} coordinates"
     if card.facts.get("frames") not in (1, 2):
         return f"facts: frames: {card.facts.get('frames')} is not 1 or 2"
