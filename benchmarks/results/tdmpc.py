@@ -9,7 +9,7 @@ The score of an agent is 0 for the cost of doing nothing and 1 for that of MPPI 
 (2 x 512 samples, 30 periods), over the same ten starts, which nobody learns from. A goal (0.5,
 0.75, 0.9) is reached at the first look at which the mean cost without exploration scores as much;
 at the last of them, or at `--until`, the run ends. A run that never does counts with all of its
-steps ("at least"). Sizes were chosen on runs of `point_mass` with other seeds, free ones among them.
+steps ("at least"). Sizes were chosen on runs of `point_mass` with other seeds, free ones too.
 The dial makes pushes along +x twice as strong, which no agent and no group is told of.
 
 What is finished is kept under `--folder`; a run that was cut off goes on. What is over `--minutes`
