@@ -50,6 +50,45 @@ TABLES: dict[str, dict[str, Any]] = {
         "evaluation": 5000,
         "horizon": 10,
     },
+    "rotation": {
+        "world": "rotating_object",
+        "actions": ["large"],
+        "judged_on": ["large"],
+        "episodes": 20000,
+        "length": 1,
+        "steps": 1500,
+        "batch": 128,
+        "width": 128,
+        "learning_rate": 2e-3,
+        "evaluation": 1000,
+        "horizon": 1,
+        "warm_up": 0.0,
+    },
+    "blocks": {
+        "world": "blocks",
+        "actions": ["right", "up", "down"],
+        "episodes": 10000,
+        "length": 1,
+        "steps": 1500,
+        "batch": 128,
+        "width": 64,
+        "learning_rate": 2e-3,
+        "evaluation": 5000,
+        "horizon": 10,
+    },
+    "reacher": {
+        "world": "reacher_pixels",
+        "actions": ["elbow_positive"],
+        "episodes": 2000,
+        "length": 10,
+        "steps": 1000,
+        "batch": 64,
+        "width": 128,
+        "learning_rate": 1e-3,
+        "evaluation": 2000,
+        "horizon": 1,
+        "warm_up": 0.0,
+    },
 }
 """The recipe of the way `exact`; the others have other widths."""
 SHOWN = {
@@ -99,7 +138,8 @@ def count(asked: dict[str, Any], of: str = "") -> int:
 
 def recipe(asked: dict[str, Any], seed: int, out: Path) -> dict[str, Any]:
     """All that a training is told."""
-    asked = {**asked, "actions": tuple(asked.get("actions", ()))}
+    words = {n: tuple(asked.get(n, ())) for n in ("actions", "judged_on")}
+    asked = {**asked, **words}
     return {"method": "sen", "validate_every": 250, **asked, "seed": seed, "out": out}
 
 

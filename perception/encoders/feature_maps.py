@@ -12,7 +12,9 @@ from torch.nn import functional
 
 from ...symmetry.group import Group
 from ...symmetry.layers.convolution import Convolution
+from ...symmetry.layers.linear import Mode
 from ...symmetry.layers.representation import Representation, regular, trivial_of
+from ...symmetry.layers.steerable import FieldBatchNorm
 
 Pixels = Literal["learned", "moved"]
 """Whether the group's action on pixels is learned, or taken to be moves of the pixels."""
@@ -31,7 +33,7 @@ class FeatureMaps(nn.Module):
         group: The group; for ``moved`` one of quarter turns and mirrors.
         image: Channels, rows and columns; square.
         maps: How many come out.
-        stages: The convolutions, with ReLU between them.
+        stages: The convolutions, with batch normalisation and ReLU between them.
         channels: Of the hidden maps, whatever the group.
         pixels: ``learned`` or ``moved``.
 
@@ -55,7 +57,7 @@ class FeatureMaps(nn.Module):
         if image[1] != image[2]:
             raise ValueError(f"images of {image[1]} x {image[2]} pixels; they must be square")
         self.group, self.maps, self.pixels, self.side = group, maps, pixels, image[1]
-        self.convolutions = nn.ModuleList()
+        self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         inside = trivial_of(group, image[0])
         for stage, (kernel, stride, padding) in enumerate(stages):
             last = stage == len(stages) - 1
@@ -63,18 +65,25 @@ class FeatureMaps(nn.Module):
             if pixels == "moved":
                 outside = regular(group, maps if last else max(1, channels // group.order))
             self.convolutions.append(_convolution(inside, outside, kernel, stride, padding))
+            if not last:
+                self.norms.append(batch_norm(outside))
             self.side = (self.side + 2 * padding - kernel) // stride + 1
             inside = outside
 
     def forward(self, images: Tensor) -> Tensor:
         """Bytes or their values to maps. (B, C, H, W) -> (B, maps, side, side)"""
         x = images.to(torch.float32, copy=True).mul_(1.0 / 255.0)
-        for convolution in self.convolutions[:-1]:
-            x = functional.relu(convolution(x))
+        for convolution, norm in zip(self.convolutions[:-1], self.norms, strict=True):
+            x = functional.relu(norm(convolution(x)))
         x = self.convolutions[-1](x)
         if self.pixels == "moved":
             x = x.unflatten(1, (self.maps, self.group.order)).mean(2)
         return x
+
+
+def batch_norm(outside: Representation, mode: Mode = "exact") -> nn.Module:
+    """Of feature maps: without it latents hardly differ at first, and training stands still."""
+    return FieldBatchNorm(outside, mode) if outside.fields else nn.BatchNorm2d(outside.width)
 
 
 def _convolution(

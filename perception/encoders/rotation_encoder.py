@@ -51,6 +51,7 @@ class RotationEncoder(Encoder):
         self.latent = Latent(matrix_representation(group))
         self.maps = FeatureMaps(group, image, maps, stages, s.channels)
         self.head = nn.Sequential(
+            nn.BatchNorm2d(maps),
             nn.ReLU(),
             nn.Flatten(),
             nn.Linear(maps * self.maps.side**2, s.width),

@@ -16,7 +16,7 @@ from ...symmetry.layers.representation import regular, trivial_of
 from ..latent import Latent
 from ..world_models.equivariant_mlp import EquivariantMLP, hidden_fields
 from .encoder import Encoder, Sizes
-from .feature_maps import FeatureMaps, Stage
+from .feature_maps import FeatureMaps, Stage, batch_norm
 
 
 class SymmetricEmbedding(Encoder):
@@ -50,13 +50,14 @@ class SymmetricEmbedding(Encoder):
         self.latent = Latent(regular(group, fields))
         self.maps = FeatureMaps(group, image, maps, stages, s.channels, s.pixels)
         inside, side = trivial_of(group, maps), self.maps.side
-        self.convolutions = nn.ModuleList()
+        self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         while side > 5 and side % 2 == 0:
             outside = regular(group, max(1, 2 * s.channels // group.order))
             made = Convolution(inside, outside, 4, 2, 1, s.mode, s.banks)
             with torch.no_grad():  # variance 2 / inputs, for ReLU
                 made.filters.mul_(math.sqrt(6.0))
             self.convolutions.append(made)
+            self.norms.append(batch_norm(outside, s.mode))
             inside, side = outside, side // 2
         hidden = hidden_fields(self.latent.representation, s.width)
         self.lift = FlattenLinear(inside, hidden, side, s.mode, s.banks)
@@ -73,6 +74,6 @@ class SymmetricEmbedding(Encoder):
     def encode_embedding(self, embedding: Tensor) -> Tensor:
         """Maps to regular fields. (B, maps, side, side) -> (B, latent.width)"""
         x = embedding
-        for convolution in self.convolutions:
-            x = functional.relu(convolution(x))
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = functional.relu(norm(convolution(x)))
         return self.head(self.lift(x).relu())

@@ -234,7 +234,9 @@ class SEN(WorldLearner):
         """Of rollouts over five steps, from validation latents, over the network's group."""
         rows = np.linspace(0, len(self.validation) - 1, _MEASURED).astype(int)
         before, action, _ = self.validation.rows(rows)
-        z = self.model.encode(torch.from_numpy(before).to(self.device))
+        training = self.model.training
+        z = self.model.eval().encode(torch.from_numpy(before).to(self.device))
+        self.model.train(training)
         actions = torch.from_numpy(action).to(self.device)[:, None].expand(-1, 5, -1)
         return rollout_error(self.model, z, actions)
 
@@ -290,7 +292,7 @@ def networks(world: PixelWorld, p: Any) -> tuple[Encoder, LatentTransition]:
         turned = RotationEncoder(world.group, image, stages, 2 * p.channels, sizes)
         return turned, RotationTransition(turned.latent, p.width, p.mode)
     if world.objects > 1:
-        stages = CONVOLUTIONS[p.convolutions or "fifths"]
+        stages = CONVOLUTIONS[p.convolutions or ("cells" if world.turns_frames else "fifths")]
         slots = ObjectSlots(world.group, image, world.objects, p.fields or 2, stages, sizes)
         part = world.action_part
         return slots, GraphTransition(slots.latent, part, p.width, p.mode, p.banks)

@@ -51,9 +51,13 @@ class EquivariantMLP(nn.Module):
 
 
 def start_at_zero(network: EquivariantMLP) -> None:
-    """Let its output be zero until it is trained, so that a transition begins as no change."""
-    for parameter in network.layers[-1].parameters():
-        nn.init.zeros_(parameter)
+    """Let its output be zero until it is trained, so that a transition begins as no change.
+
+    The weights of a relaxed layer's elements stay: with them zero too no gradient would come.
+    """
+    for name, parameter in network.layers[-1].named_parameters():
+        if name != "elements":
+            nn.init.zeros_(parameter)
 
 
 def hidden_fields(of: Representation, width: int) -> Representation:
