@@ -33,9 +33,10 @@ class FeatureMaps(nn.Module):
         group: The group; for ``moved`` one of quarter turns and mirrors.
         image: Channels, rows and columns; square.
         maps: How many come out.
-        stages: The convolutions, with batch normalisation and ReLU between them.
+        stages: The convolutions, with ReLU between them.
         channels: Of the hidden maps, whatever the group.
         pixels: ``learned`` or ``moved``.
+        normalised: Whether batch normalisation follows each hidden convolution.
 
     Attributes:
         side: Pixels on a side of the maps.
@@ -52,6 +53,7 @@ class FeatureMaps(nn.Module):
         stages: Sequence[Stage],
         channels: int = 16,
         pixels: Pixels = "learned",
+        normalised: bool = True,
     ) -> None:
         super().__init__()
         if image[1] != image[2]:
@@ -66,7 +68,7 @@ class FeatureMaps(nn.Module):
                 outside = regular(group, maps if last else max(1, channels // group.order))
             self.convolutions.append(_convolution(inside, outside, kernel, stride, padding))
             if not last:
-                self.norms.append(batch_norm(outside))
+                self.norms.append(batch_norm(outside) if normalised else nn.Identity())
             self.side = (self.side + 2 * padding - kernel) // stride + 1
             inside = outside
 

@@ -49,11 +49,11 @@ class RotationEncoder(Encoder):
         s = sizes or Sizes()
         self.free = s.mode == "free"
         self.latent = Latent(matrix_representation(group))
-        self.maps = FeatureMaps(group, image, maps, stages, s.channels)
+        self.maps = FeatureMaps(group, image, maps, stages, s.channels, normalised=False)
         self.head = nn.Sequential(
-            nn.BatchNorm2d(maps),
             nn.ReLU(),
             nn.Flatten(),
+            nn.BatchNorm1d(maps * self.maps.side**2),  # without it training stands still at first
             nn.Linear(maps * self.maps.side**2, s.width),
             nn.ReLU(),
             nn.Linear(s.width, 9 if self.free else 6),
