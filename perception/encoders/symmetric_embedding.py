@@ -52,7 +52,7 @@ class SymmetricEmbedding(Encoder):
         inside, side = trivial_of(group, maps), self.maps.side
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         while side > 5 and side % 2 == 0:
-            outside = regular(group, max(1, 2 * s.channels // group.order))
+            outside = regular(group, max(1, s.width // 4 // group.order))
             made = Convolution(inside, outside, 4, 2, 1, s.mode, s.banks)
             with torch.no_grad():  # variance 2 / inputs, for ReLU
                 made.filters.mul_(math.sqrt(6.0))
