@@ -20,6 +20,7 @@ from ..sim.limits import clash_of, largest_actions
 from ..symmetry.declaration import Symmetry
 from .bounds.budget import Budget
 from .bounds.constraints import Lagrangian, StateConstraints, constraints_of
+from .bounds.delay import check_told
 from .bounds.slew import Slew
 from .loop.batch import driven
 from .loop.parameters import check_counts
@@ -248,6 +249,7 @@ class ILQR(Planner):
     def __init__(self, dynamics: Dynamics, symmetry: Symmetry | str = "full", **parameters) -> None:
         if not hasattr(dynamics, "next_state"):
             raise TypeError(f"a planner needs a model: pass NumbaDynamics(task), not {dynamics!r}")
+        check_told(dynamics, "slopes")
         self.parameters = p = self.Parameters(**parameters)
         self.dynamics, self.task = dynamics, dynamics.task
         self.symmetry = (

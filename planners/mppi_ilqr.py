@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .bounds.delay import ahead
+from .bounds.delay import ahead, check_told
 from .ilqr import Descent, with_slopes
 from .loop.batch import driven
 from .loop.memory import Memory
@@ -45,6 +45,7 @@ class MPPIiLQR(MPPI):
         """Decrease of the cost in a step, as a fraction of it, below which no more are made."""
 
     def __init__(self, dynamics, symmetry="full", **parameters) -> None:
+        check_told(dynamics, "slopes")
         super().__init__(dynamics, symmetry, **parameters)
         p = self.parameters
         if not 0 <= p.polish <= MOST["iterations"]:

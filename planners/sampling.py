@@ -23,7 +23,7 @@ from ..sim.limits import clash_of, largest_actions
 from ..symmetry.declaration import Symmetry
 from .bounds.budget import Budget
 from .bounds.constraints import StateConstraints, constraints_of
-from .bounds.delay import ahead, delayed_periods
+from .bounds.delay import ahead, check_told, delayed_periods
 from .bounds.slew import Slew
 from .loop.batch import Planning, driven, together
 from .loop.figures import Figures, figures_of
@@ -103,6 +103,8 @@ class SamplingPlanner(ABC):
         self.initial_std = np.tile(p.noise * self.largest, (p.knots, 1))  # (N, m)
         self.scale = noise_scale(p, self.symmetry, self.initial_std, self.largest)
         self.delay = delayed_periods(p.delay_ms * 1e-3, self.task.dt)
+        if self.delay:
+            check_told(dynamics, "delay_ms")
         self.slew = Slew(self.task) if Slew.needed(self.task) else None
         self.budget = Budget(np.inf)
         self._last: tuple[int, np.ndarray] = (0, np.empty(0))  # iterations, costs of the last

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..symmetry.declaration import Symmetry
+from .bounds.delay import check_told
 from .loop.batch import driven
 from .loop.memory import Memory
 from .mppi import MPPI
@@ -62,6 +63,7 @@ class TubeMPPI(MPPI):
         action's: the feedback's gains grow with it."""
 
     def __init__(self, dynamics, symmetry="full", **parameters) -> None:
+        check_told(dynamics, "the nominal state")
         super().__init__(dynamics, symmetry, **parameters)
         if not self.parameters.tracking > 0:
             raise ValueError(f"tracking: {self.parameters.tracking} must be positive")

@@ -24,6 +24,16 @@ def delayed_periods(delay: float, dt: float) -> int:
     return math.ceil(delay / dt - 1e-6)
 
 
+def check_told(dynamics: Dynamics, what: str) -> None:
+    """Hold a model to telling states, which one that plans in a latent does not.
+
+    Raises:
+        ValueError: It does not, and `what` needs them.
+    """
+    if getattr(dynamics, "latent", False):
+        raise ValueError(f"{what}: a latent model tells no state")
+
+
 def ahead(dynamics: Dynamics, state: np.ndarray, sent: np.ndarray) -> np.ndarray:
     """Where the model says the state will be after what was sent.
 

@@ -62,6 +62,9 @@ class Canonical:
         self.continuous = symmetry if is_continuous(symmetry) else ""
         if self.continuous:
             self.symmetry = self.task.symmetry
+            if getattr(getattr(planner, "dynamics", None), "latent", False):
+                said = "a latent model tells no state, so nothing says how symmetric it is"
+                raise ParameterError(f"symmetry: {symmetry}: {said}", "symmetry")
             self._check_continuous()
             self.frames = ContinuousFrame(self.symmetry, symmetry, self.task.goal)
         else:

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from posted_mass import START, away, planner, run
 
+from covary.nodes.parameters import ParameterError
 from covary.planners.bounds.delay import delayed_periods
+from covary.planners.ilqr import ILQR
+from covary.planners.mppi import MPPI
+from covary.planners.mppi_ilqr import MPPIiLQR
+from covary.planners.symmetric.canonical import Canonical
+from covary.planners.tube_mppi import TubeMPPI
+from covary.sim.numba_dynamics import NumbaDynamics
+from covary.sim.tasks.point_mass import PointMass
 
 
 def test_whole_periods_that_have_begun():
@@ -66,3 +74,27 @@ def test_a_model_that_blows_up_on_the_way_gives_no_plan():
     one.dynamics.next_state = lambda x, u: np.full(6, np.inf)
     with pytest.raises(ValueError, match="rolled ahead is not finite in x"):
         one.plan(START, 0.0, one.initial_memory(0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "said"),
+    (
+        (MPPI, {"delay_ms": 100.0}, "delay_ms: a latent model tells no state"),
+        (TubeMPPI, {}, "the nominal state: a latent model tells no state"),
+        (MPPIiLQR, {}, "slopes: a latent model tells no state"),
+        (ILQR, {}, "slopes: a latent model tells no state"),
+    ),
+)
+def test_what_asks_a_model_for_states_takes_no_latent_one(kind, parameters, said):
+    dynamics = NumbaDynamics(PointMass())
+    dynamics.latent = True  # as a `TorchDynamics` over a model that encodes says
+    MPPI(dynamics)
+    with pytest.raises(ValueError, match=said):
+        kind(dynamics, **parameters)
+
+
+def test_no_continuous_frame_round_a_latent_model():
+    dynamics = NumbaDynamics(PointMass())
+    dynamics.latent = True
+    with pytest.raises(ParameterError, match="symmetry: SO2: a latent model tells no state"):
+        Canonical(MPPI(dynamics, "none"), "SO2")
