@@ -74,7 +74,7 @@ ROWS = {
 LONG = {
     *("planner_rates", "sensor_to_command", "launch_to_first_command", "policy_latency", "layers"),
     *("planner_load", "mujoco_rollouts", "torch_rollouts", "pixel_worlds"),
-    *("steerable_fit",),
+    *("steerable_fit", "latent_plan"),
 }
 
 

@@ -39,7 +39,13 @@ def ticks(one, count=3):
     return plan.actions, memory
 
 
-@pytest.mark.parametrize(("name", "more"), KINDS)
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        pytest.param(*pair, marks=pytest.mark.slow if pair[0] == "tube_mppi" else ())
+        for pair in KINDS
+    ],
+)
 def test_the_unit_of_cost_does_not_matter_by_the_spread(name, more):
     """Nor to adapted noise; with a temperature in units of cost it does."""
     adapted = {"noise_adaptation": 0.5} if name != "dial" else {}

@@ -29,7 +29,7 @@ WORLDS = {cls: NumbaDynamics(cls()) for cls in TASKS}
 
 EVERYWHERE = ("PointMass", "Reacher", "Push")
 """The tasks on which every algorithm is tried by default."""
-ALONE = ("PointMassObstacles", "CartPole", "Drone", "PointMasses", "BlockPush", "TwoBlockSort")
+ALONE = ("PointMassObstacles", "CartPole", "Drone", "PointMasses", "BlockPush")
 """Those on which CEM is, which compiles no kernel of its own; tasks on the table differ by little
 that a planner sees."""
 COSTLY = ("CoVO", "TubeMPPI", "MPPIiLQR")

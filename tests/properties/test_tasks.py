@@ -29,18 +29,25 @@ def found():
 
 TASKS = found()
 WITH_KERNELS = [cls for cls in TASKS if cls().kernels is not None]
-MODELLED = [  # the models of the tabletop tasks are much the same: of most the slow set tries them
-    pytest.param(
-        task := cls(),
-        id=task.name,
-        marks=pytest.mark.slow
-        if isinstance(task, Tabletop) and task.name not in ("block_push", "two_block_sort")
-        else (),
-    )
-    for cls in WITH_KERNELS
-]
+
+
+def usual(classes):
+    """The models of the tabletop tasks are much the same: of most the slow set tries them."""
+    return [
+        pytest.param(
+            task := cls(),
+            id=task.name,
+            marks=pytest.mark.slow
+            if isinstance(task, Tabletop) and task.name not in ("block_push", "two_block_sort")
+            else (),
+        )
+        for cls in classes
+    ]
+
+
 every_task = pytest.mark.parametrize("task", [cls() for cls in TASKS], ids=lambda t: t.name)
-every_analytic_task = pytest.mark.parametrize("task", MODELLED)
+every_modelled_task = pytest.mark.parametrize("task", usual(TASKS))
+every_analytic_task = pytest.mark.parametrize("task", usual(WITH_KERNELS))
 
 
 def some(task, seed, rows, ticks):
@@ -107,7 +114,7 @@ def test_a_rollout_repeats_next_state(task):
     assert apart <= 1e-12 * np.abs(costs).max(), "costs depend on whether states are kept"
 
 
-@every_task
+@every_modelled_task
 def test_batched_costs_are_the_scalar_ones(task):
     model = NumbaDynamics if task.kernels is not None else MujocoDynamics
     _, u, _, states = along(task, model(task), rows=5, ticks=6)

@@ -117,7 +117,7 @@ class OneSided(MPPI):
         return super().update(memory, noise, actions, costs + 0.1 * actions[:, 0, 0])
 
 
-@pytest.mark.parametrize("group", ["O", "Ih"])
+@pytest.mark.parametrize("group", ["O", pytest.param("Ih", marks=pytest.mark.slow)])
 def test_plans_are_exact_under_every_element(group):
     """Warm-started, with many samples that count and most at their limits; not so a broken one."""
     task = PointMasses(1, group)

@@ -177,6 +177,7 @@ def test_contact_is_equivariant(name):
     assert moved >= 3
 
 
+@pytest.mark.slow
 def test_the_arm_s_tool_is_where_its_kinematics_have_it():
     task = load_task("block_pick", {"actions": "joint"})
     rng, first = np.random.default_rng(0), 10

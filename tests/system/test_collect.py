@@ -108,6 +108,7 @@ def test_a_dataset_is_whole_and_says_what_it_is(whole):
     assert not (whole / ".work").exists()
 
 
+@pytest.mark.slow
 def test_killed_and_begun_again_it_is_the_same(whole, tmp_path):
     """Two workers where there was one; collect and its workers die, then one worker alone."""
     data = tmp_path / "data"
@@ -220,6 +221,7 @@ def test_it_ends_where_nothing_succeeds(tmp_path):
     assert card["attempts"]["wilson_95"][0] == 0.0 and not card["complete"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_nothing_that_was_collected(tmp_path):
     place = tmp_path / "small"
     place.mkdir()

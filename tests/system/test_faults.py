@@ -191,6 +191,7 @@ def policy(tmp_path):
     return f"policy:={hand_policy(tmp_path / 'policy', Push(), chasing_gain())}"
 
 
+@SLOW
 def test_a_policy_that_is_stopped(trial, policy):
     here = trial(*REALTIME, policy)
     here.reach(1.0)

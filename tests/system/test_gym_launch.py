@@ -37,7 +37,9 @@ def test_it_runs_and_records_and_a_replay_is_identical(tmp_path, env_id):
     np.testing.assert_array_equal(read(bag).state, read(run.bags[1]).state)
 
 
-@pytest.mark.parametrize("realtime", ["true", pytest.param("false", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "realtime", [pytest.param(k, marks=pytest.mark.slow) for k in ("true", "false")]
+)
 def test_it_runs_as_processes(tmp_path, realtime):
     words = ("env_id:=FetchReach-v4", "episodes:=1", f"realtime:={realtime}")
     run = launch(tmp_path, "gym.yaml", *words)

@@ -36,6 +36,7 @@ def test_the_page_runs_and_ends_above_90_percent(tmp_path):
     assert trained["equivariance"]["after"] < 1e-5
 
 
+@pytest.mark.slow
 def test_the_same_way_on_a_small_task(tmp_path, monkeypatch):
     """Collect, train, launch, evaluate: each takes up what the one before left."""
     monkeypatch.setattr(collection, "residuals_of", lambda _: {"not_graded": "by a test"})

@@ -37,6 +37,7 @@ def test_by_the_wall_clock(tmp_path, name):
     assert run.summary["success_rate"] >= 0.6  # a busy machine is late at times
 
 
+@pytest.mark.slow
 def test_a_planner_moves_the_arm_by_the_analytic_model(tmp_path):
     run = launch(tmp_path, "block_pick", "planner:=mppi", "episodes:=2", "--lockstep", here=True)
     assert run.summary["success_rate"] >= 0.5 and run.summary["failures"] == []
