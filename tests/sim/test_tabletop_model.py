@@ -93,6 +93,7 @@ def test_fingers_come_to_stand_on_what_is_below_them():
     assert after(task, x, [-UP] * 12)[-1, 3] == pytest.approx(0.0125)
 
 
+@pytest.mark.slow
 def test_what_is_put_on_another_block_stands_there():
     task = task_of("block_stack")
     x = gripper_at(task, 0.0, 0.0, 0.0, 0.10, 0.04, (0.0, 0.0, 0.0))
@@ -105,6 +106,7 @@ def test_what_is_put_on_another_block_stands_there():
     assert path[-1, 13] == 0.02 and path[-1, 10] == 0.003
 
 
+@pytest.mark.slow
 def test_a_peg_goes_in_only_where_the_hole_is():
     task = task_of("peg_in_hole")
     x = gripper_at(task, 0.0, 0.0, 0.0, 0.12, 0.02, (0.0, 0.0, 0.0))
@@ -115,6 +117,7 @@ def test_a_peg_goes_in_only_where_the_hole_is():
         assert path[-1, 8] == pytest.approx(high)
 
 
+@pytest.mark.slow
 def test_a_bowl_s_wall_is_in_the_way_of_what_is_carried_low():
     task = task_of("block_in_bowl")
     x = gripper_at(task, 0.0, 0.0, 0.0, 0.02, 0.04, (0.0, 0.0, 0.0))
@@ -127,6 +130,7 @@ def test_a_bowl_s_wall_is_in_the_way_of_what_is_carried_low():
     assert high[10] == 0.1 and high[8] == pytest.approx(0.024)
 
 
+@pytest.mark.slow
 def test_a_drawer_is_pulled_out_as_far_as_it_comes():
     task = task_of("drawer_open")
     x = task.initial_state(np.random.default_rng(0))
@@ -146,7 +150,10 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize("name", ERRORS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n == "block_push" else pytest.mark.slow) for n in ERRORS],
+)
 def test_errors_are_the_metres_to_go(name):
     task = task_of(name)
     for seed in range(5):
@@ -154,7 +161,10 @@ def test_errors_are_the_metres_to_go(name):
         assert task.error(x) == pytest.approx(ERRORS[name](x), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n == "block_push" else pytest.mark.slow) for n in TASKS],
+)
 def test_contact_is_equivariant(name):
     """Fingers in the midst of things, every element."""
     task = task_of(name)
@@ -191,6 +201,7 @@ def test_the_arm_s_tool_is_where_its_kinematics_have_it():
         assert new[[0, 1, 3, 2]] == pytest.approx(where[:4], abs=1e-12)
 
 
+@pytest.mark.slow
 def test_a_gripper_that_joints_tilt_costs_more():
     task = load_task("block_pick", {"actions": "joint"})
     x, u = task.initial_state(np.random.default_rng(0)), np.zeros(8)
@@ -199,6 +210,7 @@ def test_a_gripper_that_joints_tilt_costs_more():
     assert task.running_cost(x, u) - upright == pytest.approx(0.5 * (1 - math.cos(0.3)), rel=0.02)
 
 
+@pytest.mark.slow
 def test_an_arm_whose_gripper_stands_on_the_table_stays():
     task = load_task("block_pick", {"actions": "joint"})
     x = task.initial_state(np.random.default_rng(0))
