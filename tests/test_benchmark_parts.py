@@ -1,12 +1,14 @@
 """`make bench` and `make results`: the finished stays, a failure stops nothing, all is shown."""
 
 import json
+from functools import partial
 
 import pytest
 from code_blocks import ROOT
 
 from covary.benchmarks.running import parts, peers
 from covary.benchmarks.running.parts import Part, Run
+from covary.benchmarks.running.rows import kept_rows
 from covary.benchmarks.running.tables import as_markdown
 
 
@@ -74,3 +76,11 @@ def test_figures_of_any_shape_become_tables():
     told = as_markdown(json.loads(json.dumps(figures)))
     assert "load 0.5" in told and "| 1.235 |  |  |" in told and "| 200,000 |  | 1, 2 |" in told
     assert "| theirs | 2 |" in told
+
+
+def test_rows_of_workers_are_kept_and_one_that_fails_takes_no_other_with_it(tmp_path):
+    todo = [("fails", partial(int, "x")), *((n, partial(dict, name=n)) for n in "abc")]
+    assert kept_rows(todo, tmp_path, 0.0) == []
+    with pytest.raises(RuntimeError, match="fails: ValueError"):
+        kept_rows(todo, tmp_path, 1.0, 2)
+    assert [row["name"] for row in kept_rows(todo[1:], tmp_path, 0.0)] == ["a", "b", "c"]

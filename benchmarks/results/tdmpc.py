@@ -19,6 +19,7 @@ is "not run", and goes on with the same command. JSON on stdout, how far it is o
 import argparse
 import functools
 import json
+import os
 import shutil
 import sys
 import time
@@ -137,7 +138,9 @@ def made(
     place = folder / f"reference_{name}.json"
     if not place.exists():
         found = reference(problem, parameters.episode, learner.starts(VALIDATION))
-        place.write_text(json.dumps(found))
+        part = place.with_suffix(f".{os.getpid()}")  # another run may be at it, and finds the same
+        part.write_text(json.dumps(found))
+        part.replace(place)
     between = json.loads(place.read_text())
     spent, began = out / "cpu.json", time.process_time()
     before = json.loads(spent.read_text()) if training.resumed and spent.exists() else 0.0
@@ -207,16 +210,19 @@ def main() -> None:
     parser.add_argument("--until", type=float, default=GOALS[-1], help="the score that ends a run")
     parser.add_argument("--episodes", type=int, default=0, help="of each run; 0: the problem's")
     parser.add_argument("--problems", nargs="*", default=list(PROBLEMS))
+    parser.add_argument("--jobs", type=int, default=1, help="runs beside each other")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     share, of = map(int, asked.share.split("/"))
     cells = [(n, w, s) for n in asked.problems for s in SEEDS for w in WAYS]
+    if asked.jobs > 1:  # the longest first, so that they end together
+        cells.sort(key=lambda cell: PROBLEMS[cell[0]].episodes, reverse=True)
     todo = [
         (filename(n, w, s),
          functools.partial(made, n, w, s, asked.folder, asked.until, asked.episodes))
         for n, w, s in cells[share - 1 :: of]
     ]  # fmt: skip
-    rows = kept_rows(todo, asked.folder, asked.minutes)
+    rows = kept_rows(todo, asked.folder, asked.minutes, asked.jobs)
     there = {(r["problem"], r["way"], r["seed"]) for r in rows}
     lost = [cell for cell in cells[share - 1 :: of] if cell not in there]
     report = {
