@@ -1,1 +1,1 @@
-"""covary: simulation, planners and policies as processes that share one declared symmetry."""
+"""covary: simulation, perception, planners and policies that share one declared symmetry."""

@@ -31,8 +31,8 @@ class BuildWithoutSetup(build_py):
 
 setup(
     name="covary",
-    version="0.5.0",
-    description="Simulation, planners and policies as processes that share one declared symmetry",
+    version="0.7.0",
+    description="Simulation, perception, planners and policies that share one declared symmetry",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",

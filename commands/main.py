@@ -100,7 +100,7 @@ def build(wanted: str | None) -> typer.Typer:
 
     app = typer.Typer(
         name="covary",
-        help="Simulation, planners and policies as processes that share one declared symmetry.",
+        help="Simulation, perception, planners and policies that share one declared symmetry.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
