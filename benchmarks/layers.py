@@ -5,6 +5,8 @@ the same width and escnn's layer between the same fields: forward, backward into
 inputs, and a step of Adam. One thread, float32, batch 256. All variants take their turn in each
 round, in a new order; medians of the CPU time of the only thread, which other work on the machine
 disturbs little. A ratio is of two medians of the same rounds.
+
+On a GPU (`--gpu`) the same with a batch of 8192, and wall time until the card has done it.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from covary.symmetry.layers.linear import Linear
 from covary.symmetry.layers.representation import regular
 
 GROUPS, WIDTHS, BATCH = ("C2", "C4", "C8", "D4", "D8"), (64, 128, 256, 512), 256
+ON_GPU = {"widths": (256, 1024), "batch": 8192}
 MEASURED = ("exact", "relaxed", "escnn")
 
 
@@ -54,16 +57,27 @@ def escnn_layer(of: Group, fields: int) -> Callable[[Tensor], Tensor] | None:
     return Wrapped()
 
 
-def medians(calls: dict[str, Callable[[], object]], rounds: int, times: int) -> dict[str, float]:
-    """Median CPU time of each call (microseconds), taken in turns after two rounds unmeasured."""
+def when_done() -> float:
+    """The time when the GPU has done all that it was told, s."""
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def medians(
+    calls: dict[str, Callable[[], object]],
+    rounds: int,
+    times: int,
+    now: Callable[[], float] = time.thread_time,
+) -> dict[str, float]:
+    """Median time of each call (microseconds), taken in turns after two rounds unmeasured."""
     found: dict[str, list[float]] = {name: [] for name in calls}
     for round_ in range(rounds + 2):
         for name in random.sample(list(calls), len(calls)):
-            start = time.thread_time()
+            start = now()
             for _ in range(times):
                 calls[name]()
             if round_ >= 2:
-                found[name].append((time.thread_time() - start) / times * 1e6)
+                found[name].append((now() - start) / times * 1e6)
     return {name: statistics.median(all_) for name, all_ in found.items()}
 
 
@@ -80,9 +94,10 @@ def training_step(layer: nn.Module, x: Tensor, gradient: Tensor) -> Callable[[],
     return call
 
 
-def measure(name: str, width: int, rounds: int) -> tuple[dict, dict]:
+def measure(name: str, width: int, rounds: int, gpu: bool = False) -> tuple[dict, dict]:
     """The row of training steps and the row of exported inference of one group and width."""
-    of = group(name)
+    of, device = group(name), "cuda" if gpu else "cpu"
+    batch, now = (ON_GPU["batch"], when_done) if gpu else (BATCH, time.thread_time)
     fields = regular(of, width // of.order)
     layers = {
         "plain": nn.Linear(width, width),
@@ -90,11 +105,11 @@ def measure(name: str, width: int, rounds: int) -> tuple[dict, dict]:
         "relaxed": Linear(fields, fields, "relaxed", banks=2),
         "escnn": escnn_layer(of, fields.fields),
     }
-    layers = {kind: layer for kind, layer in layers.items() if layer is not None}
-    x = torch.randn(BATCH, width, requires_grad=True)
-    gradient = torch.randn(BATCH, width)
+    layers = {kind: layer.to(device) for kind, layer in layers.items() if layer is not None}
+    x = torch.randn(batch, width, device=device, requires_grad=True)
+    gradient = torch.randn(batch, width, device=device)
     steps = {kind: training_step(layer, x, gradient) for kind, layer in layers.items()}
-    took = medians(steps, rounds, 1)
+    took = medians(steps, rounds, 10 if gpu else 1, now)
     step: dict = {"group": name, "width": width, "fourier": layers["exact"].fourier is not None}
     step |= {f"{kind}_us": round(value, 1) for kind, value in took.items()}
     ratios = {kind: round(took[kind] / took["plain"], 2) for kind in MEASURED if kind in took}
@@ -110,7 +125,7 @@ def measure(name: str, width: int, rounds: int) -> tuple[dict, dict]:
         calls = {"plain": lambda: plain(still)} | {
             kind: (lambda layer=layer: layer(still)) for kind, layer in exported.items()
         }
-        took = medians(calls, rounds, 10)
+        took = medians(calls, rounds, 10, now)
     inference = {"group": name, "width": width}
     inference |= {f"{kind}_us": round(value, 1) for kind, value in took.items()}
     inference |= {f"{kind}_ratio": round(took[kind] / took["plain"], 3) for kind in exported}
@@ -121,17 +136,24 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="One group, one width, few rounds.")
-    quick = parser.parse_args().quick
+    parser.add_argument("--gpu", action="store_true", help="On a GPU.")
+    asked = parser.parse_args()
+    quick, gpu = asked.quick, asked.gpu
+    if gpu and not torch.cuda.is_available():
+        parser.error("--gpu: torch sees none here")
     torch.set_num_threads(1)
     torch.manual_seed(0)
     random.seed(0)
+    widths = ON_GPU["widths"] if gpu else WIDTHS
     found = [
-        measure(name, width, 5 if quick else 60)
+        measure(name, width, 5 if quick else 60, gpu)
         for name in (GROUPS[1:2] if quick else GROUPS)
-        for width in (WIDTHS[:1] if quick else WIDTHS)
+        for width in (widths[:1] if quick else widths)
     ]
     figures = {"step": [step for step, _ in found], "inference": [row for _, row in found]}
-    about = {"benchmark": "layers", "load": os.getloadavg()[0], "batch": BATCH}
+    about = {"benchmark": "layers", "load": os.getloadavg()[0]}
+    about |= {"device": torch.cuda.get_device_name() if gpu else "cpu"}
+    about |= {"batch": ON_GPU["batch"] if gpu else BATCH}
     print(json.dumps(about | figures, indent=1))
 
 

@@ -18,7 +18,6 @@ from .mppi import MPPI
 from .plan import Plan
 
 _HALVINGS = 40  # of the temperature's logarithm, whatever it takes: a count cannot hang on values
-_WARM_UPS = 3  # steps before a graph is captured, as torch asks for
 
 
 class TorchMPPI(MPPI):
@@ -119,26 +118,17 @@ class TensorStep:
     def run(self, state: np.ndarray, mean: np.ndarray, key: int) -> tuple[np.ndarray, float]:
         """Plan once: the actions (H, m) and the lowest cost. The only wait is for these."""
         if self._replay is None:
-            self._replay = self.captured() if self.mean.is_cuda else self.operations
+            from ..sim.torch_graph import captured
+
+            on_cuda = self.mean.is_cuda
+            self._replay = (
+                captured(self.operations, self._generator) if on_cuda else self.operations
+            )
         self.state.copy_(self.tensor(state))
         self.mean.copy_(self.tensor(mean))
         self._generator.manual_seed(key)
         self._replay()
         return self.mean.cpu().numpy().astype(float), float(self.lowest)
-
-    def captured(self) -> Any:
-        """The operations as one CUDA graph: what replays it."""
-        torch = self._torch
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(self.mean.device)
-        graph.register_generator_state(self._generator)
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(_WARM_UPS):
-                self.operations()
-        torch.cuda.current_stream().wait_stream(stream)
-        with torch.cuda.graph(graph):
-            self.operations()
-        return graph.replay
 
     def operations(self) -> None:
         """All iterations of a plan; no value is looked at, so that they can be captured."""

@@ -20,6 +20,7 @@ KEYS = {
     "policy_latency": {"limit_ms", "policies", "import_torch_s"},
     "layers": {"batch", "step", "inference"},
     "latent_plan": {"plans", "worlds", "on_a_gpu"},
+    "image_estimates": {"estimates", "gpu"},
     "planner_rates": {"settings", "targets", "pointmass", "reacher2"},
     "arm_rates": {"joint_rates", "mujoco_kinematics_and_jacobian", "actuate_every_tick"},
     "planner_load": {"cores", "period_ms", "rows"},
@@ -74,7 +75,7 @@ ROWS = {
 LONG = {
     *("planner_rates", "sensor_to_command", "launch_to_first_command", "policy_latency", "layers"),
     *("planner_load", "mujoco_rollouts", "torch_rollouts", "pixel_worlds"),
-    *("steerable_fit", "latent_plan"),
+    *("steerable_fit", "latent_plan", "image_estimates"),
 }
 
 

@@ -43,6 +43,7 @@ BENCH = {
     "engines": Part("engines.py", 0.3),
     "exactness": Part("exactness.py", 3),
     "heightmap": Part("heightmap.py", 0.3),
+    "image_estimates": Part("image_estimates.py", 0.5),
     "judo_rates": Part("judo_rates.py", 1, "judo"),
     "launch_to_first_command": Part("launch_to_first_command.py", 1),
     "latent_plan": Part("latent_plan.py", 2),

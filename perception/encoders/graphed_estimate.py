@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...sim.torch_graph import captured
 from ..model_card import ModelCard
 from ..model_folder import load_model
 
-_WARM_UPS = 3  # estimates before the graph is captured, as torch asks for
-
 
 class GraphedEstimate:
-    """Answers as `estimate.onnx` does. The graph is captured once; not measured on a GPU yet.
+    """Answers as `estimate.onnx` does. The graph is captured once.
 
     Args:
         folder: The encoder's.
@@ -36,28 +35,15 @@ class GraphedEstimate:
         channels, height, width = next(iter(card.images.values()))
         shape = (1, network.frames * channels, height, width)
         self._given = torch.zeros(shape, device=device)
-        self._graph = self._captured() if device == "cuda" else None
+        self._replay = captured(self._operations) if device == "cuda" else self._operations
 
     def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Value and deviation. (1, frames * C, H, W) -> (1, k), (1, k)"""
         self._given.copy_(torch.from_numpy(images))
-        if self._graph is None:
-            with torch.inference_mode():
-                self._found = self._estimate(self._given)
-        else:
-            self._graph.replay()
+        self._replay()
         value, deviation = self._found
         return value.cpu().numpy(), deviation.cpu().numpy()
 
     @torch.no_grad()
-    def _captured(self) -> torch.cuda.CUDAGraph:
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(_WARM_UPS):
-                self._estimate(self._given)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._found = self._estimate(self._given)
-        return graph
+    def _operations(self) -> None:
+        self._found = self._estimate(self._given)

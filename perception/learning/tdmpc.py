@@ -17,6 +17,7 @@ from ...sim.built_on import described
 from ...sim.dials import dials_from
 from ...sim.load_task import load_task
 from ...sim.task import Task
+from ..world_models.graphed_plan import GraphedPlan
 from ..world_models.latent_encoders import FeatureEncoder
 from ..world_models.latent_law import latent_error
 from ..world_models.latent_planner import LatentPlanner, Sampling
@@ -234,7 +235,7 @@ class TDMPC(WorldLearner):
         p, limits = self.parameters, self.model.limits
         # Weights stand still in an episode, so the matrices are built once.
         exported = self.model.exported()
-        planner, count = self._planner(exported), len(starts)
+        count = len(starts)
         places = [self.place] if count == 1 else [
             simulated(self.world.task, p.dials) for _ in range(count)]  # fmt: skip
         for place, start in zip(places, starts, strict=True):
@@ -242,13 +243,13 @@ class TDMPC(WorldLearner):
         states = np.empty((count, p.episode + 1, starts.shape[1]))
         actions = np.empty((count, p.episode, self.memory["replay_actions"].shape[-1]))
         costs = np.empty((count, p.episode))
-        states[:, 0], mean = starts, planner.rest(count)
+        states[:, 0] = starts
         least = p.least_noise if noise is None else noise
+        planner = GraphedPlan(self._planner(exported), count, least, noise is not None)
         for t in range(p.episode):
             x = torch.as_tensor(states[:, t], dtype=torch.float32, device=self.device)
-            with torch.no_grad():
-                a, mean = planner.plan(exported.encode(x), mean, least, noise is not None)
-                u = limits.in_units(a).cpu().numpy().astype(float)
+            a = planner.act(x)
+            u = limits.in_units(a).cpu().numpy().astype(float)
             u = self.world.task.limits.project(u)
             actions[:, t] = a.cpu().numpy()
             for i, place in enumerate(places):

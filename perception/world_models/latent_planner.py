@@ -130,8 +130,9 @@ class LatentPlanner:
             mean = s.momentum * mean + (1.0 - s.momentum) * fitted
         if not explore:
             return limits.projected(mean[:, 0]), mean
-        drawn = torch.multinomial(weight, 1)[:, 0]
-        first = actions[torch.arange(len(z)), drawn, 0]
+        # As torch.multinomial draws, without its look at the values: a graph cannot look.
+        drawn = (weight / torch.empty_like(weight).exponential_()).argmax(dim=1)
+        first = actions[torch.arange(len(z), device=z.device), drawn, 0]
         return limits.projected(first + std[:, 0] * torch.randn_like(first)), mean
 
     def returns(self, z: Tensor, actions: Tensor) -> Tensor:
@@ -146,7 +147,7 @@ class LatentPlanner:
             z = model.advanced(z, flat[:, t])
             reached.append(z)
         rewards = model.rewarded(torch.stack(reached, dim=1), flat)  # (B K, H)
-        powers = model.discount ** torch.arange(horizon + 1).to(rewards)
+        powers = model.discount ** torch.arange(horizon + 1, dtype=rewards.dtype, device=z.device)
         end = model.valued(z, model.chosen(z)).amin(dim=0)
         total = rewards @ powers[:-1] + powers[-1] * end
         return total.nan_to_num(nan=-1e30).view(batch, count)
