@@ -1,4 +1,4 @@
-"""`covary audit TASK|DATASET|data.npz`: how true a symmetry is; `covary audit planner LAUNCH`."""
+"""`covary audit TASK|DATASET|data.npz`: how true a symmetry is; `... planner`, `... linear`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ app = typer.Typer(cls=_DataByDefault, no_args_is_help=True)
 
 @app.callback()
 def about() -> None:
-    """Say how true a symmetry is: of a task, a dataset or arrays; or of a launch file's planner.
+    """Say how true a symmetry is: of a task, a dataset or arrays, a planner, or a model's slopes.
 
     `covary audit TASK|DATASET|data.npz` is short for `covary audit data ...`.
     """
@@ -168,6 +168,35 @@ def audit_planner(
     for line in report["failures"]:
         console.print(line, markup=False, soft_wrap=True)
     raise typer.Exit(1 if report["failures"] else 0)
+
+
+@app.command("linear")
+def audit_linear(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A file of sim/tasks, or my:Task.")],
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME:=VALUE]...",
+            help="model:=numba, mujoco, FOLDER or my_file:my_model; symmetry:=full; at:=start or "
+            "[numbers]; action:=safe or [numbers]; action_cost:=0.1; horizon:=50; apart:=metres "
+            "or whatever, of the differences; seed:=0; all others are the task's options.",
+        ),
+    ] = None,
+    path: Annotated[
+        Path | None, typer.Option("--json", metavar="PATH", help="Write all figures there.")
+    ] = None,
+) -> None:
+    """Linearise a task's model at a point, and hold slopes and LQR to the symmetry.
+
+    Shows how many free numbers A and B have there under the stabiliser of the point, how far
+    A(gp) is from rho A(p) rho^-1 over all elements, and the same of B, of Riccati's solutions and
+    of their gains. Exit code 0: all within tolerance; 1: one is not; 2: bad input.
+    """
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+    from .auditing.linear import audit
+
+    raise typer.Exit(audit(task, values or [], path))
 
 
 def _planner_of(file: str, values: list[str]) -> tuple[dict[str, Any], Any]:

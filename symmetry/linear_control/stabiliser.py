@@ -12,8 +12,21 @@ import difflib
 
 import numpy as np
 
+from ..declaration import Symmetry
 from ..group import GroupError
-from ..motion import CONTINUOUS, Motion, mirrors, shifts, spatial
+from ..motion import CONTINUOUS, Motion, check_continuous, mirrors, shifts, spatial, under
+from ..part import (
+    Angle,
+    Part,
+    Pose,
+    Position,
+    Pseudoscalar,
+    Pseudovector,
+    Quaternion,
+    Scalar,
+    Vector,
+    Vector3,
+)
 
 ANGLE = 1.0
 """rad"""
@@ -45,6 +58,59 @@ def stabiliser(word: str, vectors: np.ndarray) -> list[Motion]:
     if mirrors(word) and len(across):
         found.append(np.eye(d) - 2.0 * np.outer(across[-1], across[-1]))
     return [_motion(matrix) for matrix in found]
+
+
+def fixing(symmetry: Symmetry, word: str, state: np.ndarray, action: np.ndarray) -> list[Motion]:
+    """`stabiliser` of a point of a declaration, by the vectors, places and directions in it.
+
+    Args:
+        symmetry: A sample of the continuous group or of a larger one.
+        word: SO2, O2, SO3 or O3.
+        state: (n,)
+        action: (m,)
+
+    Raises:
+        GroupError: Another word, or a part that no vectors tell.
+        SymmetryError: The parts go with the finite group only.
+    """
+    _check(word)
+    check_continuous(symmetry, word)
+    vectors = [np.zeros((0, 3))]
+    for space, whole in (("state", state), ("action", action)):
+        for name, here in symmetry.slices(space).items():
+            part = getattr(symmetry, space)[name]
+            vectors.append(_vectors(name, part, np.asarray(whole, float)[here], word))
+    found = stabiliser(word, np.concatenate(vectors))
+    acting = under(symmetry, found)
+    kept = acting.stabiliser(state=state, action=action)  # a sign that changes drops mirrors
+    return [found[g - 1] for g in kept if g]
+
+
+def _vectors(name: str, part: Part, values: np.ndarray, word: str) -> np.ndarray:
+    """The vectors that stay in place where, and only where, a part's values do. (k, 3)"""
+    flat: np.ndarray | None = None
+    match part:
+        case Scalar() | Pseudoscalar():
+            return np.zeros((0, 3))
+        case Vector3():
+            return values.reshape(-1, 3)
+        case Vector():
+            flat = values.reshape(-1, 2)
+        case Position():
+            flat = (values - part.centre)[None]
+        case Pose():
+            heading = np.array([np.cos(values[2]), np.sin(values[2])])
+            flat = np.stack([values[:2] - part.centre, heading])
+        case Angle():
+            flat = np.stack([np.cos(values), np.sin(values)], axis=1)
+        case Pseudovector() if not mirrors(word) or not values.any():
+            return values.reshape(-1, 3)
+        case Quaternion() if not mirrors(word) or not values.reshape(-1, 4)[:, 1:].any():
+            return values.reshape(-1, 4)[:, 1:]
+    if flat is None:
+        said = f"the {type(part).__name__} {name!r} is there"
+        raise GroupError(f"what of {word} leaves this point in place is not known: {said}")
+    return np.hstack([flat, np.zeros((len(flat), 1))])
 
 
 def aligning(word: str, start: np.ndarray, end: np.ndarray) -> Motion:
