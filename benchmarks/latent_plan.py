@@ -40,7 +40,7 @@ from covary.planners.torch_mppi import TorchMPPI
 from covary.sim.dials import Dials
 from covary.sim.load_task import load_task
 from covary.sim.torch_dynamics import TorchDynamics
-from covary.sim.torch_graph import captured
+from covary.sim.torch_graph import Graph
 from covary.symmetry.group import group
 
 GROUPS, LATENT = ("none", "D4", "D8"), 50
@@ -196,7 +196,7 @@ def chain(shapes: list[tuple[int, int, int]]) -> Callable[[], None]:
             a, b, out = made[shape]
             torch.mm(a, b, out=out)
 
-    replay = captured(operations)
+    replay = Graph(operations)
 
     def call() -> None:
         replay()

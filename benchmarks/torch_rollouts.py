@@ -17,7 +17,7 @@ from covary.planners.torch_mppi import TorchMPPI
 from covary.sim.load_task import load_task
 from covary.sim.tasks.push import Push
 from covary.sim.torch_dynamics import TorchDynamics
-from covary.sim.torch_graph import captured
+from covary.sim.torch_graph import Graph
 from covary.sim.torch_kernels import TorchKernels
 
 WIDTH, LATENT = 256, 32
@@ -85,7 +85,7 @@ def matrix_rate(rows: int, device: str, rounds: int) -> float:
             torch.matmul(a, b, out=out)
 
     if device == "cuda":  # one launch of a small product takes longer than it
-        call = captured(call)
+        call = Graph(call)
     return 20 * 2.0 * rows * WIDTH * WIDTH / timed(call, device, rounds)
 
 

@@ -118,12 +118,10 @@ class TensorStep:
     def run(self, state: np.ndarray, mean: np.ndarray, key: int) -> tuple[np.ndarray, float]:
         """Plan once: the actions (H, m) and the lowest cost. The only wait is for these."""
         if self._replay is None:
-            from ..sim.torch_graph import captured
+            from ..sim.torch_graph import Graph
 
             on_cuda = self.mean.is_cuda
-            self._replay = (
-                captured(self.operations, self._generator) if on_cuda else self.operations
-            )
+            self._replay = Graph(self.operations, self._generator) if on_cuda else self.operations
         self.state.copy_(self.tensor(state))
         self.mean.copy_(self.tensor(mean))
         self._generator.manual_seed(key)

@@ -314,6 +314,8 @@ def device_of(name: str) -> torch.device:
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
         raise InputError("device:=cuda: torch sees no GPU here; take auto or cpu", "command line")
+    # Ten bits of a factor, as convolutions have by default, would be no symmetry to 1e-5.
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...sim.torch_graph import captured
+from ...sim.torch_graph import Graph
 from ..model_card import ModelCard
 from ..model_folder import load_model
 
@@ -30,12 +30,13 @@ class GraphedEstimate:
         if device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device: cuda: torch sees no GPU here; take cpu")
         torch.set_num_threads(1)
+        torch.backends.cudnn.allow_tf32 = False  # as it was trained, and as on a CPU
         network: Any = load_model(folder, card)
         self._estimate = network.export().to(device)
         channels, height, width = next(iter(card.images.values()))
         shape = (1, network.frames * channels, height, width)
         self._given = torch.zeros(shape, device=device)
-        self._replay = captured(self._operations) if device == "cuda" else self._operations
+        self._replay = Graph(self._operations) if device == "cuda" else self._operations
 
     def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Value and deviation. (1, frames * C, H, W) -> (1, k), (1, k)"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...sim.torch_graph import captured
+from ...sim.torch_graph import Graph
 from .latent_planner import LatentPlanner
 
 
@@ -40,7 +40,7 @@ class GraphedPlan:
         if self._given is None:
             self._given = x.to(self.mean.device).clone()
             if self.mean.is_cuda:
-                self._replay = captured(self._operations)
+                self._replay = Graph(self._operations)
                 self.mean.zero_()  # the calls before the capture have planned too
         self._given.copy_(x)
         self._replay()

@@ -333,6 +333,7 @@ def test_what_is_not_on_tensors_is_refused(given, said):
 def test_a_task_s_kernels_run_on_tensors(name):
     task = load_task(name)
     exact, model = NumbaDynamics(task), build_dynamics(task, "torch", 1.0)
+    rounding = 1e-12 if model.dtype == torch.float64 else 1e-4  # on a GPU it is float32
     rng, (low, high) = np.random.default_rng(2), task.limits.bound()
     actions = task.limits.project(rng.uniform(2 * low, 2 * high, (16, 40, len(low))))
     found = []
@@ -340,8 +341,10 @@ def test_a_task_s_kernels_run_on_tensors(name):
         costs, states = np.empty((1, 16)), np.empty((1, 16, 40, len(task.state_names)))
         dynamics.rollout(task.initial_state(np.random.default_rng(3)), actions, costs, states)
         found.append((costs, states))
-    assert np.abs(found[1][0] / found[0][0] - 1.0).max() < 1e-12
-    assert np.abs(found[1][1] - found[0][1]).max() < 1e-9  # angles that wrap, among others
+    assert np.abs(found[1][0] / found[0][0] - 1.0).max() < rounding
+    assert (
+        np.abs(found[1][1] - found[0][1]).max() < 1e3 * rounding
+    )  # angles that wrap, among others
     step = TorchMPPI(model, "none", samples=16, horizon=12).step
     with NoLook():
         step.operations()
