@@ -6,11 +6,11 @@ networks are exact under the group that is stated, symmetric sampling closes the
 under it, augmentation moves every stretch of a batch by a random element of it.
 
 Every second episode the weights are looked at: the mean cost, without exploration, of ten starts
-that nobody learns from. The score is 0 for the cost of doing nothing there and 1 for that of MPPI on
-the true model (2 x 512 samples, 30 periods). The best return of a problem is the highest mean over
-seeds of the best looks of any way; a share of it (0.5, 0.75, 0.9) is reached at the first look that
-scores as much. A run that never does counts with all of its steps ("at least"). Sizes were chosen
-on runs with other seeds, of free networks too.
+that nobody learns from. The score is 0 for the cost of doing nothing there and 1 for that of MPPI
+on the true model (2 x 512 samples, 30 periods). The best return of a problem is the highest mean
+over seeds of the best looks of any way; a share of it (0.5, 0.75, 0.9) is reached at the first look
+that scores as much. A run that never does counts with all of its steps ("at least"). Sizes were
+chosen on runs with other seeds, of free networks too.
 The dial makes pushes along +x twice as strong, which no agent and no group is told of.
 
 What is finished is kept under `--folder`; a run that was cut off goes on. What is over `--minutes`

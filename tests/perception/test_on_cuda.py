@@ -93,8 +93,8 @@ def test_a_planner_of_the_family_is_one_graph_in_a_latent():
     [
         ("sen", ("episodes:=64", "length:=2", "evaluation:=40", "horizon:=2", "width:=32")),
         ("sen", ("mode:=relaxed", "episodes:=64", "length:=2", "evaluation:=40", "horizon:=2")),
-        ("sen", ("world:=rotating_object", "actions:=[large]", "judged_on:=[large]", "episodes:=64", "length:=1", "evaluation:=40",
-                 "horizon:=1", "warm_up:=0")),
+        ("sen", ("world:=rotating_object", "actions:=[large]", "judged_on:=[large]", "episodes:=64",
+                 "length:=1", "evaluation:=40", "horizon:=1", "warm_up:=0")),
         ("world_model", ("episodes:=64", "length:=2", "evaluation:=40", "horizon:=2")),
         ("state_model", ("task:=reacher", "interaction:=300", "width:=32")),
         ("state_encoder", ("task:=reacher", "interaction:=150", "images:=40", "pixels:=16",
