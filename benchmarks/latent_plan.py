@@ -235,14 +235,18 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="One width, one group, few rounds.")
-    quick = parser.parse_args().quick
+    parser.add_argument("--gpu", action="store_true", help="On a GPU only.")
+    asked = parser.parse_args()
+    quick = asked.quick
+    if asked.gpu and not torch.cuda.is_available():
+        parser.error("--gpu: torch sees none here")
     torch.set_num_threads(1)
     random.seed(0)
     found = [
         row
         for width, rounds in list(WIDTHS.items())[: 1 if quick else None]
         for name in GROUPS[1 : 2 if quick else None]
-        for row in measure(width, name, 2 if quick else rounds)
+        for row in ([] if asked.gpu else measure(width, name, 2 if quick else rounds))
     ]
     about = {"benchmark": "latent_plan", "load": os.getloadavg()[0]}
     about |= {"samples": 512, "iterations": 6, "horizon": 5, "on_a_gpu": "not measured yet"}
@@ -254,7 +258,12 @@ def main() -> None:
             for name in GROUPS[1 : 2 if quick else None]
             for row in on_gpu(width, name, 5 if quick else 100)
         ]
-    print(json.dumps(about | {"plans": found, "worlds": worlds(2 if quick else 15)}, indent=1))
+    print(
+        json.dumps(
+            about | {"plans": found, "worlds": [] if asked.gpu else worlds(2 if quick else 15)},
+            indent=1,
+        )
+    )
 
 
 if __name__ == "__main__":

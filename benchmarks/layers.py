@@ -29,7 +29,7 @@ from covary.symmetry.layers.linear import Linear
 from covary.symmetry.layers.representation import regular
 
 GROUPS, WIDTHS, BATCH = ("C2", "C4", "C8", "D4", "D8"), (64, 128, 256, 512), 256
-ON_GPU = {"widths": (256, 1024), "batch": 8192}
+ON_GPU = {"groups": ("C4", "D4", "D8"), "widths": (256, 1024), "batch": 8192}
 MEASURED = ("exact", "relaxed", "escnn")
 
 
@@ -144,10 +144,10 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     random.seed(0)
-    widths = ON_GPU["widths"] if gpu else WIDTHS
+    groups, widths = (ON_GPU["groups"], ON_GPU["widths"]) if gpu else (GROUPS, WIDTHS)
     found = [
         measure(name, width, 5 if quick else 60, gpu)
-        for name in (GROUPS[1:2] if quick else GROUPS)
+        for name in (groups[1:2] if quick else groups)
         for width in (widths[:1] if quick else widths)
     ]
     figures = {"step": [step for step, _ in found], "inference": [row for _, row in found]}

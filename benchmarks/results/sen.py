@@ -170,6 +170,7 @@ def cell(table: str, way: str, seed: int) -> dict[str, Any]:
             **told,
             "law_before": training.before,
             "law_after": learner.equivariance_error(),
+            "device": str(training.device),
             "core_s": round(used() - before, 1),
             "wall_s": round(time.monotonic() - begin, 1),
         }
