@@ -1,6 +1,7 @@
 """`covary info BAG|RUN|DATASET|POLICY|MODEL`: what a recording or a trained folder holds."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from ..nodes.bags.bag import BagError
 from ..nodes.bags.dataset import Dataset, is_dataset
 from ..nodes.bags.reader import Bag
 from ..nodes.launching.yaml_loader import InputError, in_a_line
+from ..nodes.training.card_file import damaged
 from ..perception.model_card import is_model, read_model_card
 from .model_table import model_table
 from .policy_table import policy_table
@@ -41,7 +43,7 @@ def info(
     Of a policy or a trained model: its card. Of a dataset: its episodes, and a contact sheet,
     action histograms and a map of the workspace as PNG files. A run folder is taken for a dataset
     where --out says where these go. Exit code 1: something in a dataset cannot be read, or no
-    picture be drawn.
+    picture be drawn; 2: bad input, or a file of a policy or model is damaged.
     """
     console = Console(highlight=False)
     try:
@@ -50,9 +52,13 @@ def info(
         elif out is not None:
             raise BagError(f"{path}: --out is for the pictures of a dataset or a run")
         elif (path / CARD).is_file():
-            console.print(policy_table(path, read_card(path)))
+            policy = read_card(path)
+            console.print(policy_table(path, policy))
+            _check_files(path, policy.files)
         elif is_model(path):
-            console.print(model_table(path, read_model_card(path)))
+            model = read_model_card(path)
+            console.print(model_table(path, model))
+            _check_files(path, model.files)
         elif is_run_folder(path):
             console.print(run_table(path))
         elif said := _no_recording(path):
@@ -66,6 +72,16 @@ def info(
             in_a_line(str(error)), markup=False
         )
         raise typer.Exit(2) from error
+
+
+def _check_files(path: Path, files: Mapping[str, str]) -> None:
+    """Hold the files beside a card to its hashes.
+
+    Raises:
+        BagError: One is another.
+    """
+    if bad := damaged(path, files):
+        raise BagError(f"{path}: damaged: {', '.join(bad)} is not what its card was written with")
 
 
 def _no_recording(path: Path) -> str:

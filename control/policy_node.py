@@ -57,6 +57,8 @@ class PolicyNode(Node):
         """A trained policy's folder, or my_file:MyPolicy."""
         task_options: dict[str, str | int] = field(default_factory=dict)
         """What the task's class takes beside, such as robot; an empty text is not given."""
+        estimated: bool = False
+        """Whether perception stands in place of the state, which no policy takes."""
         seed: int = 0
         """With the episode's number, the key of all draws."""
         ground_truth: bool = False
@@ -124,6 +126,9 @@ class PolicyNode(Node):
             PluginError: An outsider's class that cannot be had.
         """
         p = parameters
+        if p.estimated:
+            said = f"{p.policy} sees /state and images itself, and takes no estimate of perception"
+            raise ParameterError(f"policy: {said}; leave out perception:=", "estimated")
         task = load_task(p.task, p.task_options)
         wants = wants_of(p.policy, task)
         check_loadable(p.policy)

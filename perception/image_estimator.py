@@ -11,6 +11,7 @@ import numpy as np
 from ..nodes.bus.wire import checked
 from ..nodes.launching.yaml_loader import InputError
 from ..nodes.messages import MessageError
+from ..nodes.training.card_file import damaged
 from ..nodes.training.onnx_file import open_onnx
 from ..sim.task import Task
 from .model_card import CARD, ModelCard, check_model_fits, read_model_card
@@ -138,6 +139,8 @@ def read_estimator(folder: Path, task: Task) -> ModelCard:
     check_model_fits(card, task)
     if reason := _flaw(card, task):
         raise InputError(reason, str(Path(folder) / CARD))
+    if ESTIMATE in damaged(Path(folder), {ESTIMATE: card.files.get(ESTIMATE, "")}):
+        raise InputError(f"truncated or changed since {CARD} was written", f"{folder}/{ESTIMATE}")
     return card
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..nodes.launching.yaml_loader import InputError
 from ..nodes.parameters import ParameterError
+from ..nodes.training.card_file import missing
 from ..nodes.training.onnx_file import open_onnx
 from ..sim.built_on import MismatchError
 from ..sim.function_dynamics import FunctionDynamics
@@ -62,7 +63,7 @@ class LearnedDynamics(FunctionDynamics):
         place = Path(folder)
         try:
             if not is_model(place):
-                raise ParameterError(f"model: {folder}: {_missing(place)}", "model")
+                raise ParameterError(f"model: {folder}: {missing(place / CARD, 'model')}", "model")
             card = read_model_card(place)
             check_model_fits(card, task)
             if PLANS in card.does:
@@ -81,13 +82,3 @@ class LearnedDynamics(FunctionDynamics):
             raise ParameterError(" ".join(str(error).split()), "model") from None
         said = f"{', '.join(card.does) or 'does nothing'}: no model that a planner can roll out"
         raise ParameterError(f"model: {folder}: {said}", "model")
-
-
-def _missing(place: Path) -> str:
-    if not place.is_dir():
-        return "there is no such folder"
-    if (place / "policy.yaml").is_file():
-        return "a policy; policy:= takes it"
-    if (place / "last").is_dir():
-        return "a training that has not ended; the same `covary train` again goes on with it"
-    return f"no model: there is no {CARD} in it"

@@ -120,8 +120,9 @@ class PerceptionNode(Node):
         try:
             card = read_estimator(Path(p.perception), task)
         except (InputError, MismatchError) as error:
-            said = f"perception: {p.perception}: {error}"
-            raise ParameterError(said, "perception") from None
+            said = str(error)  # which names the folder, or a file in it, where that is to blame
+            said = said if said.startswith(p.perception) else f"{p.perception}: {said}"
+            raise ParameterError(f"perception: {said}", "perception") from None
         if p.model and is_folder(p.model) and is_model(Path(p.model)):
             try:
                 latent = PLANS in read_model_card(Path(p.model)).does

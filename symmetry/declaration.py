@@ -268,9 +268,10 @@ class Symmetry:
             chosen = self.group.subgroup(word)
         except GroupError as error:
             names = ("full", "none", *self.group.subgroup_names())
-            near = difflib.get_close_matches(subgroup, names, n=1)
-            if near and near[0] not in str(error):
-                raise GroupError(f"{error}; did you mean {near[0]}?") from None
+            words = {name.lower(): name for name in names}
+            near = difflib.get_close_matches(subgroup.lower(), words, n=1)
+            if near and "did you mean" not in str(error):
+                raise GroupError(f"{error}; did you mean {words[near[0]]}?") from None
             raise
         name = word if len(chosen) < self.group.order else self.group.name
         inside = self._elements if self._elements is not None else tuple(self.group.elements)

@@ -28,6 +28,8 @@ from .actors import PLACE, Who, kind_of, launch_of, planner_parameters
 from .episodes import Job, Setting
 from .grid import Grid, grid_of
 
+SEEING = ("perception", "foretold_by", "anomaly_limit", "perception_device", "joint_states")
+"""Arguments of launch files about a process that an evaluation has not."""
 OWN = ("episodes", "seed", "workers", "dials", "engine", "out", "map", "grid")
 IMAGES = ("camera", "cameras", HEIGHTMAP, IN_HAND)
 GYM_TASK = "covary.sim.gym.gym_task:GymTask"
@@ -175,7 +177,11 @@ def _check_known(
         else:
             cls = plugin.load(policy, "planners")
             known += list(inspect.signature(cls.Parameters).parameters)
-    for name in given:
+    for name, variable in given.items():
+        if name in SEEING and name in known and launch is not None:
+            said = f"{name}:={variable.text}: an evaluation sees no images and plans from the state"
+            hint = f"; covary launch {launch.name} runs the perception process"
+            raise InputError(said + hint, PLACE)
         if name not in known:
             hint = nearest(name, known) or f"; there are {', '.join(dict.fromkeys(known))}"
             raise InputError(f"neither evaluate nor {task.name} has '{name}'{hint}", PLACE)

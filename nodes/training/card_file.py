@@ -8,10 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..launching.yaml_loader import InputError, dump, load_file
+from ..launching.yaml_loader import InputError, dump, load_file, nearest
 from ..parameters import ParameterError, from_dict
 
 Card = TypeVar("Card")
+
+_CARDS = {
+    "policy.yaml": "a policy; policy:= takes it",
+    "model.yaml": "a trained model; model:= or perception:= takes it",
+}
+"""What a folder is by the card in it."""
 
 
 def read_card_file(path: Path, cls: type[Card], what: str) -> Card:
@@ -26,7 +32,7 @@ def read_card_file(path: Path, cls: type[Card], what: str) -> Card:
         InputError: There is none, or it is not one that is known here; one line with its place.
     """
     if not path.is_file():
-        raise InputError(f"no {what}: there is no {path.name} in it", str(path.parent))
+        raise InputError(missing(path, what), str(path.parent))
     root = load_file(path)
     if root is None or not isinstance(root.value, dict):
         raise InputError(f"no {what} card: it must be a mapping", str(path), 1)
@@ -35,6 +41,28 @@ def read_card_file(path: Path, cls: type[Card], what: str) -> Card:
     except ParameterError as error:
         entry = root.value.get(error.key.partition(".")[0])
         raise InputError(str(error), str(path), entry.line if entry else 1) from None
+
+
+def missing(path: Path, what: str) -> str:
+    """Why there is no card, and what is in its place.
+
+    Args:
+        path: Where it should lie, in its folder.
+        what: What it is the card of: policy, model.
+    """
+    folder = path.parent
+    if folder.is_file():
+        return f"is a file; name the folder of a {what}"
+    if not folder.is_dir():
+        beside = [found.parent.name for found in folder.parent.glob(f"*/{path.name}")]
+        there = f"; beside it are {', '.join(sorted(beside)[:5])}" if beside else ""
+        return f"no {what}: there is no such folder{nearest(folder.name, beside) or there}"
+    for name, other in _CARDS.items():
+        if name != path.name and (folder / name).is_file():
+            return f"no {what} but {other}"
+    if (folder / "last").is_dir():
+        return "a training that has not ended; the same `covary train` again goes on with it"
+    return f"no {what}: there is no {path.name} in it"
 
 
 def write_card_file(path: Path, card: Any) -> Path:
@@ -69,14 +97,23 @@ def check_names(files: Iterable[str]) -> None:
 
 def are_there(folder: Path, files: Mapping[str, str]) -> bool:
     """Whether all files that a card names lie in its folder, with the hashes that it says."""
+    return all((folder / name).is_file() for name in files) and not damaged(folder, files)
+
+
+def damaged(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """The files that lie beside a card and are not those that it was written with."""
+    found = []
     for name, wanted in files.items():
         try:
-            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            held = (folder / name).read_bytes()
+        except FileNotFoundError:
+            continue
         except OSError:
-            return False
-        if found != wanted:
-            return False
-    return True
+            found.append(name)
+            continue
+        if hashlib.sha256(held).hexdigest() != wanted:
+            found.append(name)
+    return found
 
 
 def write_weights(path: Path, state: Mapping[str, Any]) -> str:

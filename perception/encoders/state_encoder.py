@@ -191,6 +191,14 @@ class StateEncoder(nn.Module):
             found.append(torch.atan2(pair[:, 1:], pair[:, :1]))
         return torch.cat(found, dim=1)[:, self.told]
 
+    def sharpness(self, images: Tensor) -> Tensor:
+        """Lengths, at most 1, of the pairs that tell directions: a short one tells none.
+
+        (B, frames * C, H, W) -> (B, len(direct))
+        """
+        pairs = self.forward(images)[:, self.linear.shape[0] :]
+        return pairs.unflatten(1, (len(self.direct), 2)).norm(dim=2).clamp(max=1.0)
+
     def estimate(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """What images as published tell, and the standard deviation of that. (B, k), (B, k)"""
         hidden = self.hidden(self.pooled(images))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...nodes.launching.yaml_loader import InputError
+from ...nodes.launching.yaml_loader import InputError, nearest
 from ...nodes.training.loop import SPLIT, Training, keyed
 from ...nodes.training.recipe import Recipe
 from ...sim.pixel_worlds.world import PixelWorld, WorldError, load_world
@@ -280,7 +280,8 @@ def world_of(p: Any, where: str) -> PixelWorld:
     try:
         return load_world(p.world, options)
     except WorldError as error:
-        raise InputError(str(error), where) from None
+        known = "" if "did you mean" in str(error) else nearest(p.symmetry, ("full", _NO_GROUP))
+        raise InputError(f"{error}{known}", where) from None
 
 
 def networks(world: PixelWorld, p: Any) -> tuple[Encoder, LatentTransition]:

@@ -17,6 +17,7 @@ from ...nodes.training.recipe import Recipe
 from ...sim.built_on import described
 from ...sim.camera_view import LARGEST
 from ...sim.load_task import load_task
+from ...symmetry.declaration import wrap
 from ...symmetry.pixels import moved_image, pixel_subgroup
 from ..encoders import state_encoder
 from ..image_estimator import ESTIMATE, INPUTS, OUTPUTS
@@ -245,7 +246,7 @@ class StateEncoder(WorldLearner):
             network.pool = pool
         apart = np.concatenate(found) - data.state[:, self.places]
         turning = self.network.direct
-        apart[:, turning] = (apart[:, turning] + np.pi) % (2.0 * np.pi) - np.pi
+        apart[:, turning] = wrap(apart[:, turning])
         return apart, np.concatenate(unsure)
 
     def pictures(self, training: Training) -> list[Path]:
@@ -279,9 +280,19 @@ class StateEncoder(WorldLearner):
         given = self._tensor(np.tile(images, (1, self.parameters.frames, 1, 1)))
         with torch.no_grad():
             expected = [a.cpu().numpy() for a in self.network.estimate(given)]
+            sharp = self.network.sharpness(given).cpu().numpy()
             plain = self.network.export().cpu()
-        inputs = {INPUTS[0]: given.cpu()}
-        return {ESTIMATE: write_onnx(plain, folder / ESTIMATE, inputs, OUTPUTS, expected)}
+
+        def difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+            # Images that hardly show an angle tell it by a short pair: rounding turns that far.
+            off = ours - theirs
+            if name == OUTPUTS[0]:
+                turning = self.network.direct
+                off[:, turning] = sharp * wrap(off[:, turning])
+            return off
+
+        path, inputs = folder / ESTIMATE, {INPUTS[0]: given.cpu()}
+        return {ESTIMATE: write_onnx(plain, path, inputs, OUTPUTS, expected, difference)}
 
     def _sensed(self) -> dict[str, Any]:
         p, data = self.parameters, self.transitions

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
 
+from ...nodes.launching.yaml_loader import nearest
 from ...symmetry.group import Group, group
 from ...symmetry.layers.representation import permuting
 from .world import PixelWorld, WorldError, places
@@ -110,8 +110,7 @@ def grid_group(world: str, name: str) -> Group:
         WorldError: It does not.
     """
     if name not in GROUPS:
-        near = difflib.get_close_matches(str(name), GROUPS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = nearest(str(name), GROUPS)
         raise WorldError(f"{world}: group: {name!r} is none of {', '.join(GROUPS)}{hint}")
     return group(name)
 

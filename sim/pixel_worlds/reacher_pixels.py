@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
+from ...nodes.launching.yaml_loader import nearest
 from ...symmetry.layers.representation import from_parts
 from ..numba_dynamics import NumbaDynamics
 from ..tasks.reacher import LENGTH, TORQUE, Reacher
@@ -62,7 +63,8 @@ class ReacherPixels(PixelWorld):
             ("goal", goal, ("fixed", "random")),
         ):
             if value not in known:
-                raise WorldError(f"{self.name}: {word}: {value!r} is none of {', '.join(known)}")
+                said = f"{value!r} is none of {', '.join(known)}{nearest(str(value), known)}"
+                raise WorldError(f"{self.name}: {word}: {said}")
         self.task = Reacher()
         self.goal, self.turns_frames = goal, view == "top"
         self.symmetry = self.task.symmetry.restrict(group)

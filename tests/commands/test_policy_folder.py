@@ -139,6 +139,12 @@ def test_info_shows_the_card(policy):
     for words in ("point_mass", "D8, exact", "heightmap (1 x 8 x 8)", "4, of which 2 are executed",
                   "validation_loss 0.125", "policy.onnx", "6 coordinates of /state"):  # fmt: skip
         assert words in done.output
+    whole = (policy / "policy.onnx").read_bytes()
+    (policy / "policy.onnx").write_bytes(whole[:-1])
+    done = run("info", policy)
+    assert done.exit_code == 2
+    assert f"{policy}: damaged: policy.onnx is not what its card was written with" in done.output
+    (policy / "policy.onnx").write_bytes(whole)
     text = (policy / "policy.yaml").read_text()
     (policy / "policy.yaml").write_text(text.replace("chunk: 4", "chunk: many"))
     done = run("info", policy)

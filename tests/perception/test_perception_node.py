@@ -2,11 +2,13 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 from in_process import covary_here
 
+from covary.control.policy_node import PolicyNode
 from covary.nodes import messages
 from covary.nodes.bags.dataset import read_episode
 from covary.nodes.bus.local_bus import LocalBus, LocalGraph
@@ -16,6 +18,7 @@ from covary.nodes.parameters import ParameterError
 from covary.nodes.run import build
 from covary.perception.image_estimator import read_estimator
 from covary.perception.model_card import write_model_card
+from covary.perception.perception_node import PerceptionNode
 from covary.sim.task_messages import command_message, header, state_message
 from covary.sim.tasks.point_mass import PointMass
 
@@ -221,6 +224,15 @@ def test_a_model_of_another_task_is_one_line(eyes, plant, tmp_path):
     with pytest.raises(ParameterError, match="a model of push is not one of point_mass") as found:
         World(other, plant)
     assert found.value.key == "perception"
+    parameters = PerceptionNode.Parameters("point_mass", f"{tmp_path / 'othre'}")
+    with pytest.raises(ParameterError, match=r"othre: no model: there is.* did you mean 'other'\?"):
+        PerceptionNode.check(parameters)
+    torn = shutil.copytree(eyes, tmp_path / "torn")
+    (torn / "estimate.onnx").write_bytes((torn / "estimate.onnx").read_bytes()[:-1])
+    with pytest.raises(ParameterError, match="estimate.onnx: truncated or changed"):
+        PerceptionNode.check(PerceptionNode.Parameters("point_mass", str(torn)))
+    with pytest.raises(ParameterError, match="takes no estimate of perception; leave out percep"):
+        PolicyNode.check(PolicyNode.Parameters("point_mass", "runs/a_policy", estimated=True))
     done = covary_here(tmp_path, "check", "point_mass", f"perception:={other}", "heightmap:=96")
     assert done.returncode == 2 and "a model of push is not one of point_mass" in done.stderr
     done = covary_here(tmp_path, "check", "point_mass", f"perception:={eyes}")

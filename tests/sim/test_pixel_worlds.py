@@ -122,7 +122,7 @@ def test_a_world_that_does_not_exist_and_a_group_that_does_not_fit():
         load_world("covary.sim.pixel_worlds.world:Transitions")
     with pytest.raises(WorldError, match=r"cannot be built \(TypeError: .*abstract"):
         load_world("covary.sim.pixel_worlds.cells:Grid")
-    with pytest.raises(WorldError, match="'reflexion' is none of .*did you mean reflection"):
+    with pytest.raises(WorldError, match="'reflexion' is none of .*did you mean 'reflection'"):
         load_world("shapes", {"group": "reflexion"})
 
 

@@ -144,6 +144,9 @@ def test_restriction_keeps_the_parts_and_composes(name):
 def test_restricting_to_nonsense_says_what_exists():
     with pytest.raises(GroupError, match="full|C4"):
         symmetry("D4").restrict("ful")
+    for word, meant in (("fulll", "full"), ("D44", "D4"), ("c4", "C4"), ("nones", "none")):
+        with pytest.raises(GroupError, match=f"did you mean {meant}\\?"):
+            symmetry("D4").restrict(word)
 
 
 def test_blocks_are_exactly_where_one_spread_is_equivariant():

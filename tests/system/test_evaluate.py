@@ -237,6 +237,7 @@ def test_a_policy_that_fails_ends_it_with_a_line(place):
         (("expert", "block_push", "robt:=arm"), "did you mean 'robot'"),
         (("expert", "block_push", "robot:=amr"), "robot: 'amr' is none of arm"),
         (("mppi", "push", "samplse:=3"), "did you mean 'samples'"),
+        (("mppi", "reacher", "perception:=runs/eyes"), "sees no images and plans from the state"),
         (("expert", "block_push", "dials:={gravty_tilt: 1}"), "did you mean gravity_tilt"),
         (("expert", "block_push", "dials:=5"), "dials:=5: is no mapping"),
         (("expert", "block_push", "dials:={gravity_tilt: [0, 99]}"), "not within 0 .. 30"),
