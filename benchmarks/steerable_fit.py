@@ -16,32 +16,16 @@ import sys
 
 import numpy as np
 
-from covary.symmetry.declaration import Symmetry
-from covary.symmetry.group import o3
+from covary.benchmarks.problems.ball_in_space import BALL, field
 from covary.symmetry.linear_control.linearised import linearised
 from covary.symmetry.linear_control.stabiliser import stabiliser
 from covary.symmetry.linear_control.steerable import bases, brought_back, fit
 from covary.symmetry.motion import drawn, under
-from covary.symmetry.part import Vector3
 
 DRAWS = 20 if "--quick" in sys.argv else 300
 COUNTS = (5, 10, 20, 50, 200)
 SPREAD, NOISE = 0.05, 0.005
 POINT = np.array([0.0, 0.0, 0.8])
-BALL = Symmetry(o3(), {"position": Vector3(), "velocity": Vector3()}, {"force": Vector3()})
-
-
-def field(swirl: float):
-    """The ball's step; with a swirl the field is no mirror image of itself."""
-
-    def step(x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        p, v = x[:, :3], x[:, 3:]
-        far = np.sum(p * p, axis=1, keepdims=True)
-        along = np.sum(p * u, axis=1, keepdims=True)
-        force = u + 0.5 * along * p + swirl * np.cross(p, u + v) - (1.0 + far) * p - 0.3 * v
-        return np.hstack([p + 0.1 * v + 0.005 * force, v + 0.1 * force])
-
-    return step
 
 
 def errors(swirl: float, count: int) -> dict[str, list[float]]:

@@ -21,6 +21,8 @@ from ..nodes.launching.yaml_loader import InputError
 from ..nodes.supervision.child import THREADS
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+NEEDED = ("torch", "safetensors", "onnx", "onnxruntime")
+"""What has to be installed."""
 _LOCK = ".lock"
 _BEGUN = {_LOCK, "summary.json"}
 """What a training leaves that came to no checkpoint."""
@@ -57,7 +59,7 @@ def train(
         return
     asked = read_recipe(path, words)
     craft = _craft_of(asked)
-    _check_installed(craft.NEEDED)
+    _check_installed()
     with _locked(asked.parameters.out):
         raise typer.Exit(_run(asked, craft))
 
@@ -65,6 +67,7 @@ def train(
 def _run(recipe: Any, craft: Any) -> int:
     """Train, write what came of it and say so; the exit code."""
     from ..nodes.training.loop import TrainingError
+    from ..nodes.training.onnx_file import ExportError
     from .training.progress import TrainProgress, report
 
     begin, p = time.monotonic(), recipe.parameters
@@ -72,7 +75,7 @@ def _run(recipe: Any, craft: Any) -> int:
     with _stopping() as stop, TrainProgress() as progress:
         source = f"{p.data} -> " if getattr(p, "data", None) else ""
         progress.say(f"{recipe.name}: {source}{p.out}", "bold")
-        training = craft.opened(recipe)
+        training = _opened(recipe, craft)
         card = craft.finished(training)
         if card is not None:
             progress.say("trained already: nothing is left to do")
@@ -91,7 +94,7 @@ def _run(recipe: Any, craft: Any) -> int:
                 card = craft.written(training)
             except OSError as error:
                 failures.append(f"cannot write into {p.out}: {error.strerror or error}")
-            except TrainingError as error:
+            except (TrainingError, ExportError) as error:
                 failures.append(str(error))
         code = 1 if failures else 0 if training.done else 130
         summary = _summary(training, craft, card, failures, code, time.monotonic() - begin)
@@ -106,6 +109,30 @@ def _craft_of(recipe: Any) -> Any:
     from .training import models, policies
 
     return models if issubclass(recipe.kind, WorldLearner) else policies
+
+
+def _opened(recipe: Any, craft: Any) -> Any:
+    """The training, with its data.
+
+    Raises:
+        InputError: What is wrong with them is the person's to mend.
+    """
+    from ..nodes.bags.bag import BagError
+    from ..nodes.parameters import ParameterError
+    from ..nodes.plugin import PluginError
+    from ..sim.seen import SeenError
+    from ..symmetry.group import GroupError
+    from ..symmetry.pixels import PixelError
+
+    try:
+        return craft.opened(recipe)
+    except GroupError as error:
+        said = f"symmetry:={recipe.parameters.symmetry}: {error}"
+        raise InputError(said, recipe.name) from None
+    except PixelError as error:
+        raise InputError(f"images: {error}", recipe.name) from None
+    except (BagError, ParameterError, PluginError, SeenError) as error:
+        raise InputError(str(error)) from None
 
 
 def _written(training: Any, craft: Any, card: Any, summary: dict[str, Any]) -> None:
@@ -180,7 +207,7 @@ def _summary(
     }
 
 
-def _check_installed(needed: tuple[str, ...]) -> None:
+def _check_installed() -> None:
     """Refuse to begin without what training needs.
 
     Raises:
@@ -188,7 +215,7 @@ def _check_installed(needed: tuple[str, ...]) -> None:
     """
     from importlib.util import find_spec
 
-    for package in needed:
+    for package in NEEDED:
         if find_spec(package) is None:
             raise InputError(f"training needs {package}: pip install 'covary[learn]'")
 

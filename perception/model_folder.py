@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..nodes import plugin
 from ..nodes.launching.yaml_loader import InputError
 from ..nodes.supervision.run_folder import versions
-from ..nodes.training.card_file import are_there, write_weights
+from ..nodes.training.card_file import figures_of, finished_card, write_weights
 from ..sim.load_task import check_may_import
 from .model_card import CARD, FORMAT, WEIGHTS, ModelCard, read_model_card, write_model_card
 
@@ -58,15 +58,7 @@ def write_model(training: Training) -> ModelCard:
 
 def finished_model(training: Training) -> ModelCard | None:
     """The card of a training that is over and whose model is all there; else None."""
-    folder = training.folder
-    if not training.done or not (folder / CARD).is_file():
-        return None
-    try:
-        card = read_model_card(folder)
-    except InputError:
-        return None
-    whole = card.metrics.get("steps") == training.steps and are_there(folder, card.files)
-    return card if whole else None
+    return finished_card(training, CARD, read_model_card)
 
 
 def load_model(folder: Path, card: ModelCard | None = None) -> nn.Module:
@@ -137,19 +129,8 @@ def _with_data(described: dict[str, Any], data: dict[str, Any]) -> dict[str, Any
 def _metrics(training: Training) -> dict[str, float]:
     """Of the weights that are kept, of the method, and of the training as a whole."""
     learner: Any = training.method
-    kept = {name: float(value) for name, value in training.best.items() if name != "seconds"}
-    rate = training.step / training.seconds if training.seconds else 0.0
-    return _finite(
-        {
-            **{
-                ("training_loss" if name == "loss" else name): value for name, value in kept.items()
-            },
-            **{name: float(value) for name, value in learner.metrics(training).items()},
-            "steps": float(training.step),
-            "seconds": round(training.seconds, 3),
-            "updates_per_s": round(rate, 1),
-        }
-    )
+    own = {name: float(value) for name, value in learner.metrics(training).items()}
+    return _finite({**figures_of(training), **own})
 
 
 def _finite(values: dict[str, float]) -> dict[str, float]:

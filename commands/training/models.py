@@ -5,36 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...nodes.launching.yaml_loader import InputError
-
-NEEDED = ("torch", "safetensors", "onnx", "onnxruntime")
-"""What has to be installed."""
 CARD = "model.yaml"
 """Of the folder that it leaves."""
 
 
 def opened(recipe: Any) -> Any:
-    """The training, with the data that its method opens or makes.
-
-    Raises:
-        InputError: What is wrong with them is the person's to mend.
-    """
-    from ...nodes.bags.bag import BagError
-    from ...nodes.parameters import ParameterError
-    from ...nodes.plugin import PluginError
-    from ...sim.seen import SeenError
-    from ...symmetry.group import GroupError
-    from ...symmetry.pixels import PixelError
-
-    p = recipe.parameters
-    try:
-        return recipe.kind.begin(recipe)
-    except GroupError as error:
-        raise InputError(f"symmetry:={p.symmetry}: {error}", recipe.name) from None
-    except PixelError as error:
-        raise InputError(f"images: {error}", recipe.name) from None
-    except (BagError, ParameterError, PluginError, SeenError) as error:
-        raise InputError(str(error)) from None
+    """The training, with the data that its method opens or makes."""
+    return recipe.kind.begin(recipe)
 
 
 def finished(training: Any) -> Any:
@@ -48,17 +25,12 @@ def written(training: Any) -> Any:
     """Write the model as it is; its card.
 
     Raises:
-        TrainingError: An exported network does not answer as the trained one does; one line.
+        ExportError: An exported network does not answer as the trained one does; one line.
         OSError: A file cannot be written.
     """
-    from ...nodes.training.loop import TrainingError
-    from ...nodes.training.onnx_file import ExportError
     from ...perception.model_folder import write_model
 
-    try:
-        return write_model(training)
-    except ExportError as error:
-        raise TrainingError(str(error)) from None
+    return write_model(training)
 
 
 def remarks(training: Any) -> list[str]:

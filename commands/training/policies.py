@@ -8,8 +8,6 @@ from typing import Any
 
 from ...nodes.launching.yaml_loader import InputError
 
-NEEDED = ("torch", "safetensors", "onnx", "onnxruntime")
-"""What has to be installed."""
 CARD = "policy.yaml"
 """Of the folder that it leaves."""
 
@@ -18,18 +16,12 @@ def opened(recipe: Any) -> Any:
     """The training, with its data.
 
     Raises:
-        InputError: What is wrong with them is the person's to mend.
+        InputError: The dataset is none, or lacks what is asked for.
     """
     from ...control.imitation.demonstrations import DemonstrationsError, read_demonstrations
     from ...control.imitation.policy_folder import keep_claim
     from ...control.imitation.training import Training
-    from ...nodes.bags.bag import BagError
-    from ...nodes.parameters import ParameterError
-    from ...nodes.plugin import PluginError
-    from ...sim.seen import SeenError
     from ...sim.symmetry_claim import claimed
-    from ...symmetry.group import GroupError
-    from ...symmetry.pixels import PixelError
 
     p = recipe.parameters
     try:
@@ -45,11 +37,7 @@ def opened(recipe: Any) -> Any:
         if word != p.symmetry:
             keep_claim(Path(p.symmetry), training.folder)
         return training
-    except GroupError as error:
-        raise InputError(f"symmetry:={p.symmetry}: {error}", recipe.name) from None
-    except PixelError as error:
-        raise InputError(f"images: {error}", recipe.name) from None
-    except (BagError, DemonstrationsError, ParameterError, PluginError, SeenError) as error:
+    except DemonstrationsError as error:
         raise InputError(str(error)) from None
 
 
@@ -64,17 +52,12 @@ def written(training: Any) -> Any:
     """Write the policy as it is; its card.
 
     Raises:
-        TrainingError: The exported network does not answer as the trained one does; one line.
+        ExportError: The exported network does not answer as the trained one does; one line.
         OSError: A file cannot be written.
     """
     from ...control.imitation.policy_folder import write_policy
-    from ...nodes.training.loop import TrainingError
-    from ...nodes.training.onnx_file import ExportError
 
-    try:
-        return write_policy(training)
-    except ExportError as error:
-        raise TrainingError(str(error)) from None
+    return write_policy(training)
 
 
 def remarks(training: Any) -> list[str]:

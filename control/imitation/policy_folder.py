@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...nodes.launching.yaml_loader import InputError
 from ...nodes.supervision.run_folder import versions
-from ...nodes.training.card_file import are_there, write_weights
+from ...nodes.training.card_file import figures_of, finished_card, write_weights
 from ...sim.built_on import described
 from ..policy_card import (
     CARD,
@@ -74,7 +73,7 @@ def write_policy(training: Training) -> PolicyCard:
         seed=p.seed,
         revision=versions()["git_revision"] or "",
         parameters=policy.parameter_count,
-        metrics=_metrics(training),
+        metrics=figures_of(training),
         equivariance=_equivariance(training),
         files=files,
     )
@@ -96,27 +95,7 @@ def keep_claim(path: Path, folder: Path) -> None:
 
 def finished(training: Training) -> PolicyCard | None:
     """The card of a training that is over and whose policy is all there; else None."""
-    folder = training.folder
-    if not training.done or not (folder / CARD).is_file():
-        return None
-    try:
-        card = read_card(folder)
-    except InputError:
-        return None
-    whole = card.metrics.get("steps") == training.steps and are_there(folder, card.files)
-    return card if whole else None
-
-
-def _metrics(training: Training) -> dict[str, float]:
-    """Of the weights that are kept, and of the training as a whole."""
-    kept = {name: float(value) for name, value in training.best.items() if name != "seconds"}
-    rate = training.step / training.seconds if training.seconds else 0.0
-    return {
-        **{("training_loss" if name == "loss" else name): value for name, value in kept.items()},
-        "steps": float(training.step),
-        "seconds": round(training.seconds, 3),
-        "updates_per_s": round(rate, 1),
-    }
+    return finished_card(training, CARD, read_card)
 
 
 def _equivariance(training: Training) -> dict[str, float]:

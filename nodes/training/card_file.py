@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..launching.yaml_loader import InputError, dump, load_file, nearest
 from ..parameters import ParameterError, from_dict
+
+if TYPE_CHECKING:
+    from .loop import Training
 
 Card = TypeVar("Card")
 
@@ -93,6 +96,37 @@ def check_names(files: Iterable[str]) -> None:
     for name in files:
         if Path(name).name != name or not name.isprintable():
             raise ValueError(f"files: {name!r} does not lie beside the card")
+
+
+def finished_card(training: Training, name: str, read: Callable[[Path], Any]) -> Any:
+    """The card of a training that is over and whose files are all there; else None.
+
+    Args:
+        training: It.
+        name: Of the card's file.
+        read: What reads the card of a folder.
+    """
+    folder = training.folder
+    if not training.done or not (folder / name).is_file():
+        return None
+    try:
+        card = read(folder)
+    except InputError:
+        return None
+    whole = card.metrics.get("steps") == training.steps and are_there(folder, card.files)
+    return card if whole else None
+
+
+def figures_of(training: Training) -> dict[str, float]:
+    """What a card says of the weights that are kept, and of the training as a whole."""
+    kept = {name: float(value) for name, value in training.best.items() if name != "seconds"}
+    rate = training.step / training.seconds if training.seconds else 0.0
+    return {
+        **{("training_loss" if name == "loss" else name): value for name, value in kept.items()},
+        "steps": float(training.step),
+        "seconds": round(training.seconds, 3),
+        "updates_per_s": round(rate, 1),
+    }
 
 
 def are_there(folder: Path, files: Mapping[str, str]) -> bool:

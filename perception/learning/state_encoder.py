@@ -105,11 +105,7 @@ class StateEncoder(WorldLearner):
         self.network = _network(transitions.task, shape, vars(p))
         self.places = [transitions.task.state_names.index(n) for n in self.network.names]
         self.network.fit(self.fitted.state[:, self.places], self.fitted.images[:, : shape[0]])
-        self.network.to(device)
-        self.modules["encoder"] = self.network
-        self.optimizers["encoder"] = torch.optim.AdamW(
-            self.network.parameters(), lr=p.learning_rate, weight_decay=p.weight_decay
-        )
+        self.fit_by_adam("encoder", self.network)
 
     @classmethod
     def begin(cls, recipe: Recipe) -> Training:
@@ -189,15 +185,7 @@ class StateEncoder(WorldLearner):
         p = self.parameters
         rows = rng.integers(len(self.fitted.images), size=p.batch)
         loss = self.network.loss(*self._batch(self.fitted, rows)).mean()
-        objective = loss
-        if p.mode == "relaxed" and p.relaxation_penalty:
-            objective = loss + p.relaxation_penalty * self.network.penalty()
-        optimizer = self.optimizers["encoder"]
-        optimizer.zero_grad(set_to_none=True)
-        objective.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
-        optimizer.step()
-        return {"loss": float(loss.detach())}
+        return {"loss": self.descend("encoder", loss)}
 
     def validate(self) -> dict[str, float]:
         """Squared error of the latent on the validation images."""
@@ -213,7 +201,7 @@ class StateEncoder(WorldLearner):
         with torch.no_grad():
 
             def answer(images: np.ndarray) -> np.ndarray:
-                hidden = network.hidden(self._tensor(images))
+                hidden = network.hidden(self.tensor(images))
                 return network.head(hidden).double().cpu().numpy()
 
             here = answer(images)
@@ -277,7 +265,7 @@ class StateEncoder(WorldLearner):
             images = np.stack([renderer.look(x)[0] for x in states]).astype(np.float32)
         finally:
             renderer.close()
-        given = self._tensor(np.tile(images, (1, self.parameters.frames, 1, 1)))
+        given = self.tensor(np.tile(images, (1, self.parameters.frames, 1, 1)))
         with torch.no_grad():
             expected = [a.cpu().numpy() for a in self.network.estimate(given)]
             sharp = self.network.sharpness(given).cpu().numpy()
@@ -303,10 +291,7 @@ class StateEncoder(WorldLearner):
             yield self._batch(data, np.arange(start, min(start + 256, len(data.images))))
 
     def _batch(self, data: SeenStates, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._tensor(data.images[rows]), self._tensor(data.state[rows][:, self.places])
-
-    def _tensor(self, values: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(np.ascontiguousarray(values)).float().to(self.device)
+        return self.tensor(data.images[rows]), self.tensor(data.state[rows][:, self.places])
 
 
 def _network(task: Any, shape: tuple[int, int, int], recipe: Any) -> state_encoder.StateEncoder:

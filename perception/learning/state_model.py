@@ -73,11 +73,7 @@ class StateModel(WorldLearner):
         self.fitted, self.validation, self.test = data
         self.network = _network(self.fitted.task, vars(p))
         self.network.fit(self.fitted.state, self.fitted.next_state)
-        self.network.to(device)
-        self.modules["model"] = self.network
-        self.optimizers["model"] = torch.optim.AdamW(
-            self.network.parameters(), lr=p.learning_rate, weight_decay=p.weight_decay
-        )
+        self.fit_by_adam("model", self.network)
         self.starts = self.fitted.windows(p.unroll)
         if not len(self.starts):
             raise InputError(f"unroll:={p.unroll}: no episode is so long", "command line")
@@ -119,7 +115,7 @@ class StateModel(WorldLearner):
         """The next state as a network of plain layers."""
         data = self.validation
         rows = np.linspace(0, len(data) - 1, min(32, len(data))).astype(int)
-        given = (self._tensor(data.state[rows]).cpu(), self._tensor(data.action[rows]).cpu())
+        given = (self.tensor(data.state[rows]).cpu(), self.tensor(data.action[rows]).cpu())
         with torch.no_grad():
             plain = self.network.export().cpu()
             expected = [self.network.next_state(*(x.to(self.device) for x in given)).cpu().numpy()]
@@ -140,22 +136,14 @@ class StateModel(WorldLearner):
         u, following = data.action[at], data.next_state[at]
         if p.augment:
             x, u, following = moved(self.network.symmetry, data.task, rng, x, u, following)
-        state, actions, wanted = (self._tensor(a) for a in (x, u, following))
+        state, actions, wanted = (self.tensor(a) for a in (x, u, following))
         loss = torch.zeros((), device=self.device)
         for t in range(p.unroll):
             loss = loss + self.network.loss(state, actions[:, t], wanted[:, t]).mean()
             if t + 1 < p.unroll:
                 state = self.network.next_state(state, actions[:, t])
         loss = loss / p.unroll
-        objective = loss
-        if p.mode == "relaxed" and p.relaxation_penalty:
-            objective = loss + p.relaxation_penalty * self.network.penalty()
-        optimizer = self.optimizers["model"]
-        optimizer.zero_grad(set_to_none=True)
-        objective.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
-        optimizer.step()
-        return {"loss": float(loss.detach())}
+        return {"loss": self.descend("model", loss)}
 
     def validate(self) -> dict[str, float]:
         """One-step error on all validation transitions."""
@@ -167,7 +155,7 @@ class StateModel(WorldLearner):
             for start in range(0, len(data), 4096):
                 here = slice(start, start + 4096)
                 arrays = (data.state[here], data.action[here], data.next_state[here])
-                found.append(self.network.loss(*(self._tensor(a) for a in arrays)))
+                found.append(self.network.loss(*(self.tensor(a) for a in arrays)))
         return torch.cat(found).double().cpu().numpy()
 
     def equivariance_error(self) -> float:
@@ -180,8 +168,8 @@ class StateModel(WorldLearner):
         with torch.no_grad():
 
             def change(x: np.ndarray, u: np.ndarray) -> np.ndarray:
-                own = self._tensor(x)[:, network.own]
-                return network.delta(own, self._tensor(u)).double().cpu().numpy()
+                own = self.tensor(x)[:, network.own]
+                return network.delta(own, self.tensor(u)).double().cpu().numpy()
 
             here = change(x, u)
             size = float(np.sqrt(np.mean(np.sum(here**2, axis=1)))) + 1e-12
@@ -211,9 +199,9 @@ class StateModel(WorldLearner):
         if not len(rows):
             return None
         rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), 2048)).astype(int)]
-        x = self._tensor(data.state[rows])
+        x = self.tensor(data.state[rows])
         for t in range(k):
-            x = network.next_state(x, self._tensor(data.action[rows + t]))
+            x = network.next_state(x, self.tensor(data.action[rows + t]))
         found = x.double().cpu().numpy()
         symmetry, own = data.task.symmetry, network.own.cpu().numpy()
         apart = symmetry.difference("state", found, data.next_state[rows + k - 1])[:, own]
@@ -229,8 +217,8 @@ class StateModel(WorldLearner):
             return []
         rows = data.windows(length)
         rows = rows[np.linspace(0, len(rows) - 1, 3).astype(int)]
-        actions = self._tensor(data.action[rows[:, None] + np.arange(length)])
-        found = network.rollout(self._tensor(data.state[rows]), actions).double().cpu().numpy()
+        actions = self.tensor(data.action[rows[:, None] + np.arange(length)])
+        found = network.rollout(self.tensor(data.state[rows]), actions).double().cpu().numpy()
         real = data.next_state[rows[:, None] + np.arange(length)]
         time = data.task.dt * np.arange(1, length + 1)
         panels = [
@@ -245,13 +233,10 @@ class StateModel(WorldLearner):
     def _deviation(self) -> list[float]:
         """How far one step is off, root mean square of each coordinate of the state. (n)"""
         data = self.validation
-        x, u = self._tensor(data.state[:4096]), self._tensor(data.action[:4096])
+        x, u = self.tensor(data.state[:4096]), self.tensor(data.action[:4096])
         found = self.network.next_state(x, u).double().cpu().numpy()
         apart = data.task.symmetry.difference("state", found, data.next_state[:4096])
         return [float(v) for v in np.sqrt(np.mean(apart**2, axis=0))]
-
-    def _tensor(self, values: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(np.ascontiguousarray(values)).float().to(self.device)
 
 
 def transitions_of(p: Any) -> Transitions:

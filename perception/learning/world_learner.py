@@ -11,11 +11,14 @@ from ...nodes.training.learner import Learner
 from ..model_card import ModelCard
 
 if TYPE_CHECKING:
-    from torch import nn
+    import numpy as np
+    from torch import Tensor, nn
 
     from ...nodes.training.loop import Training
     from ...nodes.training.recipe import Recipe
 
+CLIP = 10.0
+"""Largest norm of the gradient that `descend` goes down."""
 LARGEST_WIDTH = 8192
 """Channels of a layer; more is a slip of the finger."""
 
@@ -83,6 +86,37 @@ class WorldLearner(Learner):
         `task` and `symmetry`, and what there is of `task_options`, `state_names`, `action_names`,
         `dt`, `images`, `does` and `facts`; `data` adds to what the card says of them.
         """
+
+    def fit_by_adam(self, name: str, network: nn.Module) -> None:
+        """Take a network in as one of `modules`, on the device, with an optimizer of its name."""
+        import torch
+
+        p = self.parameters
+        self.modules[name] = network.to(self.device)
+        self.optimizers[name] = torch.optim.AdamW(
+            network.parameters(), lr=p.learning_rate, weight_decay=p.weight_decay
+        )
+
+    def descend(self, name: str, loss: Tensor) -> float:
+        """One step down a loss, and a relaxed network's `penalty` beside it; the loss itself."""
+        import torch
+
+        p, network, optimizer = self.parameters, self.modules[name], self.optimizers[name]
+        whole = loss
+        if p.mode == "relaxed" and p.relaxation_penalty:
+            whole = loss + p.relaxation_penalty * network.penalty()  # pyright: ignore
+        optimizer.zero_grad(set_to_none=True)
+        whole.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), CLIP)
+        optimizer.step()
+        return float(loss.detach())
+
+    def tensor(self, values: np.ndarray) -> Tensor:
+        """Numbers as a network takes them: float32, on the device."""
+        import numpy as np
+        import torch
+
+        return torch.as_tensor(np.ascontiguousarray(values)).float().to(self.device)
 
     def exports(self, folder: Path) -> dict[str, str]:
         """Write networks that run without torch, held to the trained one; their SHA-256 by name.

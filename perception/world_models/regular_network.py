@@ -197,9 +197,3 @@ def follow(average: nn.Module, network: nn.Module, share: float) -> None:
     found = [v for layer in layers_of(network) for v in layer._held or layer.materials()]
     towards = [v for v in found if v is not None]
     torch._foreach_lerp_(list(average.parameters()), towards, share)  # pyright: ignore
-
-
-def relaxation(network: nn.Module) -> Tensor:
-    """How far the relaxed layers are from equivariant ones, by their weights; mean of layers. ()"""
-    found = [layer.linear.penalty() for layer in layers_of(network)]
-    return torch.stack(found).mean() if found else torch.zeros(())

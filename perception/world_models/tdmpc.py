@@ -16,8 +16,9 @@ from ...symmetry.layers.plain import plain
 from ...symmetry.layers.representation import Representation, from_parts, trivial_of
 from ..latent import Latent
 from .action_limits import ActionLimits
+from .equivariant_mlp import relaxation
 from .latent_encoders import FeatureEncoder
-from .regular_network import After, RegularNetwork, fields_for, follow, frozen, held, relaxation
+from .regular_network import After, RegularNetwork, fields_for, follow, frozen, held
 
 LEAST_FIELDS = 4
 """Regular fields of an equivariant latent: with fewer, what is invariant has too little room."""
@@ -192,7 +193,7 @@ class TDMPCModel(nn.Module):
         return frozen(self.values)
 
     def relaxation(self) -> Tensor:
-        """How far relaxed layers are from equivariant ones; see `regular_network.relaxation`. ()"""
+        """How far relaxed layers are from equivariant ones; see `equivariant_mlp.relaxation`. ()"""
         return relaxation(self)
 
     def exported(self) -> TDMPCModel:

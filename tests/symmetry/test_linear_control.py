@@ -4,6 +4,7 @@ import code_blocks
 import numpy as np
 import pytest
 
+from covary.benchmarks.problems.ball_in_space import BALL, field
 from covary.sim.load_task import load_task
 from covary.sim.numba_dynamics import NumbaDynamics
 from covary.symmetry.declaration import Symmetry
@@ -18,23 +19,7 @@ from covary.symmetry.linear_control.riccati import finite_horizon, regulator
 from covary.symmetry.linear_control.stabiliser import aligning, stabiliser
 from covary.symmetry.linear_control.steerable import bases, brought_back, commuting, fit
 from covary.symmetry.motion import drawn, under
-from covary.symmetry.part import Pseudoscalar, Scalar, Vector, Vector3
-
-BALL = Symmetry(o3(), {"position": Vector3(), "velocity": Vector3()}, {"force": Vector3()})
-"""A point mass in space, seen from a base point: a place."""
-
-
-def field(swirl: float):
-    """A ball in a field about the origin; a swirl, like a magnetic pole's, knows no mirrors."""
-
-    def step(x: np.ndarray, u: np.ndarray) -> np.ndarray:
-        p, v = x[:, :3], x[:, 3:]
-        far = np.sum(p * p, axis=1, keepdims=True)
-        along = np.sum(p * u, axis=1, keepdims=True)
-        force = u + 0.5 * along * p + swirl * np.cross(p, u + v) - (1.0 + far) * p - 0.3 * v
-        return np.hstack([p + 0.1 * v + 0.005 * force, v + 0.1 * force])
-
-    return step
+from covary.symmetry.part import Pseudoscalar, Scalar, Vector
 
 
 @pytest.mark.parametrize("word, free", [("SO3", (12, 6)), ("O3", (8, 4))])
