@@ -136,6 +136,13 @@ def arguments(path: Path) -> tuple[Argument, ...]:
     return tuple(_arguments(path, read_root(path), {}).values())
 
 
+def _elsewhere(word: str) -> str:
+    """The end of an error message: which of our launch files have such an argument, if any has."""
+    ours = sorted((Path(__file__).resolve().parents[2] / "launch").glob("*.yaml"))
+    having = [file.stem for file in ours if any(word == a.name for a in arguments(file))]
+    return f"; those that have it: {', '.join(having)}" if having else ""
+
+
 def _arguments(
     path: Path, root: Element, seen: dict[Path, dict[str, Argument]], depth: int = 0
 ) -> dict[str, Argument]:
@@ -193,7 +200,8 @@ def resolve(
     errors = []
     for word in given:
         if word not in words:
-            hint = nearest(word, words) or f"; it has {', '.join(known) or 'none'}"
+            hint = _elsewhere(word) or nearest(word, words)
+            hint = hint or f"; it has {', '.join(known) or 'none'}"
             origin, said = given[word].origin, f"{path} has no argument '{word}'{hint}"
             place = (origin.file, origin.line) if origin.file else ("command line", 0)
             errors.append(InputError(said, *place))

@@ -51,7 +51,7 @@ class GraphedPlan:
         self.mean.zero_()
 
     def _operations(self) -> None:
-        z = self._planner.model.encode(self._given)
+        z = self._planner.model.encode(self._given)  # pyright: ignore
         action, mean = self._planner.plan(z, self.mean, *self._how)
         self._action.copy_(action)
         self.mean.copy_(mean)

@@ -12,7 +12,7 @@ import difflib
 
 import numpy as np
 
-from ..declaration import Symmetry
+from ..declaration import Space, Symmetry
 from ..group import GroupError
 from ..motion import CONTINUOUS, Motion, check_continuous, mirrors, shifts, spatial, under
 from ..part import (
@@ -76,10 +76,10 @@ def fixing(symmetry: Symmetry, word: str, state: np.ndarray, action: np.ndarray)
     _check(word)
     check_continuous(symmetry, word)
     vectors = [np.zeros((0, 3))]
-    for space, whole in (("state", state), ("action", action)):
+    spaces: tuple[tuple[Space, np.ndarray], ...] = (("state", state), ("action", action))
+    for space, whole in spaces:
         for name, here in symmetry.slices(space).items():
-            part = getattr(symmetry, space)[name]
-            vectors.append(_vectors(name, part, np.asarray(whole, float)[here], word))
+            vectors.append(_vectors(name, getattr(symmetry, space)[name], whole[here], word))
     found = stabiliser(word, np.concatenate(vectors))
     acting = under(symmetry, found)
     kept = acting.stabiliser(state=state, action=action)  # a sign that changes drops mirrors

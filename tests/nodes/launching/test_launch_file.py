@@ -304,6 +304,7 @@ def test_names_of_launch_files(write, tmp_path, monkeypatch):
     ("words", "message"),
     [
         (["sampels:=3"], "has no argument 'sampels'; did you mean 'samples'?"),
+        (["perception:=x"], "argument 'perception'; those that have it: cart_pole, drone, point_"),
         (["samples=3"], "not of the form name:=value; did you mean 'samples:=3'?"),
         (["samples:=3", "samples:=4"], "given twice"),
         (["planner:=mpi"], "'mpi' is no choice of 'planner'; did you mean 'mppi'?"),
