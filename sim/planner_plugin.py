@@ -123,7 +123,8 @@ def build_dynamics(
             return learned_dynamics(task, model)
         return tensor_dynamics(task) if model == "torch" else outside_dynamics(task, model)
     if model not in MODELS:
-        near = difflib.get_close_matches(model, MODELS, n=1)
+        beside = [card.parent.name for card in Path().glob("*/model.yaml")]
+        near = difflib.get_close_matches(model, [*MODELS, *beside], n=1)
         hint = "numba, mujoco, torch, a trained model's folder or my_file:my_model"
         hint = f"did you mean '{near[0]}'?" if near else hint
         raise ParameterError(f"model: {model!r} is none; {hint}", "model")

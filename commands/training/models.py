@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from ...nodes.launching.yaml_loader import InputError
 
 CARD = "model.yaml"
 """Of the folder that it leaves."""
@@ -11,7 +14,31 @@ CARD = "model.yaml"
 
 def opened(recipe: Any) -> Any:
     """The training, with the data that its method opens or makes."""
-    return recipe.kind.begin(recipe)
+    return recipe.kind.begin(_with_a_word(recipe))
+
+
+def _with_a_word(recipe: Any) -> Any:
+    """The recipe with the group of a symmetry file in place of the file, if it names one.
+
+    Raises:
+        InputError: There is no task to hold the file to, or it claims more than the task declares.
+        ParameterError, PluginError: The file or the task cannot be had, or do not fit each other.
+    """
+    from ...sim.load_task import load_task
+    from ...sim.symmetry_claim import claimed, is_file
+
+    p = recipe.parameters
+    if not is_file(p.symmetry):
+        return recipe
+    if not getattr(p, "task", ""):
+        said = "a file is held to a task: say task:=NAME beside it, or a word such as C4"
+        raise InputError(f"symmetry:={p.symmetry}: {said}", recipe.name)
+    declared = load_task(p.task, p.task_options)
+    task, word = claimed(declared, p.symmetry)
+    if task is not declared:
+        said = f"it claims {word}, and {p.task} declares less; a model takes what restricts a task"
+        raise InputError(f"symmetry:={p.symmetry}: {said}", recipe.name)
+    return replace(recipe, parameters=replace(p, symmetry=word))
 
 
 def finished(training: Any) -> Any:

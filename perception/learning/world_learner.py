@@ -35,8 +35,8 @@ class WorldLearner(Learner):
         """What every recipe of a model has; a method's own parameters are a subclass of it."""
 
         symmetry: str = "full"
-        """Which of the task's or environment's symmetry the network has: full, none, or a subgroup
-        such as C4."""
+        """Which of the task's or environment's symmetry the network has: full, none, a subgroup
+        such as C4, or beside task:= a symmetry.yaml that restricts the task's."""
         mode: Literal["exact", "relaxed", "free"] = "exact"
         """How strictly: exact, relaxed (may depart from it, at a price), or free (not at all)."""
         banks: int = 2

@@ -11,12 +11,16 @@ from covary.nodes.launching.yaml_loader import InputError
 from covary.nodes.parameters import ParameterError
 from covary.sim.load_task import load_task
 from covary.sim.planner_plugin import build_dynamics, planner_of
+from covary.sim.symmetry_file import SymmetryFile, write_symmetry
+from covary.symmetry.declaration import Symmetry
+from covary.symmetry.group import group
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 from made_models import state_model, train  # noqa: E402
 
+from covary.perception.model_card import read_model_card  # noqa: E402
 from covary.perception.model_folder import load_model  # noqa: E402
 from covary.perception.world_models.state_model import StateModel  # noqa: E402
 
@@ -143,3 +147,17 @@ def test_a_card_may_not_have_anything_imported(tmp_path, line):
     (copy / "model.yaml").write_text("\n".join(changed), encoding="utf-8")
     with pytest.raises(InputError, match="a model's card may not have it imported"):
         load_model(copy)
+
+
+def test_a_symmetry_file_restricts_a_model_and_claims_no_more(tmp_path):
+    file, s = tmp_path / "symmetry.yaml", load_task("reacher").symmetry
+    for word, wanted in (("C4", 0), ("D16", 2)):
+        claim = Symmetry(group(word), s.state, s.action)
+        write_symmetry(file, SymmetryFile.of(claim, "reacher"))
+        words = ("task:=reacher", "interaction:=150", "steps:=1", "batch:=8", "width:=16")
+        code, text = train("state_model", *words, f"symmetry:={file}", f"out:={tmp_path / word}")
+        assert code == wanted, text
+    assert read_model_card(tmp_path / "C4").symmetry["group"] == "C4"
+    assert "it claims D16, and reacher declares less" in text
+    code, text = train("sen", "steps:=1", f"symmetry:={file}", f"out:={tmp_path / 'sen'}")
+    assert code == 2 and "say task:=NAME beside it" in text
