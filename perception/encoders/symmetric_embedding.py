@@ -34,6 +34,7 @@ class SymmetricEmbedding(Encoder):
         stages: Convolutions of S: kernel, stride, padding of each; they leave an even side.
         maps: Declared scalar maps.
         sizes: Of the networks.
+        looks: Frames that lie on each other in an image.
     """
 
     def __init__(
@@ -44,11 +45,12 @@ class SymmetricEmbedding(Encoder):
         stages: Sequence[Stage] = ((4, 2, 1), (4, 2, 1)),
         maps: int = 8,
         sizes: Sizes | None = None,
+        looks: int = 1,
     ) -> None:
         super().__init__()
         s = sizes or Sizes()
         self.latent = Latent(regular(group, fields))
-        self.maps = FeatureMaps(group, image, maps, stages, s.channels, s.pixels)
+        self.maps = FeatureMaps(group, image, maps, stages, s.channels, s.pixels, looks=looks)
         inside, side = trivial_of(group, maps), self.maps.side
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         while side > 5 and side % 2 == 0:

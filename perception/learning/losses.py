@@ -1,9 +1,10 @@
-"""What latents are fitted by: the contrastive loss as the code has it and as the paper has it."""
+"""What latents are fitted by: the contrastive loss as the code and the paper have it, and ours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -52,5 +53,37 @@ def contrastive_paper(
     return (energy(predicted, after, slots) + apart).mean()
 
 
-LOSSES: dict[str, Callable[..., Tensor]] = {"code": contrastive_code, "paper": contrastive_paper}
+def contrastive_each(
+    z: Tensor, predicted: Tensor, after: Tensor, negative: Tensor, slots: int, hinge: float
+) -> Tensor:
+    """As the authors' code has it, but with a hinge for each slot.
+
+    L = mean over slots of H(predicted, after) + max(0, hinge - H(z, negative)), each of one slot.
+    With one hinge for all, two slots that are learned first grow until no negative is near, and
+    the others come to be constant. The arguments are those of `contrastive_code`.
+    """
+    each = [x.unflatten(-1, (slots, -1)).flatten(0, 1) for x in (z, predicted, after, negative)]
+    return contrastive_code(*each, slots=1, hinge=hinge)
+
+
+def contrastive_softmax(
+    z: Tensor, predicted: Tensor, after: Tensor, negative: Tensor, slots: int, hinge: float
+) -> Tensor:
+    """Cross-entropy of what followed among all that followed in the batch, by exp(-H).
+
+    Van den Oord, Li, Vinyals, "Representation Learning with Contrastive Predictive Coding" (2018,
+    eq. 4), with H(predicted, .) as the score. States that hardly differ are told apart as long as
+    they are in one batch; for the hinges, far from all others is enough. The arguments are those
+    of `contrastive_code`; `z`, `negative` and `hinge` are not looked at.
+    """
+    apart = energy(predicted[:, None], after, slots)
+    return functional.cross_entropy(-apart, torch.arange(len(after), device=after.device))
+
+
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "code": contrastive_code,
+    "paper": contrastive_paper,
+    "each": contrastive_each,
+    "softmax": contrastive_softmax,
+}
 """By the word that a recipe says."""

@@ -89,8 +89,11 @@ class SEN(WorldLearner):
         fields: int = 0
         """Regular fields of the latent, of a slot where there are slots; 0: 2 in a slot, 4
         otherwise."""
-        loss: Literal["code", "paper"] = "code"
-        """Contrastive as the authors' code has it, or as their paper prints it."""
+        loss: Literal["code", "paper", "each", "softmax"] = "code"
+        """Contrastive as the authors' code has it, as their paper prints it, as the code has it
+        with a hinge for each slot, or by which of the batch's states follows."""
+        stretch: int = 1
+        """Steps on end that come into a batch together, so that near states are told apart."""
         hinge: float = 1.0
         """Energy from which a negative is far enough."""
         warm_up: float = 0.25
@@ -107,6 +110,9 @@ class SEN(WorldLearner):
                 if getattr(self, name) > LARGEST_WIDTH:
                     said = f"{getattr(self, name)} must be at most {LARGEST_WIDTH}"
                     raise ValueError(f"{name}: {said}")
+            if self.stretch < 1 or self.length % self.stretch or self.batch % self.stretch:
+                said = f"{self.stretch} must divide length ({self.length}) and batch ({self.batch})"
+                raise ValueError(f"stretch: {said}")
             if not 0 <= self.warm_up <= 0.5:
                 raise ValueError(f"warm_up: {self.warm_up} must lie within 0 and 0.5")
             for name in ("fields", "hinge"):
@@ -177,10 +183,11 @@ class SEN(WorldLearner):
 
     def update(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         """One batch of transitions."""
-        chosen = rng.integers(len(self.training), size=self.parameters.batch)
-        batch = self.training.rows(chosen)
+        stretch, size = self.parameters.stretch, self.parameters.batch
+        first = rng.integers(len(self.training) // stretch, size=size // stretch) * stretch
+        batch = self.training.rows((first[:, None] + np.arange(stretch)).ravel())
         if self.moves is not None:
-            batch = self.moves.draw(rng, *batch)
+            batch = self.moves.draw(rng, *batch, stretch)
         warm = self.parameters.warm_up * self.parameters.steps
         loss = self._loss(batch, rng, float(np.clip(step / warm - 1.0, 0.0, 1.0)) if warm else 1.0)
         whole = loss
@@ -205,7 +212,10 @@ class SEN(WorldLearner):
     ) -> Tensor:
         """Of a batch; where something is done, `heeded` of the gradient reaches the encoder. ()"""
         before, action, after = (torch.from_numpy(a).to(self.device) for a in batch)
-        z, following = self.model.encode(torch.cat([before, after])).chunk(2)
+        each = (-1, self.parameters.stretch)
+        frames = torch.cat([before.unflatten(0, each), after.unflatten(0, each)[:, -1:]], dim=1)
+        seen = self.model.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        z, following = seen[:, :-1].flatten(0, 1), seen[:, 1:].flatten(0, 1)
         now, then = z, following
         if heeded < 1.0:
             slots = self.model.latent.slots
@@ -298,6 +308,8 @@ def networks(world: PixelWorld, p: Any) -> tuple[Encoder, LatentTransition]:
         part = world.action_part
         return slots, GraphTransition(slots.latent, part, p.width, p.mode, p.banks)
     stages = CONVOLUTIONS[p.convolutions or "quarters"]
-    maps = SymmetricEmbedding(world.group, image, p.fields or 4, stages, sizes=sizes)
+    maps = SymmetricEmbedding(
+        world.group, image, p.fields or 4, stages, sizes=sizes, looks=world.looks
+    )
     action = world.action_representation()
     return maps, Transition(maps.latent, action, p.width, p.depth, p.mode, p.banks)

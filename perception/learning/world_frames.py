@@ -70,7 +70,7 @@ class WorldFrames:
 
 
 class Moves:
-    """Group-augmented replay: each row of a batch moved by an element of its own, drawn for it.
+    """Group-augmented replay: the rows of a batch moved by elements that are drawn for them.
 
     Args:
         world: Whose group; its elements must be quarter turns and mirrors of frames.
@@ -84,10 +84,15 @@ class Moves:
         self.sources = pixel_sources(world.group, world.frame_shape[1])
 
     def draw(
-        self, rng: np.random.Generator, before: np.ndarray, actions: np.ndarray, after: np.ndarray
+        self,
+        rng: np.random.Generator,
+        before: np.ndarray,
+        actions: np.ndarray,
+        after: np.ndarray,
+        stretch: int = 1,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(B, C, H, W), (B, m), (B, C, H, W), and the same moved."""
-        drawn = rng.integers(self.world.group.order, size=len(actions))
+        """(B, C, H, W), (B, m), (B, C, H, W), and the same moved, each stretch by one element."""
+        drawn = rng.integers(self.world.group.order, size=len(actions) // stretch).repeat(stretch)
         found = np.empty_like(before), np.empty_like(actions), np.empty_like(after)
         for g in self.world.group.elements:
             rows = np.flatnonzero(drawn == g)

@@ -54,6 +54,7 @@ class ReacherPixels(PixelWorld):
     objects = 1
     state_shape = (2, 6)
     frame_shape = (6, SIDE, SIDE)
+    looks = 2
     action_words = ("elbow_positive", "elbow_negative")
 
     def __init__(self, group: str = "D4", view: str = "tilted", goal: str = "fixed") -> None:

@@ -36,6 +36,7 @@ class PixelWorld(ABC):
         objects: Interchangeable things; 1: none.
         state_shape: Of one state.
         frame_shape: (C, H, W) of one frame, uint8.
+        looks: How many moments lie on each other in its channels, the latest last.
         action_part: How the group acts on one object's part of an action.
         action_words: What `allowed` may list: the actions that training may be kept to.
         turns_frames: Whether the group's action on frames is the one on images (`symmetry.pixels`);
@@ -47,6 +48,7 @@ class PixelWorld(ABC):
     objects: int
     state_shape: tuple[int, ...]
     frame_shape: tuple[int, int, int]
+    looks: int = 1
     action_part: Representation
     action_words: tuple[str, ...]
     turns_frames: bool

@@ -10,7 +10,13 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 from covary.nodes.launching.launch_file import read_assignments  # noqa: E402
 from covary.nodes.launching.yaml_loader import InputError  # noqa: E402
 from covary.nodes.training.recipe import find_recipe, read_recipe  # noqa: E402
-from covary.perception.learning.losses import contrastive_code, contrastive_paper  # noqa: E402
+from covary.perception.encoders.feature_maps import FeatureMaps  # noqa: E402
+from covary.perception.learning.losses import (  # noqa: E402
+    contrastive_code,
+    contrastive_each,
+    contrastive_paper,
+    contrastive_softmax,
+)
 from covary.perception.learning.world_frames import Moves, WorldFrames  # noqa: E402
 from covary.perception.metrics.invariance import distance_error, open_loop  # noqa: E402
 from covary.perception.metrics.pictures import visible  # noqa: E402
@@ -44,6 +50,42 @@ def test_the_two_losses_differ_in_what_the_negative_is_held_from():
     args = (z, predicted, predicted, negative, 1, 3.0)
     assert float(contrastive_code(*args)) == pytest.approx(3.0 - 2.0)  # H = 2 |x - y|^2
     assert float(contrastive_paper(*args)) == pytest.approx(3.0)  # the prediction is the negative
+
+
+def test_a_hinge_for_each_slot_hears_of_one_that_tells_nothing_apart():
+    z, apart = torch.zeros(1, 4), torch.tensor([[2.0, 0.0, 0.0, 0.0]])  # the second of two slots
+    args = (z, z, z, apart, 2, 1.0)
+    assert float(contrastive_code(*args)) == 0.0
+    assert float(contrastive_each(*args)) == pytest.approx(0.5)
+
+
+def test_softmax_asks_which_of_the_batch_follows():
+    after = torch.tensor([[0.0], [1.0]])
+    right = contrastive_softmax(after, after, after, after, 1, 1.0)
+    assert float(right) == pytest.approx(math.log(1.0 + math.exp(-2.0)))
+    swapped = contrastive_softmax(after, after.flip(0), after, after, 1, 1.0)
+    assert float(swapped) == pytest.approx(2.0 + math.log(1.0 + math.exp(-2.0)))
+
+
+def test_a_stretch_is_encoded_as_its_transitions_are(tmp_path):
+    method = begun(tmp_path, "stretch:=2", "loss:=softmax").method
+    method.model.eval()
+    batch, rng = method.training.rows(np.arange(8)), np.random.default_rng(0)
+    before, actions, after = map(torch.from_numpy, batch)
+    predicted = method.model.next_latent(method.model.encode(before), actions)
+    following = method.model.encode(after)
+    loss = contrastive_softmax(predicted, predicted, following, following, 5, 1.0)
+    assert float(method._loss(batch, rng).detach()) == pytest.approx(float(loss.detach()), rel=1e-5)
+
+
+def test_of_an_earlier_look_it_sees_how_it_differs():
+    world = load_world("reacher_pixels")
+    maps = FeatureMaps(world.group, world.frame_shape, 3, ((1, 1, 0),), looks=world.looks)
+    plain = FeatureMaps(world.group, world.frame_shape, 3, ((1, 1, 0),))
+    plain.load_state_dict(maps.state_dict())
+    frames = torch.from_numpy(world.frames(world.initial(np.random.default_rng(0), 2))).float()
+    asked = torch.cat([5.0 * (frames[:, :3] - frames[:, 3:]), frames[:, 3:]], dim=1)
+    assert torch.allclose(maps(frames), plain(asked), atol=1e-4)
 
 
 def test_ranks_by_hand():
