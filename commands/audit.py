@@ -121,7 +121,8 @@ def audit_planner(
     """Say how exact a planner is: its model, costs, limits and plans, and the worst coordinate.
 
     A residual is the largest |f(gx) - g f(x)| / (1 + |g f(x)|) over elements and sampled states.
-    Exit code 0: all are below 1e-9; 1: one is not, or cannot be told; 2: bad input.
+    Exit code 0: all are below 1e-9, with a model in float32 below 1e-5; 1: one is not, or cannot
+    be told; 2: bad input.
     """
     for name in THREADS:  # as in a launch: threads are a parameter, and one is the default
         os.environ.setdefault(name, "1")

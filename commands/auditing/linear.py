@@ -18,6 +18,7 @@ from ...nodes.supervision.run_folder import write_json
 from ...sim.task import Task
 from ...symmetry.linear_control.laws import Laws, laws
 from ...symmetry.linear_control.linearised import LinearError
+from .planner import in_single_precision
 
 PLACE = "command line"
 OWN = {
@@ -26,7 +27,7 @@ OWN = {
 }  # fmt: skip
 """The arguments that are the command's own, with their defaults; all others are the task's."""
 FINE, COARSE = 1e-5, 1e-2
-"""Distance of the points of a difference, for models in float64, and for learned ones in float32.
+"""Distance of the points of a difference, for models in float64, and for those in float32.
 The first is short enough for curves, the second long enough for rounding."""
 EXACT, NEARLY = 1e-6, 1e-3
 """Largest errors that such differences leave of a law that holds."""
@@ -92,7 +93,7 @@ def _found(name: str, options: dict[str, str], own: dict[str, Any]) -> dict[str,
         LinearError: The model has no slopes there.
     """
     from ...sim.load_task import load_task
-    from ...sim.planner_plugin import MODELS, build_dynamics, check_symmetry
+    from ...sim.planner_plugin import build_dynamics, check_symmetry
     from ...sim.symmetry_claim import claimed
 
     try:
@@ -108,7 +109,7 @@ def _found(name: str, options: dict[str, str], own: dict[str, Any]) -> dict[str,
     dynamics = build_dynamics(task, model, 1.0)
     if getattr(dynamics, "latent", False):
         raise ParameterError(f"model: {model}: slopes: a latent model tells no state", "model")
-    exact = model in MODELS and model != "torch" or ":" in model
+    exact = not in_single_precision(dynamics, x, u)
     apart = float(own["apart"]) or (FINE if exact else COARSE)
     tolerance = EXACT if exact else NEARLY
     found = laws(
