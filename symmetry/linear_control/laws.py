@@ -46,7 +46,7 @@ class Laws:
         untold: Why a continuous group is not among them, by its name.
         errors: By what is compared (A, B, P, K, and P and K over a horizon) and element: the
             largest difference over 1 + the largest entry.
-        endless: The regulator without an end; None: there is none.
+        endless: The regulator without an end; None: there is none, or hardly.
         why: There is none because of this.
         ended: The one over a horizon.
     """
@@ -106,6 +106,11 @@ def laws(
     R = action_cost * _invariant(s.orbit("action"))
     here = at(0)
     endless, why = _endless(here, Q, R)
+    if endless is not None:
+        shrunk = np.abs(np.linalg.eigvals(here.A - here.B @ endless.K)).max()
+        if shrunk > 1.0 - apart:  # then P hangs on what differences leave of the slopes
+            why = f"it shrinks deviations to {shrunk:.6f} of themselves only, too little to tell"
+            endless = None
     ended = finite_horizon(here, Q, R, Q, horizon)
     errors: dict[str, dict[str, float]] = {}
     for g, name in zip(s.group.elements, s.group.element_names, strict=True):
