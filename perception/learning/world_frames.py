@@ -97,7 +97,7 @@ class Moves:
         for g in self.world.group.elements:
             rows = np.flatnonzero(drawn == g)
             for out, frames in ((found[0], before), (found[2], after)):
-                flat = frames[rows].reshape(len(rows), frames.shape[1], -1)
+                flat = frames[rows].reshape(*rows.shape, frames.shape[1], len(self.sources[g]))
                 out[rows] = flat[:, :, self.sources[g]].reshape(len(rows), *frames.shape[1:])
             found[1][rows] = self.world.act_action(g, actions[rows])
         return found

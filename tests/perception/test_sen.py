@@ -127,6 +127,11 @@ def test_augmented_transitions_are_transitions_of_the_world():
             and (world.frames(world.act(g, states[row, 1:]))[0] == moved[2][row]).all()
         ]
         assert found
+    alike = Moves(world).draw(np.random.default_rng(1), before, actions, after, stretch=6)[0]
+    assert any(
+        np.array_equal(alike, world.frames(world.act(g, states[:, 0])))
+        for g in world.group.elements
+    )
 
 
 def test_a_training_that_stops_goes_on_to_the_same_weights(tmp_path):
