@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +14,18 @@ from ..nodes.messages import MessageError
 from ..nodes.training.card_file import damaged
 from ..nodes.training.onnx_file import open_onnx
 from ..sim.task import Task
+from .latent_task import is_latent
 from .model_card import CARD, ModelCard, check_model_fits, read_model_card
 
 ESTIMATE = "estimate.onnx"
-"""The file of an encoder that tells a task's state: images -> value, deviation."""
+"""The file of an encoder: images -> value, and its deviation where a state is told."""
 INPUTS, OUTPUTS = ("images",), ("value", "deviation")
 FLAT = 1e-6
 """Spread of an image's pixels, in its own unit, below which it shows nothing."""
 
 
-Estimate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""(1, frames * C, H, W) -> value and deviation, (1, k) each."""
+Estimate = Callable[[np.ndarray], Sequence[np.ndarray]]
+"""(1, frames * C, H, W) -> value, and deviation of a state, (1, k) each."""
 
 
 class ImageError(ValueError):
@@ -42,14 +43,15 @@ class ImageEstimator:
     Raises:
         InputError: No model, or one that is damaged.
         MismatchError: A model of another task.
-        ValueError: A model that estimates no state.
+        ValueError: A model that estimates neither state nor latent.
 
     Attributes:
         topic: Where its images are published.
         shape: Channels, height, width.
-        places: The coordinates of the task's state that it tells. (k)
+        places: The coordinates of the task's state, or of (latent, goal), that it tells. (k)
         turning: Those of them that are told up to whole turns. (k) bool
-        deviation: How far it was off on validation images, root mean square. (k)
+        deviation: How far it was off on validation images, root mean square; a latent: from what
+            was foretold. (k)
         frames: Images that it sees at once.
     """
 
@@ -58,11 +60,16 @@ class ImageEstimator:
         self.card = read_estimator(self.folder, task)
         self.topic, self.shape = next(iter(self.card.images.items()))
         facts = self.card.facts
-        self.places = [task.state_names.index(name) for name in facts["told"]]
+        self.latent = is_latent(self.card)
         self.frames, self.deviation = int(facts["frames"]), np.array(facts["deviation"], float)
-        _, _, angles = task.symmetry.affine("state")
-        units = task.state_units or ("",) * len(task.state_names)
-        self.turning = np.array([angles[i] or units[i] == "rad" for i in self.places])
+        if self.latent:
+            self.places = list(range(len(self.deviation)))
+            self.turning = np.zeros(len(self.places), bool)
+        else:
+            self.places = [task.state_names.index(name) for name in facts["told"]]
+            _, _, angles = task.symmetry.affine("state")
+            units = task.state_units or ("",) * len(task.state_names)
+            self.turning = np.array([angles[i] or units[i] == "rad" for i in self.places])
         self._run = self._opened() if device == "cpu" else self._graphed(device)
         self._frames: deque[np.ndarray] = deque(maxlen=self.frames)
 
@@ -71,9 +78,10 @@ class ImageEstimator:
         remedy = "the same `covary train` again writes it"
         session = open_onnx(path, wanted, self.folder / CARD, remedy=remedy)
         there = [v.name for v in session.get_inputs()]
-        if there != list(INPUTS) or {v.name for v in session.get_outputs()} != set(OUTPUTS):
+        outputs = OUTPUTS[:1] if self.latent else OUTPUTS
+        if there != list(INPUTS) or {v.name for v in session.get_outputs()} != set(outputs):
             raise InputError(f"it takes {', '.join(there)}: no network that sees images", str(path))
-        return lambda images: session.run(OUTPUTS, {INPUTS[0]: images})
+        return lambda images: session.run(outputs, {INPUTS[0]: images})
 
     def _graphed(self, device: str) -> Estimate:
         from .encoders.graphed_estimate import GraphedEstimate  # torch only where it runs
@@ -117,23 +125,24 @@ class ImageEstimator:
             self._frames.append(self._frames[0])
         given = np.concatenate(list(self._frames))[None]
         try:
-            value, deviation = self._run(given)
+            value, *told = self._run(given)
         except Exception as error:  # whoever runs it has no one class for this
             raise ImageError(f"the network failed: {' '.join(str(error).split())}") from None
+        deviation = told[0][0] if told else self.deviation
         if not (np.isfinite(value).all() and np.isfinite(deviation).all()):
             raise ImageError("the network's answer is not finite")
-        return value[0].astype(float), deviation[0].astype(float)
+        return value[0].astype(float), deviation.astype(float)
 
 
 def read_estimator(folder: Path, task: Task) -> ModelCard:
-    """The card of an encoder that tells a task's state.
+    """The card of an encoder that tells a task's state, or a latent of it that can be planned in.
 
     Raises:
-        InputError: There is none, or one that estimates no state; one line.
+        InputError: There is none, or one that tells neither; one line.
         MismatchError: It is of another task.
     """
     card = read_model_card(folder)
-    if "estimates" not in card.does or not card.images:
+    if not card.images or not ("estimates" in card.does or is_latent(card)):
         said = f"it {', '.join(card.does) or 'does nothing'}, and estimates no state from images"
         raise InputError(said, str(Path(folder) / CARD))
     check_model_fits(card, task)
@@ -152,15 +161,22 @@ def _flaw(card: ModelCard, task: Task) -> str:
         except MessageError as error:
             return f"images: {error}"
     told, off = card.facts.get("told"), card.facts.get("deviation")
-    goal = task.state_names[task.goal_slice]
-    if not isinstance(told, list) or not told or not all(isinstance(name, str) for name in told):
+    count, gain = 0, card.facts.get("gain")
+    if is_latent(card):
+        start = card.facts.get("start")
+        count = len(start) if isinstance(start, list) else 0
+        if not (isinstance(gain, int | float) and 0 < gain <= 1):
+            return f"facts: gain: {gain!r} is not above 0 and at most 1"
+    elif not isinstance(told, list) or not told or not all(isinstance(name, str) for name in told):
         return "facts: told: no coordinates of the state"
-    for name in told:
-        if name not in task.state_names or name in goal or told.count(name) > 1:
-            return f"facts: told: {name!r} is no coordinate of the task that images can tell once"
-    numbers = off if isinstance(off, list) and len(off) == len(told) else [np.nan]
+    else:
+        count, goal = len(told), task.state_names[task.goal_slice]
+        for name in told:
+            if name not in task.state_names or name in goal or told.count(name) > 1:
+                return f"facts: told: {name!r} is no coordinate of the task that images tell once"
+    numbers = off if isinstance(off, list) and len(off) == count else [np.nan]
     if not all(isinstance(v, int | float) and 0 <= v < np.inf for v in numbers):
-        return f"facts: deviation: {off} is not one number for each of {len(told)} coordinates"
+        return f"facts: deviation: {off} is not one number for each of {count} coordinates"
     if card.facts.get("frames") not in (1, 2):
         return f"facts: frames: {card.facts.get('frames')} is not 1 or 2"
     return ""

@@ -14,6 +14,7 @@ from ..nodes.training.onnx_file import open_onnx
 from ..sim.built_on import MismatchError
 from ..sim.function_dynamics import FunctionDynamics
 from ..sim.task import Task
+from .latent_task import LatentTask, is_latent
 from .model_card import CARD, ModelCard, check_model_fits, is_model, read_model_card
 
 STEP = "step.onnx"
@@ -26,7 +27,8 @@ PLANS, PREDICTS = "plans", "predicts"
 class LearnedDynamics(FunctionDynamics):
     """A learned next state, run by onnxruntime; the costs are the task's own.
 
-    A folder whose card says ``predicts`` has one; `of` also knows those that plan in a latent.
+    A folder whose card says ``predicts`` has one; `of` also knows those that plan in a latent. Of a
+    model of images the state is (latent, goal), and the task a `LatentTask`.
 
     Args:
         task: The task.
@@ -39,7 +41,7 @@ class LearnedDynamics(FunctionDynamics):
     """
 
     def __init__(self, task: Task, folder: Path, card: ModelCard | None = None) -> None:
-        self.folder = Path(folder)
+        self.folder, self.latent = Path(folder), isinstance(task, LatentTask)
         self.card = card or read_model_card(self.folder)
         file, known, where = self.folder / STEP, self.card.files.get(STEP), self.folder / CARD
         session = open_onnx(file, known, where, remedy="the same `covary train` again writes it")
@@ -66,6 +68,8 @@ class LearnedDynamics(FunctionDynamics):
                 raise ParameterError(f"model: {folder}: {missing(place / CARD, 'model')}", "model")
             card = read_model_card(place)
             check_model_fits(card, task)
+            if is_latent(card):
+                return LearnedDynamics(LatentTask(task, place, card), place, card)
             if PLANS in card.does:
                 from ..sim.torch_dynamics import TorchDynamics  # torch only where it runs
                 from .model_folder import load_model

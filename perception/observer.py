@@ -42,6 +42,54 @@ class Estimate:
     deviation. About 1 where all is as expected; NaN where nothing was predicted."""
 
 
+class Following(Protocol):
+    """What follows a scene from image to image: `Observer` states, `LatentObserver` latents.
+
+    Attributes:
+        task: Whose state an estimate is.
+        places: The coordinates of it that are measured. (k)
+        model: What comes next; None: nobody knows.
+        state: The last estimate; None before the first. (n,)
+        drifts: Whether the model may move a scene in which nothing moves.
+    """
+
+    drifts: bool
+    task: Task
+    places: list[int]
+    model: Steps | None
+    state: np.ndarray | None
+
+    def reset(self) -> None:
+        """Forget everything: another episode."""
+        ...
+
+    def update(
+        self,
+        goal: np.ndarray,
+        action: np.ndarray,
+        value: np.ndarray,
+        deviation: np.ndarray,
+        limit: float = np.inf,
+    ) -> Estimate:
+        """Take in what an image tells; above an anomaly of `limit` only that a period has passed.
+
+        (g,), (m,), (k,), (k,)
+        """
+        ...
+
+    def skip(self, action: np.ndarray) -> None:
+        """Let a period pass without an image. (m,)"""
+        ...
+
+    def ahead(self, state: np.ndarray, action: np.ndarray) -> np.ndarray:
+        """The state one period after another, by the model. (n,), (m,) -> (n,)"""
+        ...
+
+    def apart(self, value: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """What is measured, minus what a state says of that. (k,)"""
+        ...
+
+
 class Observer:
     """An extended Kalman filter (R. Kalman, 1960; A. Jazwinski, 1970) over a model of the task.
 
@@ -61,6 +109,8 @@ class Observer:
     Raises:
         ValueError: No model, and something that is neither measured nor the goal.
     """
+
+    drifts = False
 
     def __init__(
         self,
@@ -188,7 +238,7 @@ class Stillness:
         limit: Without a model: so many equal images on end are frozen.
     """
 
-    def __init__(self, observer: Observer, limit: int) -> None:
+    def __init__(self, observer: Following, limit: int) -> None:
         self.observer, self.limit = observer, limit
         self.reset()
 
@@ -217,8 +267,12 @@ class Stillness:
         if observer.model is None or observer.state is None:
             return self.count >= self.limit
         if self._ghost is None:
-            self._ghost, self._held = observer.state, observer.state[observer.places]
+            self._ghost = self._idle = observer.state
+            self._held = observer.state[observer.places]
         self._ghost = observer.ahead(self._ghost, action)
+        if observer.drifts:  # then only what is done counts, against what is not
+            self._idle = observer.ahead(self._idle, observer.task.safe_action())
+            self._held = self._idle[observer.places]
         gone = np.abs(observer.apart(self._held, self._ghost))
         return bool(np.any(gone > STILL * np.maximum(deviation, FLOOR)))
 

@@ -1,4 +1,4 @@
-"""The perception node: images in; the task's state out, how sure it is, and how expected."""
+"""The perception node: images in; state or latent out, how sure it is, and how expected."""
 
 from __future__ import annotations
 
@@ -6,27 +6,21 @@ import math
 import time as wall
 from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ..nodes import messages
-from ..nodes.launching.yaml_loader import InputError
 from ..nodes.moments import Moments
 from ..nodes.node import Node
-from ..nodes.parameters import ParameterError
-from ..sim.built_on import MismatchError
 from ..sim.load_task import load_task
 from ..sim.pixels import pixels_of, words_for
-from ..sim.planner_plugin import build_dynamics, is_folder
 from ..sim.task import Task
 from ..sim.task_messages import TaskMessageError, command_action, state_message
-from .image_estimator import ImageError, ImageEstimator, read_estimator
-from .joint_sensors import JointSensors
-from .learned_dynamics import PLANS
-from .model_card import ModelCard, is_model, read_model_card
-from .observer import Observer, Stillness
+from .image_estimator import ImageError
+from .model_card import ModelCard
+from .observer import Stillness
+from .observing import checked, opened
 
 NEWEST = 20_000
 """Times and scores that the statistics are taken over; a run of days keeps no more."""
@@ -71,12 +65,16 @@ class PerceptionNode(Node):
         task: str
         """The task: a file of sim/tasks, or my_package.my_file:MyTask."""
         perception: str
-        """The folder of an encoder that tells the task's state, from covary train."""
+        """The folder of a network that tells the task's state, or of a latent world model of its
+        images, from covary train."""
         task_options: dict[str, str | int] = field(default_factory=dict)
         """What the task's class takes beside, such as robot; an empty text is not given."""
         model: str = "numba"
         """What foretells the next image: numba, mujoco, a trained model's folder, or
         my_file:my_model; empty: nothing, and an estimate is what the image tells."""
+        planned_with: str | None = None
+        """What the planner plans with, as its model says it; empty: nobody plans; null: not said. A
+        latent is understood by its own model alone."""
         joint_states: bool = False
         """Whether it also takes in the robot's own sensors, /joint_states."""
         anomaly_limit: float = 0.0
@@ -112,47 +110,21 @@ class PerceptionNode(Node):
         """The task and the encoder's card; no network is opened.
 
         Raises:
-            ParameterError: No encoder of states, or one of another task; a model that foretells
-                no states.
+            ParameterError: No encoder, or one of another task; a model that foretells no states;
+                somebody who plans with another model than latents are of.
         """
         p = parameters
         task = load_task(p.task, p.task_options)
-        try:
-            card = read_estimator(Path(p.perception), task)
-        except (InputError, MismatchError) as error:
-            said = str(error)  # which names the folder, or a file in it, where that is to blame
-            said = said if said.startswith(p.perception) else f"{p.perception}: {said}"
-            raise ParameterError(f"perception: {said}", "perception") from None
-        if p.model and is_folder(p.model) and is_model(Path(p.model)):
-            try:
-                latent = PLANS in read_model_card(Path(p.model)).does
-            except InputError as error:
-                raise ParameterError(f"model: {p.model}: {error}", "model") from None
-            if latent:
-                said = "it plans in a latent and foretells no states; say foretold_by:=numba or "
-                raise ParameterError(f"model: {p.model}: {said}a state model's folder", "model")
+        card = checked(task, p.perception, p.model, p.planned_with, p.joint_states)
         return task, card
 
     def configure(self) -> None:
         """Load encoder and model, and have them answer once."""
         p = self.parameters
         self.task, _ = self.check(p)
-        try:
-            self.eyes = ImageEstimator(Path(p.perception), self.task, p.device)
-        except InputError as error:
-            raise ParameterError(f"perception: {error}", "perception") from None
-        except ValueError as error:
-            raise ParameterError(str(error), "device") from None
-        self.joints = JointSensors(self.task) if p.joint_states else None
-        model = build_dynamics(self.task, p.model, 0.8) if p.model else None
-        off = getattr(getattr(model, "card", None), "facts", {}).get("deviation")
-        places = [*self.eyes.places, *(self.joints.places if self.joints else ())]
-        turning = [*self.eyes.turning, *(self.joints.turning if self.joints else ())]
-        off = None if off is None else np.array(off, float)
-        try:
-            self.observer = Observer(self.task, places, np.array(turning), model, off)
-        except ValueError as error:
-            raise ParameterError(f"model: {error}", "model") from None
+        self.eyes, self.joints, self.observer = opened(
+            self.task, p.perception, p.model, p.joint_states, p.device
+        )
         self.stillness = Stillness(self.observer, max(1, round(p.frozen_s / self.task.dt)))
         self._warm()
         self.episode, self.state_time, self.answered = -1, -1.0, False
@@ -283,7 +255,7 @@ class PerceptionNode(Node):
         if not np.isfinite(found.state).all():
             observer.reset()
             raise ImageError("the estimate is not finite")
-        names = self.task.state_names
+        names = observer.task.state_names
         self.deviations.publish(state_message(names, time, self.episode, found.deviation))
         self.estimates.publish(state_message(names, time, self.episode, found.state))
         self.answered = True
@@ -373,11 +345,12 @@ class PerceptionNode(Node):
         channels, height, width = self.eyes.shape
         shape = (height, width, channels) if channels > 1 else (height, width)
         image = rng.uniform(0.0, 0.1, shape).astype(np.float32)
-        start, safe = self.task.initial_state(rng), self.task.safe_action()
+        whose = self.observer.task
+        start, safe = whose.initial_state(rng), whose.safe_action()
         deviation = self._all(self.eyes.deviation)
         for _ in range(2):
             self.eyes.estimate(image)
             value = start[self.observer.places]
-            self.observer.update(start[self.task.goal_slice], safe, value, deviation)
+            self.observer.update(start[whose.goal_slice], safe, value, deviation)
         self.eyes.reset()
         self.observer.reset()

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..nodes.parameters import ParameterError
 from ..sim.task import Task
 
 
@@ -44,6 +45,23 @@ def check_state(task: Task, state: np.ndarray) -> None:
     if not np.isfinite(state).all():
         worst = names[int(np.argmin(np.isfinite(state)))]
         raise ValueError(f"the state is not finite in {worst}")
+
+
+def check_states(planner: Any, task: Task, **asked: bool) -> None:
+    """Hold a planner in latents of images to what needs no state of the task.
+
+    Args:
+        planner: The planner; its own task is another one where it plans in latents.
+        task: The task.
+        **asked: Parameters that need states, and whether they are asked for.
+
+    Raises:
+        ParameterError: One is.
+    """
+    for name in [name for name, wanted in asked.items() if wanted]:
+        if planner.task.state_names != task.state_names:
+            said = "it needs states of the task, and a model of images tells latents"
+            raise ParameterError(f"{name}: {said}", name)
 
 
 class Planner(Protocol):

@@ -23,7 +23,7 @@ from .diagnostics import Diagnostics
 from .loop.figures import Figures
 from .loop.memory_file import MemoryFileError, Moment, restored, save_memory
 from .loop.proposal import Proposer, build_proposer
-from .plan import Planner, late_actions
+from .plan import Planner, check_states, late_actions
 from .symmetric.plan_memory import Recalling
 from .symmetric.symmetry_mode import Mode, in_mode, is_framed, word_inside
 
@@ -164,7 +164,7 @@ class PlannerNode(Node):
         block = {**p.planner, **p.planner_options}
         spread = ModelSpread(p.models, p.model_spread, p.seed) if p.models > 1 else None
         try:
-            about = (p.model, p.friction_scale, spread, p.threads)
+            about = (p.model, p.friction_scale, spread, p.threads, p.estimated)
             planner = in_mode(
                 lambda inside: planner_of(task, block, p.tuned, inside, *about),
                 *(task, p.symmetry_mode, word),
@@ -175,6 +175,8 @@ class PlannerNode(Node):
             if head == "planner" and name in p.planner_options:
                 error.key = f"planner_options.{name}"
             raise
+        remembers = isinstance(planner, Recalling)
+        check_states(planner, task, proposal=p.proposal is not None, symmetry_mode=remembers)
         if p.proposal is not None:
             take_proposals(planner, build_proposer(p.proposal, task))
         try:

@@ -29,6 +29,7 @@ def planner_of(
     friction_scale: float,
     spread: ModelSpread | None = None,
     threads: int = 1,
+    latents: bool = False,
 ) -> Any:
     """The planner that a block asks for, nothing compiled or run.
 
@@ -42,6 +43,7 @@ def planner_of(
         friction_scale: Contact friction of the mujoco model over the plant's.
         spread: Several models instead of one.
         threads: Threads of the mujoco model.
+        latents: Whether a model of images is told the latents of those.
 
     Raises:
         ParameterError: Parameters that do not fit each other or the task.
@@ -52,7 +54,7 @@ def planner_of(
     cls = planner_class(block)
     modelled: Dynamics | Task = task
     if getattr(cls, "needs_model", True):
-        modelled = build_dynamics(task, model, friction_scale, spread, threads)
+        modelled = build_dynamics(task, model, friction_scale, spread, threads, latents)
     return build_planner(cls, modelled, block, tuned, symmetry)
 
 
@@ -101,12 +103,14 @@ def build_dynamics(
     friction_scale: float,
     spread: ModelSpread | None = None,
     threads: int = 1,
+    latents: bool = False,
 ) -> Dynamics:
     """The planner's own model of the task: never the plant.
 
     Raises:
         ParameterError: The task has no analytic kernels, or can have no model at all; a user's own
-            that does not fit, or of which there are to be several; threads for another model.
+            that does not fit, or of which there are to be several; threads for another model; a
+            model of images where nobody tells `latents`.
         PluginError: There is no such model of a user, or it cannot be built.
     """
     if task.opaque:
@@ -120,7 +124,11 @@ def build_dynamics(
             said = "models: several are for model: numba and mujoco; leave it at 1"
             raise ParameterError(said, "models")
         if learned:
-            return learned_dynamics(task, model)
+            found = learned_dynamics(task, model)
+            if not latents and found.task.state_names != task.state_names:
+                said = "it plans in latents of images, which only a launch has"
+                raise ParameterError(f"model: {model}: {said}: perception:={model}", "model")
+            return found
         return tensor_dynamics(task) if model == "torch" else outside_dynamics(task, model)
     if model not in MODELS:
         beside = [card.parent.name for card in Path().glob("*/model.yaml")]

@@ -113,12 +113,14 @@ def _model_launch(summary: Mapping[str, Any]) -> str:
     words = [_USES[word] for word in summary["does"] if _USES.get(word) in known][:1]
     if not words:
         return ""
+    if "plans" in summary["does"] and summary["images"]:  # what plans in latents is told them
+        words.insert(0, "perception")
     given = [f"{k}:={v}" for k, v in options.items() if k in known and known[k] != v]
     seen = [topic.removeprefix("/camera/").partition("/")[0] for topic in summary["images"]]
     shapes = dict(zip(seen, summary["images"].values(), strict=True))
     given += [f"{k}:={shape[-1]}" for k, shape in shapes.items() if k == "heightmap"]
     given += ["camera:=true"] if "top" in shapes else []
-    given = [f"{name}.yaml", *given, f"{words[0]}:={summary['out']}"]
+    given = [f"{name}.yaml", *given, *(f"{word}:={summary['out']}" for word in words)]
     return f"covary launch {shlex.join(given)}"
 
 

@@ -38,12 +38,11 @@ class GraphedEstimate:
         self._given = torch.zeros(shape, device=device)
         self._replay = Graph(self._operations) if device == "cuda" else self._operations
 
-    def run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Value and deviation. (1, frames * C, H, W) -> (1, k), (1, k)"""
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
+        """Value, and deviation of a state. (1, frames * C, H, W) -> (1, k), (1, k)"""
         self._given.copy_(torch.from_numpy(images))
         self._replay()
-        value, deviation = self._found
-        return value.cpu().numpy(), deviation.cpu().numpy()
+        return [found.cpu().numpy() for found in self._found]
 
     @torch.no_grad()
     def _operations(self) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
 
-from ...sim.pixel_worlds.world import PixelWorld
 from ..world_models.decoder import Decoder
-from ..world_models.latent_model import LatentModel
 from .losses import energy
-from .sen import SEN, networks
+from .sen import SEN
 
 
 class Reconstruction(SEN):
@@ -27,6 +25,8 @@ class Reconstruction(SEN):
     class Parameters(SEN.Parameters):
         """Of a training by reconstruction."""
 
+        usual: ClassVar[str] = "rush_hour"
+
         latent_weight: float = 0.1
         """Of the distance of a prediction from the latent of what followed."""
 
@@ -36,11 +36,9 @@ class Reconstruction(SEN):
                 raise ValueError(f"latent_weight: {self.latent_weight} must not be negative")
 
     @classmethod
-    def network_of(cls, world: PixelWorld, p: Any) -> LatentModel:
-        """With a decoder."""
-        encoder, transition = networks(world, p)
-        decoder = Decoder(encoder.latent.width, world.frame_shape, p.width)
-        return LatentModel(encoder, transition, decoder)
+    def decoder_of(cls, width: int, frame: tuple[int, int, int], p: Any) -> Decoder:
+        """An ordinary one."""
+        return Decoder(width, frame, p.width)
 
     def objective(
         self,

@@ -29,6 +29,8 @@ from ..world_models.latent_model import LatentModel
 from ..world_models.rotation_transition import RotationTransition
 from ..world_models.transition import LatentTransition, Transition
 from .losses import LOSSES
+from .on_task import on_task
+from .task_parameters import TaskParameters
 from .world_frames import Moves, WorldFrames
 from .world_learner import LARGEST_WIDTH, WorldLearner
 
@@ -60,11 +62,9 @@ class SEN(WorldLearner):
     """
 
     @dataclass(frozen=True, kw_only=True)
-    class Parameters(WorldLearner.Parameters):
+    class Parameters(TaskParameters):
         """Of the world, the data and the networks."""
 
-        world: str = "shapes"
-        """A file of sim/pixel_worlds, or my_file:MyWorld."""
         world_options: dict[str, Any] = field(default_factory=dict)
         """What its class takes."""
         actions: tuple[str, ...] = ()
@@ -79,16 +79,17 @@ class SEN(WorldLearner):
         """Episodes that it is judged on at the end, with all actions."""
         horizon: int = 10
         """Steps in each of those."""
-        pixels: Literal["learned", "moved"] = "learned"
+        pixels: Literal["", "learned", "moved"] = ""
         """How the group acts on pixels: learned by S, or taken to be moves of them, which is wrong
-        for a tilted camera. In the mode free it concerns augmentation alone."""
+        for a tilted camera. In the mode free it concerns augmentation alone. Empty: learned in a
+        world, moved in a task, which is seen from straight above."""
         convolutions: Literal["", "cells", "fifths", "quarters", "sixteenths"] = ""
         """What share of a frame's side the first networks leave; empty: as suits the world."""
         channels: int = 16
         """Of their hidden maps, whatever the group."""
         fields: int = 0
         """Regular fields of the latent, of a slot where there are slots; 0: 2 in a slot, 4
-        otherwise."""
+        otherwise, 8 of a task."""
         loss: Literal["code", "paper", "each", "softmax"] = "code"
         """Contrastive as the authors' code has it, as their paper prints it, as the code has it
         with a hinge for each slot, or by which of the batch's states follows."""
@@ -103,6 +104,8 @@ class SEN(WorldLearner):
 
         def __post_init__(self) -> None:
             super().__post_init__()
+            if not self.pixels:
+                object.__setattr__(self, "pixels", "moved" if self.task else "learned")
             for name in ("episodes", "length", "evaluation", "horizon", "channels"):
                 if getattr(self, name) < 1:
                     raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
@@ -113,6 +116,8 @@ class SEN(WorldLearner):
             if self.stretch < 1 or self.length % self.stretch or self.batch % self.stretch:
                 said = f"{self.stretch} must divide length ({self.length}) and batch ({self.batch})"
                 raise ValueError(f"stretch: {said}")
+            if self.task and self.stretch > 1:
+                raise ValueError(f"stretch: {self.stretch} must be 1 of a task")
             if not 0 <= self.warm_up <= 0.5:
                 raise ValueError(f"warm_up: {self.warm_up} must lie within 0 and 0.5")
             for name in ("fields", "hinge"):
@@ -147,6 +152,8 @@ class SEN(WorldLearner):
             InputError: No such world, option or action, or no such augmentation.
         """
         p = recipe.parameters
+        if p.task:
+            return on_task(cls).begin(recipe)
         world = world_of(p, recipe.name)
         known = world.turns_frames or p.pixels == "moved"
         if p.augment and not known:
@@ -168,13 +175,21 @@ class SEN(WorldLearner):
     def model_of(cls, card: ModelCard) -> nn.Module:
         """The network of a card, without its weights."""
         p = cls.Parameters(**{**card.recipe, "out": Path("."), "actions": (), "judged_on": ()})
+        if p.task:
+            return on_task(cls).model_of(card)
         return cls.network_of(world_of(p, "model.yaml"), p)
 
     @classmethod
     def network_of(cls, world: PixelWorld, p: Any) -> LatentModel:
         """Encoder and transition as suit a world: slots, a rotation, or maps on the plane."""
         encoder, transition = networks(world, p)
-        return LatentModel(encoder, transition)
+        decoder = cls.decoder_of(encoder.latent.width, world.frame_shape, p)
+        return LatentModel(encoder, transition, decoder)
+
+    @classmethod
+    def decoder_of(cls, width: int, frame: tuple[int, int, int], p: Any) -> nn.Module | None:
+        """What draws frames of latents; none: no frame is decoded."""
+        return None
 
     @property
     def kept(self) -> nn.Module:
@@ -243,7 +258,7 @@ class SEN(WorldLearner):
     def equivariance_error(self) -> float:
         """Of rollouts over five steps, from validation latents, over the network's group."""
         rows = np.linspace(0, len(self.validation) - 1, _MEASURED).astype(int)
-        before, action, _ = self.validation.rows(rows)
+        before, action, *_ = self.validation.rows(rows)
         training = self.model.training
         z = self.model.eval().encode(torch.from_numpy(before).to(self.device))
         self.model.train(training)

@@ -92,7 +92,13 @@ class Moves:
         stretch: int = 1,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(B, C, H, W), (B, m), (B, C, H, W), and the same moved, each stretch by one element."""
-        drawn = rng.integers(self.world.group.order, size=len(actions) // stretch).repeat(stretch)
+        drawn = rng.integers(self.world.group.order, size=len(actions) // stretch)
+        return self.moved(drawn.repeat(stretch), before, actions, after)
+
+    def moved(
+        self, drawn: np.ndarray, before: np.ndarray, actions: np.ndarray, after: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same, each row by a given element. (B,), ..."""
         found = np.empty_like(before), np.empty_like(actions), np.empty_like(after)
         for g in self.world.group.elements:
             rows = np.flatnonzero(drawn == g)

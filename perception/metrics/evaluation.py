@@ -61,7 +61,14 @@ def held_out(
         actions: The words of the actions in them; none: all.
     """
     made = transitions(world, rng, episodes, horizon, actions)
-    target = made.states[: min(SOME, episodes), 1]
+    return held_of(world, rng, made.states, made.actions)
+
+
+def held_of(
+    world: PixelWorld, rng: np.random.Generator, states: np.ndarray, actions: np.ndarray
+) -> Held:
+    """Episodes that are there, and states near theirs. (E, H + 1, ...), (E, H, m)"""
+    target = states[:SOME, 1]
     repeated = np.repeat(target, NEAR, axis=0)
     words = ("small",) if "small" in world.action_words else ()
     near = world.step(repeated, world.random_actions(rng, len(repeated), words))
@@ -69,8 +76,8 @@ def held_out(
     shape = (len(target), NEAR)
     return Held(
         world,
-        made.states,
-        made.actions,
+        states,
+        actions,
         near.reshape(*shape, *near.shape[1:]),
         same.reshape(shape),
     )

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", exc_type=ImportError)
 
 import covary.perception.encoders  # noqa: E402
+import covary.perception.learning  # noqa: E402
 import covary.perception.world_models  # noqa: E402
 from covary.perception.encoders.encoder import Encoder, Sizes  # noqa: E402
 from covary.perception.encoders.object_slots import ObjectSlots  # noqa: E402
@@ -18,8 +20,12 @@ from covary.perception.encoders.state_fields import StateFields  # noqa: E402
 from covary.perception.encoders.steerable_encoder import SteerableEncoder  # noqa: E402
 from covary.perception.encoders.symmetric_embedding import SymmetricEmbedding  # noqa: E402
 from covary.perception.latent import Latent  # noqa: E402
+from covary.perception.learning.on_task import on_task  # noqa: E402
+from covary.perception.learning.sen import SEN  # noqa: E402
+from covary.perception.learning.task_world import TaskWorld  # noqa: E402
 from covary.perception.world_models.graph_transition import GraphTransition  # noqa: E402
 from covary.perception.world_models.rotation_transition import RotationTransition  # noqa: E402
+from covary.perception.world_models.task_latent import Sight  # noqa: E402
 from covary.perception.world_models.transition import LatentTransition, Transition  # noqa: E402
 from covary.sim.load_task import load_task  # noqa: E402
 from covary.sim.seen import seen  # noqa: E402
@@ -151,6 +157,34 @@ def test_rollouts_go_with_the_group(cls, name):
                 check(model.latent.act(g, found), other)
         if moment == "before":
             trained(model, lambda: model.rollout(z, actions))
+
+
+METHODS = sorted(classes(covary.perception.learning, SEN), key=lambda cls: cls.__name__)
+
+
+@pytest.mark.parametrize("name", ["reacher", pytest.param("push", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", METHODS)
+def test_models_of_a_task_keep_its_law_in_latents(kind, name):
+    torch.manual_seed(0)
+    task = load_task(name)
+    words = {"method": "m", "out": Path(), "task": name, "width": 16, "channels": 8, "fields": 2}
+    p = kind.Parameters(**words, interaction=9, frames=2 if name == "reacher" else 1)
+    world = TaskWorld(task, (1, 16, 16), Sight(p.frames))
+    model = on_task(kind).network_of(world, p)
+    frames = torch.randint(0, 256, (BATCH, *world.frame_shape), dtype=torch.uint8)
+    actions, head = torch.randn(BATCH, HORIZON, model.action.width), model.head
+    for moment in ("before", "after"):
+        with torch.no_grad():
+            z = model.encode(frames)
+            found, told = model.rollout(z, actions), head.network(z)
+            for g in world.group.elements:
+                moved = model.latent.act(g, z)
+                check(model.encode(model.encoder.move(g, frames)), moved)
+                other = model.rollout(moved, model.act_action(g, actions))
+                check(model.latent.act(g, found), other)
+                check(head.network(moved), head.latent.act(g, told))
+        if moment == "before":
+            trained(model, lambda: head.network(model.rollout(model.encode(frames), actions)))
 
 
 def test_slots_change_places():

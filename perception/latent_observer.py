@@ -1,0 +1,87 @@
+"""`LatentObserver`: a task's latent from what images show, by the model that foretells it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .latent_task import LatentTask
+from .observer import FLOOR, Estimate, Steps
+
+
+class LatentObserver:
+    """What is foretold, corrected by a fixed share of what is seen instead.
+
+    That is a Kalman filter in its steady state (R. Kalman, 1960) with one gain for all of a latent,
+    the one by which the next latents of validation episodes were foretold best. It goes with the
+    group as the model does: a moved episode gives moved latents.
+
+    Args:
+        task: With (latent, goal) as its state.
+        model: What comes next.
+        gain: The share, above 0 and at most 1.
+        deviation: Of what is seen from what was foretold, root mean square. (w)
+
+    Attributes:
+        task: The same.
+        places: The coordinates that are seen: the latent. (w)
+        turning: None of them. (w) bool
+        state: Latent and goal; None before the first image. (w + g,)
+        drifts: Yes, as what is learned does.
+    """
+
+    drifts = True
+
+    def __init__(self, task: LatentTask, model: Steps, gain: float, deviation: np.ndarray) -> None:
+        self.task, self.model, self.gain = task, model, gain
+        self.places = list(range(task.latent_width))
+        self.turning = np.zeros(task.latent_width, bool)
+        self._usual = np.maximum(deviation, FLOOR)
+        sure = math.sqrt(max(gain * (1.0 - gain), 0.0))  # of the steady state, from that of apart
+        self._spread = np.zeros(len(task.state_names))
+        self._spread[self.places] = np.maximum(sure * self._usual, FLOOR)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: another episode."""
+        self.state: np.ndarray | None = None
+
+    def update(
+        self,
+        goal: np.ndarray,
+        action: np.ndarray,
+        value: np.ndarray,
+        deviation: np.ndarray,
+        limit: float = np.inf,
+    ) -> Estimate:
+        """Take in a latent; above an anomaly of `limit` only that the period has passed.
+
+        Args:
+            goal: As it is told now. (g,)
+            action: What was done in the period that has just ended; of no use at first. (m,)
+            value: The image's latent. (w,)
+            deviation: Not looked at: that of `deviation` above holds for all images.
+            limit: Of the anomaly.
+        """
+        anomaly, latent = float("nan"), np.asarray(value, float)
+        if self.state is not None:
+            foretold = self.ahead(self.state, action)[self.places]
+            apart = latent - foretold
+            anomaly = float(np.sqrt(np.mean((apart / self._usual) ** 2)))
+            latent = foretold + (self.gain if anomaly <= limit else 0.0) * apart
+        self.state = np.concatenate([latent, goal])
+        return Estimate(self.state.copy(), self._spread.copy(), anomaly)
+
+    def skip(self, action: np.ndarray) -> None:
+        """Let a period pass without an image. (m,)"""
+        if self.state is not None:
+            self.state = self.ahead(self.state, action)
+
+    def ahead(self, state: np.ndarray, action: np.ndarray) -> np.ndarray:
+        """Latent and goal one period after others. (w + g,), (m,) -> (w + g,)"""
+        return np.asarray(self.model.next_state(state[None], action[None]))[0]
+
+    def apart(self, value: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """A latent, minus what a state has in its place. (w,)"""
+        return value - state[self.places]

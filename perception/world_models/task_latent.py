@@ -1,0 +1,134 @@
+"""`TaskLatent`: a latent model of a task's images, with a head that tells the task's state."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...symmetry.layers.plain import plain
+from ..encoders.encoder import Encoder
+from .action_limits import ActionLimits
+from .latent_model import LatentModel
+from .state_head import StateHead
+from .transition import LatentTransition
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How images as published become what the encoder sees: bytes, newest frame first."""
+
+    frames: int = 1
+    """Images at once."""
+    pool: int = 1
+    """Pixels on a side that are averaged into one."""
+
+
+class TaskLatent(LatentModel):
+    """A `LatentModel` in the units of a task: images as published, actions within its limits.
+
+    `next_latent` and `rollout` take scaled actions, as latent models of this room do; exported
+    networks take what a launch has.
+
+    Args:
+        encoder: Of bytes.
+        transition: Of scaled actions.
+        decoder: To bytes, where there is one.
+        head: Latents to coordinates of the state.
+        limits: Of the task's actions.
+        sight: How the images are seen.
+    """
+
+    level: Tensor
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        transition: LatentTransition,
+        decoder: nn.Module | None,
+        head: StateHead,
+        limits: ActionLimits,
+        sight: Sight,
+    ) -> None:
+        super().__init__(encoder, transition, decoder)
+        self.head, self.limits, self.sight = head, limits, sight
+        self.register_buffer("level", torch.ones(()))
+        """What one of 255 steps of a frame stands for, in the image's own unit."""
+
+    @property
+    def frames(self) -> int:
+        """Images that it sees at once."""
+        return self.sight.frames
+
+    def fit(self, level: float, frames: np.ndarray, states: np.ndarray) -> None:
+        """Take the statistics from the training data.
+
+        Args:
+            level: What one step of a frame stands for.
+            frames: (N, frames * C, H, W) uint8
+            states: What is told of each. (N, k)
+        """
+        self.level.fill_(level)
+        self.head.fit_states(states)
+        if hasattr(self.encoder, "fit"):
+            self.encoder.fit(frames)  # type: ignore[operator]
+
+    def estimate(self, images: Tensor) -> Tensor:
+        """The latents of images as published. (B, frames * C, H, W) -> (B, width)"""
+        if self.sight.pool > 1:
+            images = functional.avg_pool2d(images, self.sight.pool)
+        return self.encode((images / self.level).round().clamp(0.0, 255.0))
+
+    def export(self) -> nn.Module:
+        """`estimate` in torch's own layers, which know no group."""
+        return _Estimate(self._plain()).eval()
+
+    def export_step(self) -> nn.Module:
+        """Latents and goals one period later, side by side; actions in their units."""
+        return _Step(self._plain()).eval()
+
+    def export_head(self) -> nn.Module:
+        """The coordinates that latents tell: in units, and (cos, sin) of directions, raw."""
+        return _Told(self._plain()).eval()
+
+    def _plain(self) -> TaskLatent:
+        twin = copy.copy(self)
+        twin._modules = {name: child and plain(child) for name, child in self._modules.items()}
+        return copy.deepcopy(twin)
+
+
+class _Estimate(nn.Module):
+    def __init__(self, model: TaskLatent) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        """(B, frames * C, H, W) -> (B, width)"""
+        return (self.model.estimate(images),)
+
+
+class _Step(nn.Module):
+    def __init__(self, model: TaskLatent) -> None:
+        super().__init__()
+        self.model, self.width = model, model.latent.width
+
+    def forward(self, state: Tensor, action: Tensor) -> Tensor:
+        """(B, width + g), (B, m) -> (B, width + g)"""
+        z, goal = state[:, : self.width], state[:, self.width :]
+        return torch.cat([self.model.next_latent(z, self.model.limits.scaled(action)), goal], dim=1)
+
+
+class _Told(nn.Module):
+    def __init__(self, model: TaskLatent) -> None:
+        super().__init__()
+        self.head = model.head
+
+    def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, width) -> (B, l), (B, 2 d)"""
+        # No angle: where one jumps, rounding is as large as a turn.
+        numbers = self.head.network(latent)
+        return self.head.in_units(numbers), numbers[:, self.head.linear.shape[0] :]
