@@ -117,7 +117,7 @@ def settings(table: str, way: str) -> dict[str, Any]:
     if way == "full":  # first its S, whose filters are tied
         of_maps = count(asked | WAYS["exact"], "encoder.maps.")
         found |= nearest(found, "channels", range(8, 129, 4), of_maps, "encoder.maps.")
-    return found if way == "exact" else found | nearest(found, "width", range(8, 257, 4), wanted)
+    return found if way == "exact" else found | nearest(found, "width", range(8, 1025, 4), wanted)
 
 
 def nearest(found: dict, name: str, values: range, wanted: int, of: str = "") -> dict:
