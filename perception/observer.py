@@ -46,18 +46,24 @@ class Following(Protocol):
     """What follows a scene from image to image: `Observer` states, `LatentObserver` latents.
 
     Attributes:
-        task: Whose state an estimate is.
-        places: The coordinates of it that are measured. (k)
-        model: What comes next; None: nobody knows.
+        places: The coordinates of the state that are measured. (k)
         state: The last estimate; None before the first. (n,)
         drifts: Whether the model may move a scene in which nothing moves.
     """
 
     drifts: bool
-    task: Task
     places: list[int]
-    model: Steps | None
     state: np.ndarray | None
+
+    @property
+    def task(self) -> Task:
+        """Whose state an estimate is."""
+        ...
+
+    @property
+    def model(self) -> Steps | None:
+        """What comes next; None: nobody knows."""
+        ...
 
     def reset(self) -> None:
         """Forget everything: another episode."""
