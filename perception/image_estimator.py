@@ -161,12 +161,9 @@ def _flaw(card: ModelCard, task: Task) -> str:
         except MessageError as error:
             return f"images: {error}"
     told, off = card.facts.get("told"), card.facts.get("deviation")
-    count, gain = 0, card.facts.get("gain")
     if is_latent(card):
         start = card.facts.get("start")
         count = len(start) if isinstance(start, list) else 0
-        if not (isinstance(gain, int | float) and 0 < gain <= 1):
-            return f"facts: gain: {gain!r} is not above 0 and at most 1"
     elif not isinstance(told, list) or not told or not all(isinstance(name, str) for name in told):
         return "facts: told: no coordinates of the state"
     else:

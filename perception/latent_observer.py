@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
-from .latent_task import LatentTask
+from ..nodes.training.onnx_file import open_onnx
+from .latent_task import CORRECT, CORRECTED, STATE, LatentTask
+from .model_card import CARD, ModelCard
 from .observer import FLOOR, Estimate, Steps
+
+Correct = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Latents that were foretold and that are seen to what is taken for true. (w,), (w,) -> (w,)"""
+
+
+def correction(folder: Path, card: ModelCard) -> Correct:
+    """What a model's folder corrects latents by.
+
+    Raises:
+        InputError: The folder is damaged.
+    """
+    remedy = "the same `covary train` again writes it"
+    file, known = folder / CORRECT, card.files.get(CORRECT)
+    session = open_onnx(file, known, folder / CARD, remedy=remedy)
+
+    def corrected(*latents: np.ndarray) -> np.ndarray:
+        rows = (latent[None].astype(np.float32) for latent in latents)
+        return session.run([STATE], dict(zip(CORRECTED, rows, strict=True)))[0][0].astype(float)
+
+    return corrected
 
 
 class LatentObserver:
-    """What is foretold, corrected by a fixed share of what is seen instead.
+    """What is foretold, corrected by what is seen instead, with a fixed gain.
 
-    That is a Kalman filter in its steady state (R. Kalman, 1960) with one gain for all of a latent,
-    the one by which the next latents of validation episodes were foretold best. It goes with the
-    group as the model does: a moved episode gives moved latents.
+    That is a Kalman filter in its steady state (R. Kalman, 1960). It goes with the group as the
+    model does: a moved episode gives moved latents.
 
     Args:
         task: With (latent, goal) as its state.
         model: What comes next.
-        gain: The share, above 0 and at most 1.
+        correct: What corrects.
         deviation: Of what is seen from what was foretold, root mean square. (w)
 
     Attributes:
@@ -33,14 +55,15 @@ class LatentObserver:
 
     drifts = True
 
-    def __init__(self, task: LatentTask, model: Steps, gain: float, deviation: np.ndarray) -> None:
-        self.task, self.model, self.gain = task, model, gain
+    def __init__(
+        self, task: LatentTask, model: Steps, correct: Correct, deviation: np.ndarray
+    ) -> None:
+        self.task, self.model, self._correct = task, model, correct
         self.places = list(range(task.latent_width))
         self.turning = np.zeros(task.latent_width, bool)
         self._usual = np.maximum(deviation, FLOOR)
-        sure = math.sqrt(max(gain * (1.0 - gain), 0.0))  # of the steady state, from that of apart
         self._spread = np.zeros(len(task.state_names))
-        self._spread[self.places] = np.maximum(sure * self._usual, FLOOR)
+        self._spread[self.places] = self._usual
         self.reset()
 
     def reset(self) -> None:
@@ -69,7 +92,7 @@ class LatentObserver:
             foretold = self.ahead(self.state, action)[self.places]
             apart = latent - foretold
             anomaly = float(np.sqrt(np.mean((apart / self._usual) ** 2)))
-            latent = foretold + (self.gain if anomaly <= limit else 0.0) * apart
+            latent = self._correct(foretold, latent) if anomaly <= limit else foretold
         self.state = np.concatenate([latent, goal])
         return Estimate(self.state.copy(), self._spread.copy(), anomaly)
 

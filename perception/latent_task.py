@@ -22,6 +22,8 @@ LARGEST = 8192
 """Fields of a latent; more is a slip."""
 TOLD = "told.onnx"
 """The file that tells a task's coordinates from its latents."""
+CORRECT, CORRECTED = "correct.onnx", ("foretold", "seen")
+"""The file that corrects a latent that was foretold, and what it takes."""
 STATE = "latent"
 """Coordinates of latents are called ``latent.0``, ``latent.1``, ..."""
 

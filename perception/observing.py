@@ -13,7 +13,7 @@ from ..sim.planner_plugin import build_dynamics, is_folder
 from ..sim.task import Task
 from .image_estimator import ImageEstimator, read_estimator
 from .joint_sensors import JointSensors
-from .latent_observer import LatentObserver
+from .latent_observer import LatentObserver, correction
 from .latent_task import LatentTask, is_latent, same_model
 from .learned_dynamics import PLANS, LearnedDynamics
 from .model_card import ModelCard, is_model, read_model_card
@@ -88,15 +88,15 @@ def opened(
     """
     try:
         eyes = ImageEstimator(Path(folder), task, device)
+        correct = correction(Path(folder), eyes.card) if is_latent(eyes.card) else None
     except InputError as error:
         raise ParameterError(f"perception: {error}", "perception") from None
     except ValueError as error:
         raise ParameterError(str(error), "device") from None
-    if is_latent(eyes.card):
+    if correct is not None:
         foretells = LearnedDynamics.of(task, folder)
         assert isinstance(foretells.task, LatentTask)
-        gain = float(eyes.card.facts["gain"])
-        return eyes, None, LatentObserver(foretells.task, foretells, gain, eyes.deviation)
+        return eyes, None, LatentObserver(foretells.task, foretells, correct, eyes.deviation)
     joints = JointSensors(task) if joint_states else None
     dynamics = build_dynamics(task, model, 0.8) if model else None
     off = getattr(getattr(dynamics, "card", None), "facts", {}).get("deviation")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,21 +22,24 @@ from ...sim.built_on import described
 from ...sim.load_task import load_task
 from ...sim.pixel_worlds.world import WorldError
 from ...sim.task import Task
+from ...symmetry.layers.plain import plain
 from ..encoders.encoder import Sizes
 from ..encoders.steerable_encoder import SteerableEncoder
 from ..encoders.symmetric_embedding import SymmetricEmbedding
 from ..encoders.told_state import told_by_images
 from ..image_estimator import ESTIMATE
 from ..image_estimator import INPUTS as IMAGES
-from ..latent_task import LATENT, STATE, TOLD
+from ..latent_task import CORRECT, CORRECTED, LATENT, STATE, TOLD
 from ..learned_dynamics import INPUTS, OUTPUTS, STEP
 from ..metrics.evaluation import Held, held_of
 from ..model_card import ModelCard
 from ..world_models.action_limits import ActionLimits
+from ..world_models.equivariant_mlp import relaxation
 from ..world_models.state_head import StateHead
 from ..world_models.task_latent import Sight, TaskLatent
 from ..world_models.transition import Transition
-from .latent_filter import Filtered, filtered
+from .latent_filter import LENGTH, STEPS, STRETCHES, Followed, Stretches, follow
+from .losses import energy
 from .seen_states import Renderer, sensed_by
 from .state_model import transitions_of
 from .task_world import TaskFrames, TaskMoves, TaskWorld, level_of, some_of, turned
@@ -45,6 +50,8 @@ if TYPE_CHECKING:
 _IMAGES, _HELD = 13, 14  # of the keys of draws: no other purpose of a training has them
 FIELDS = 8
 """Regular fields of a task's latent, if the recipe does not say."""
+BATCH = 256
+"""Stretches of latents in an update at most; four times as many as of images."""
 PIECE = 20
 """Periods of a stretch that are moved alike, beside those that are foretold."""
 _ROWS = 32  # on which exported networks are held to the trained one
@@ -128,6 +135,14 @@ class OnTask:
 
     def __init__(self, training: TaskFrames, validation: TaskFrames, *of: Any) -> None:
         super().__init__(training, validation, *of)  # type: ignore[call-arg]
+        self._found: Followed | None = None
+        self._seen: Stretches | None = None
+        p = self.parameters
+        if p.settled:  # the loop lowers its rate too, from this step on to zero
+            left = 0.5 * (1.0 + math.cos(math.pi * (1.0 - p.settled)))
+            self.optimizers["settled"] = torch.optim.AdamW(  # type: ignore[attr-defined]
+                self._settling(), p.learning_rate / left, weight_decay=p.weight_decay
+            )
         at = np.unique(np.linspace(0, len(training.states) - 1, 2000).astype(int))
         states = training.states[:, self.places]
         self.model.fit(self.world.level, training.frames(at), states)
@@ -164,6 +179,44 @@ class OnTask:
         limits = ActionLimits(world.task, world.seen, world.symmetry)
         decoder = cls.decoder_of(encoder.latent.width, world.frame_shape, p)  # type: ignore
         return TaskLatent(encoder, transition, decoder, head, limits, world.sight)
+
+    def update(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """One batch of rows; at the end, of stretches of latents."""
+        self._found, p = None, self.parameters
+        if step < round((1.0 - p.settled) * p.steps):
+            return super().update(step, rng)  # type: ignore[misc]
+        if self._seen is None:
+            self._seen = self._settled()
+        rows = torch.from_numpy(rng.integers(len(self._seen.seen), size=min(4 * p.batch, BATCH)))
+        seen, actions = self._seen.seen[rows], self._seen.actions[rows]
+        foretold = self.model.rollout(seen[:, 0], actions)
+        latents = torch.cat([seen[:, :1], foretold], dim=1).flatten(0, 1)
+        loss = self.model.head.loss(latents, self._seen.states[rows].flatten(0, 1))
+        whole = (p.grounding or 1.0) * loss + energy(foretold, seen[:, 1:]).mean()
+        if p.relaxation_penalty:
+            whole = whole + p.relaxation_penalty * relaxation(self.model)
+        optimizer = self.optimizers["settled"]
+        optimizer.zero_grad(set_to_none=True)
+        whole.backward()
+        torch.nn.utils.clip_grad_norm_([*self._settling()], 1.0)
+        optimizer.step()
+        return {"loss": float(whole.detach())}
+
+    def _settling(self) -> Iterator[torch.nn.Parameter]:
+        """What goes on learning when latents stay."""
+        yield from self.model.transition.parameters()
+        yield from self.model.head.parameters()
+
+    def _settled(self) -> Stretches:
+        """All training stretches of latents."""
+        length = 2 * self.parameters.unroll
+        while not len(self.training.data.windows(length)):
+            length -= 1
+        training = self.model.training
+        self.model.eval()
+        found = self._stretches(self.training, length, len(self.training.data))
+        self.model.train(training)
+        return found
 
     def _loss(
         self, batch: tuple[np.ndarray, ...], rng: np.random.Generator, heeded: float = 1.0
@@ -209,7 +262,7 @@ class OnTask:
 
     def describes(self) -> dict[str, Any]:
         """What the model is of, and how sure a latent is."""
-        data, p, found = self.training.data, self.parameters, self._filtered()
+        data, p, found = self.training.data, self.parameters, self._followed()
         return {
             "task": data.task_name,
             "task_options": data.task_options,
@@ -225,7 +278,6 @@ class OnTask:
                 "told": [self.model.head.names[i] for i in self.model.head.linear.tolist()],
                 "directions": [self.model.head.names[i] for i in self.model.head.direct],
                 "frames": p.frames,
-                "gain": found.gain,
                 "deviation": found.deviation,
                 "start": found.start,
             },
@@ -233,7 +285,7 @@ class OnTask:
 
     def exports(self, folder: Path) -> dict[str, str]:
         """Images to latents, the next latent, and the state of one, as networks of plain layers."""
-        model, data = self.model, self.validation
+        model, data, correction = self.model, self.validation, self._followed().correction
         chosen = np.linspace(0, len(data.first) - 1, _ROWS).astype(int)
         at = data.first[chosen]
         states = data.world_states(at).reshape(len(at) * self.parameters.frames, -1)
@@ -248,12 +300,15 @@ class OnTask:
             following = model.next_latent(z, model.limits.scaled(actions))
             numbers = model.head.network(z)
             told = model.head.in_units(numbers), numbers[:, len(model.head.linear) :]
+            corrected = correction(following, z)
             state, nxt = torch.cat([z, goal], 1), torch.cat([following, goal], 1)
         written = {
             ESTIMATE: (model.export(), {IMAGES[0]: images}, ("value",), [z]),
             STEP: (model.export_step(), dict(zip(INPUTS, (state, actions))), OUTPUTS, [nxt]),  # noqa: B905
             TOLD: (model.export_head(), {STATE: z}, ("told", "directions"), told),
         }
+        both = dict(zip(CORRECTED, (following, z), strict=True))
+        written[CORRECT] = (plain(correction).eval(), both, (STATE,), [corrected])
         return {
             name: write_onnx(
                 net.cpu(), folder / name, {k: v.cpu() for k, v in inputs.items()}, names,
@@ -287,7 +342,8 @@ class OnTask:
             for said, latent, at in (("test", z, 0), (f"told_{p.horizon}", last, p.horizon)):
                 states = self.model.head(latent).double().cpu().numpy()
                 true = data.states[data.first[rows] + at][:, self.places]
-                apart = self.model.head.seen.symmetry.difference("state", states, true)
+                apart, turning = states - true, self.model.head.direct
+                apart[:, turning] = (apart[:, turning] + np.pi) % (2.0 * np.pi) - np.pi
                 for name, off in zip(self.model.head.names, apart.T, strict=True):
                     found[f"{said}_{name}"] = float(np.sqrt(np.mean(off**2)))
         return found
@@ -298,13 +354,28 @@ class OnTask:
         frames = (torch.from_numpy(data.frames(part)).to(self.device) for part in parts)
         return torch.cat([self.model.encode(f) for f in frames])
 
+    def _followed(self) -> Followed:
+        """How latents are best followed with the weights as they are."""
+        if self._found is None:
+            self.model.eval()
+            sets = self.training, self.validation
+            lengths = [k for k in (LENGTH, 10, 3, 1) if all(len(s.data.windows(k)) for s in sets)]
+            stretches = [self._stretches(data, lengths[0]) for data in sets]
+            p = self.parameters
+            self._found = follow(self.model, *stretches, p.seed, min(STEPS, p.steps))
+        return self._found
+
     @torch.no_grad()
-    def _filtered(self) -> Filtered:
-        """How latents of validation episodes are best followed, and how far off they are."""
-        self.model.eval()
-        data = self.validation
-        z = self._latents(data, np.arange(len(data.states)))
-        return filtered(self.model, z, data.first, torch.from_numpy(data.actions), data.data)
+    def _stretches(self, data: TaskFrames, length: int, most: int = STRETCHES) -> Stretches:
+        """Some stretches of a set, with the latents of what was seen in them."""
+        rows = data.data.windows(length)
+        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int)]
+        at = data.first[rows][:, None] + np.arange(length + 1)
+        once, back = np.unique(at, return_inverse=True)
+        seen = self._latents(data, once)[torch.from_numpy(back.reshape(at.shape)).to(self.device)]
+        actions = data.actions[rows[:, None] + np.arange(length)]
+        states = data.states[at][..., self.places].astype(np.float32)
+        return Stretches(seen, *(torch.from_numpy(a).to(self.device) for a in (actions, states)))
 
 
 def _check_cost(task: Task, frames: int) -> None:

@@ -44,6 +44,10 @@ class TaskParameters(WorldLearner.Parameters):
     """Of a task: weight with which the gradient of what the head tells reaches encoder and
     transition; 0: latents are the method's own, and keep of the state what that keeps."""
 
+    settled: float = 0.3
+    """Of a task: share of the updates, the last ones, in which latents stay as they are; transition
+    and head learn stretches of `2 * unroll` periods of them, for which no image is looked at."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.world and self.task:
@@ -57,6 +61,8 @@ class TaskParameters(WorldLearner.Parameters):
             raise ValueError(f"frames: {self.frames} must be 1 or 2")
         if not 0 <= self.grounding <= 1000:
             raise ValueError(f"grounding: {self.grounding} must be from 0 to 1000")
+        if not 0 <= self.settled < 1:
+            raise ValueError(f"settled: {self.settled} must be from 0 to below 1")
         if not 0 < self.held_out < 0.5:
             raise ValueError(f"held_out: {self.held_out} must lie between 0 and 0.5")
         most = {"unroll": 1000, "images": 1_000_000, "heightmap": LARGEST, "pool": LARGEST}

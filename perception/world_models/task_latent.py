@@ -75,7 +75,21 @@ class TaskLatent(LatentModel):
         self.level.fill_(level)
         self.head.fit_states(states)
         if hasattr(self.encoder, "fit"):
-            self.encoder.fit(frames)  # type: ignore[operator]
+            self.encoder.fit(self._changes(torch.from_numpy(frames)))  # type: ignore[operator]
+
+    def encode(self, observation: Tensor) -> Tensor:
+        """Latents of frames, the newest first. (B, frames * C, H, W) -> (B, width)"""
+        return self.encoder(self._changes(observation))
+
+    def _changes(self, frames: Tensor) -> Tensor:
+        """Of two frames the newer, and how the older differs from it: little, but what tells rates.
+
+        (B, frames * C, H, W), the same
+        """
+        if self.sight.frames == 1:
+            return frames
+        now, before = frames.float().chunk(2, dim=1)
+        return torch.cat([now, before - now], dim=1)
 
     def estimate(self, images: Tensor) -> Tensor:
         """The latents of images as published. (B, frames * C, H, W) -> (B, width)"""

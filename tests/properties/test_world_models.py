@@ -23,6 +23,7 @@ from covary.perception.latent import Latent  # noqa: E402
 from covary.perception.learning.on_task import on_task  # noqa: E402
 from covary.perception.learning.sen import SEN  # noqa: E402
 from covary.perception.learning.task_world import TaskWorld  # noqa: E402
+from covary.perception.world_models.correction import Correction  # noqa: E402
 from covary.perception.world_models.graph_transition import GraphTransition  # noqa: E402
 from covary.perception.world_models.rotation_transition import RotationTransition  # noqa: E402
 from covary.perception.world_models.task_latent import Sight  # noqa: E402
@@ -30,6 +31,7 @@ from covary.perception.world_models.transition import LatentTransition, Transiti
 from covary.sim.load_task import load_task  # noqa: E402
 from covary.sim.seen import seen  # noqa: E402
 from covary.symmetry.group import group  # noqa: E402
+from covary.symmetry.layers.linear import Linear  # noqa: E402
 from covary.symmetry.layers.representation import planar, regular, signs  # noqa: E402
 
 STEPS, BATCH, HORIZON = 30, 8, 3
@@ -173,6 +175,7 @@ def test_models_of_a_task_keep_its_law_in_latents(kind, name):
     model = on_task(kind).network_of(world, p)
     frames = torch.randint(0, 256, (BATCH, *world.frame_shape), dtype=torch.uint8)
     actions, head = torch.randn(BATCH, HORIZON, model.action.width), model.head
+    correct = Correction(0.3, Linear(model.latent.whole, model.latent.whole, bias=False))
     for moment in ("before", "after"):
         with torch.no_grad():
             z = model.encode(frames)
@@ -183,6 +186,8 @@ def test_models_of_a_task_keep_its_law_in_latents(kind, name):
                 other = model.rollout(moved, model.act_action(g, actions))
                 check(model.latent.act(g, found), other)
                 check(head.network(moved), head.latent.act(g, told))
+                corrected = correct(found[:, 0], z)
+                check(correct(other[:, 0], moved), model.latent.act(g, corrected))
         if moment == "before":
             trained(model, lambda: head.network(model.rollout(model.encode(frames), actions)))
 
