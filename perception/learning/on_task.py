@@ -85,6 +85,7 @@ class OnTask:
     model: TaskLatent
     parameters: Any
     device: torch.device
+    optimizers: dict[str, torch.optim.Optimizer]
     test: TaskFrames
     topic: str
 
@@ -360,9 +361,11 @@ class OnTask:
             self.model.eval()
             sets = self.training, self.validation
             lengths = [k for k in (LENGTH, 10, 3, 1) if all(len(s.data.windows(k)) for s in sets)]
-            stretches = [self._stretches(data, lengths[0]) for data in sets]
+            learned, judged = (self._stretches(data, lengths[0]) for data in sets)
             p = self.parameters
-            self._found = follow(self.model, *stretches, p.seed, min(STEPS, p.steps))
+            found = follow(self.model, learned, judged, p.seed, min(STEPS, p.steps))
+            self._found = found
+            return found
         return self._found
 
     @torch.no_grad()
