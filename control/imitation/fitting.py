@@ -32,7 +32,7 @@ class Fit:
     """A policy network and its optimizer.
 
     The forward pass of an update is in bfloat16 where the parameters say so. On a GPU forward and
-    backward pass are compiled into CUDA graphs; not measured on a GPU yet.
+    backward pass are compiled into CUDA graphs, where there is a compiler.
 
     Args:
         policy: What is fitted.
