@@ -16,19 +16,29 @@ def test_ways_have_equal_parameters():
     assert exact == table.SIZES["width"] and free < exact
 
 
-def row(way, seed, steps, score):
+def row(way, seed, curve):
+    best = max(score for _, score in curve)
     return {
-        **{"problem": "reacher", "way": way, "seed": seed, "steps": 1450, "best_score": score},
-        **{f"steps_{goal}": steps if score >= goal else None for goal in table.GOALS},
-        **{"rollouts": 1, "cpu_s": 2.0, "wall_s": 3.0, "parameters": 4},
+        **{"problem": "reacher", "way": way, "seed": seed, "steps": 1450, "best_score": best},
+        **{"curve": curve, "rollouts": 1, "cpu_s": 2.0, "wall_s": 3.0, "parameters": 4},
     }
 
 
 def test_runs_that_never_reach_a_goal_count_with_all_their_steps():
-    rows = [row("free, plain", 0, 550, 0.95), row("free, plain", 1, None, 0.2)]
-    (point,) = table.points_of(rows)
-    assert point["seeds"] == 2 and point["steps_0.9"] == 1000 and point["at_least_0.9"] == 1
-    assert point["interval_0.9"][0] < 550 and point["parameters"] == 4
+    rows = [
+        row("free, plain", 0, [[350, 0.2], [550, 0.4]]),
+        row("free, plain", 1, [[350, 0.2], [550, 0.2]]),
+        row("equivariant, plain", 0, [[350, 0.3], [550, 0.5]]),
+        row("equivariant, plain", 1, [[350, 0.5], [550, 0.3]]),
+    ]
+    free, equivariant = table.points_of(rows)
+    # The best return is 0.5, the mean of the better way.
+    assert free["best_return"] == 0.5
+    assert free["seeds"] == 2 and free["steps_0.75"] == 1000 and free["at_least_0.75"] == 1
+    assert free["interval_0.75"][0] < 550 and free["parameters"] == 4
+    assert free["at_least_0.9"] == 2 and free["steps_0.9"] == 1450
+    assert equivariant["steps_0.9"] == 450 and equivariant["at_least_0.9"] == 0
+    assert equivariant["mean_score"] == pytest.approx(0.4)
 
 
 @pytest.mark.slow
