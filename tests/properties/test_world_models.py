@@ -175,6 +175,8 @@ def test_models_of_a_task_keep_its_law_in_latents(kind, name):
     model = on_task(kind).network_of(world, p)
     frames = torch.randint(0, 256, (BATCH, *world.frame_shape), dtype=torch.uint8)
     actions, head = torch.randn(BATCH, HORIZON, model.action.width), model.head
+    places = [task.state_names.index(name) for name in head.names]
+    model.fit(1.0, frames.numpy(), world.initial(np.random.default_rng(0), BATCH)[:, places])
     correct = Correction(0.3, Linear(model.latent.whole, model.latent.whole, bias=False))
     for moment in ("before", "after"):
         with torch.no_grad():
@@ -185,7 +187,8 @@ def test_models_of_a_task_keep_its_law_in_latents(kind, name):
                 check(model.encode(model.encoder.move(g, frames)), moved)
                 other = model.rollout(moved, model.act_action(g, actions))
                 check(model.latent.act(g, found), other)
-                check(head.network(moved), head.latent.act(g, told))
+                # What is told is in units of its spread, however little that is.
+                check(1.0 + head.network(moved), 1.0 + head.latent.act(g, told))
                 corrected = correct(found[:, 0], z)
                 check(correct(other[:, 0], moved), model.latent.act(g, corrected))
         if moment == "before":
