@@ -48,6 +48,7 @@ def steps_of(change, rows=1500):
 MOVED = ("--state", "vector+vector", "--action", "vector")
 
 
+@pytest.mark.slow
 def test_points_tell_the_group_of_the_data_and_no_more(run, tmp_path):
     found = run({"points": orbit("C4", 400, seed=1).points})
     assert (found["group"], found["verdict"]) == ("C4", "not verified")

@@ -149,7 +149,10 @@ def test_a_training_that_stops_goes_on_to_the_same_weights(tmp_path):
     ("recipe", "words"),
     [
         ("sen", ()),
-        ("sen", ("world:=blocks", "actions:=[]", "mode:=relaxed", "relaxation_penalty:=0.1")),
+        pytest.param(
+            *("sen", ("world:=blocks", "actions:=[]", "mode:=relaxed", "relaxation_penalty:=0.1")),
+            marks=pytest.mark.slow,
+        ),
         ("sen", ("world:=rotating_object", "actions:=[large]", "loss:=paper")),
         ("sen", ("world:=reacher_pixels", "actions:=[]", "pixels:=moved", "symmetry:=C4")),
         ("world_model", ("world:=shapes",)),

@@ -68,7 +68,13 @@ def test_a_spread_is_told_as_a_temperature():
     assert np.isfinite(one.weight(np.ones(7))).all()  # all alike
 
 
-@pytest.mark.parametrize(("name", "more"), ADAPTED)
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        pytest.param(*pair, marks=pytest.mark.slow if pair[0] == "tube_mppi" else ())
+        for pair in ADAPTED
+    ],
+)
 def test_noise_is_large_where_the_goal_is_far_and_small_at_it(name, more):
     asked = {"noise": 0.4, "noise_adaptation": 0.5, "relative_temperature": 0.2, **more}
     one, found = planner(name, **asked), []

@@ -56,7 +56,10 @@ CASES = [
     (MPPI, PointMass, "C4", {"noise_law": "log_normal", "antithetic": True, "knots": 3, **WHOLE}),
     (KMPPI, PointMass, "none", {"noise_law": "ornstein_uhlenbeck", "iterations": 5}),
     (KMPPI, PointMass, "full", {"noise_law": "sobol", "antithetic": True, "samples": 208}),
-    (KMPPI, Push, "none", {"noise_law": "halton", "samples": 2 * LANES["float64"]}),
+    pytest.param(
+        *(KMPPI, Push, "none", {"noise_law": "halton", "samples": 2 * LANES["float64"]}),
+        marks=pytest.mark.slow,
+    ),
     (KMPPI, PointMass, "none", {"kernel_width": 6.0, "antithetic": True, "samples": 33}),
     pytest.param(
         KMPPI, Drone, "full", {"noise_law": "sobol", "samples": 144}, marks=pytest.mark.slow

@@ -29,9 +29,8 @@ WORLDS = {cls: NumbaDynamics(cls()) for cls in TASKS}
 
 EVERYWHERE = ("PointMass", "Reacher", "Push")
 """The tasks on which every algorithm is tried by default."""
-ALONE = ("PointMassObstacles", "CartPole", "Drone", "PointMasses", "BlockPush")
-"""Those on which CEM is, which compiles no kernel of its own; tasks on the table differ by little
-that a planner sees."""
+ALONE = ("PointMassObstacles", "CartPole", "Drone", "PointMasses")
+"""Those on which CEM is, which compiles no kernel of its own; the slow set tries the tables."""
 COSTLY = ("CoVO", "TubeMPPI", "MPPIiLQR")
 """They take many times as long as MPPI, or are MPPI where nothing disturbs them: by default they
 are tried in generic states only."""

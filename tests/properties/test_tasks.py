@@ -38,7 +38,7 @@ def usual(classes):
             task := cls(),
             id=task.name,
             marks=pytest.mark.slow
-            if isinstance(task, Tabletop) and task.name not in ("block_push", "two_block_sort")
+            if isinstance(task, Tabletop) and task.name != "block_push"
             else (),
         )
         for cls in classes

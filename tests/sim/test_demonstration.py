@@ -87,7 +87,9 @@ def reach(world, client, position, yaw):
     world.run(lambda: np.abs(world.sim.plant.state()[at] - position).max() < 0.004)
 
 
-@pytest.mark.parametrize("world", ["floating_gripper", "arm"], indirect=True)
+@pytest.mark.parametrize(
+    "world", ["floating_gripper", pytest.param("arm", marks=pytest.mark.slow)], indirect=True
+)
 def test_a_person_picks_the_block_up_and_the_recording_replays(world, tmp_path):
     with PageClient(world.viewer.page.url) as client:
         assert not world.sim.running and client.has("start")

@@ -30,7 +30,7 @@ def noting(method, found):
 OTHER, TRUTH = "side", "/ground_truth"
 STATED = ("/camera/top/image_raw", "/camera/top/camera_info")
 """What the recorder listens to even if nobody in the launch publishes it."""
-QUICK = (*WHOLE, "drone", "block_pick")
+QUICK = (*WHOLE, "block_pick")
 SEEN = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
     for name in (*FILES, *TABLETOP)
