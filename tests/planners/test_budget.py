@@ -145,7 +145,9 @@ def test_a_fused_plan_keeps_to_it_and_leaves_what_is_too_much_to_the_loop():
     assert one.figures().samples < 64 and np.isfinite(plan.actions).all()  # the loop's
 
 
-@pytest.mark.parametrize("bound", ["delay", "rates", "constraints"])
+@pytest.mark.parametrize(
+    "bound", [pytest.param("delay", marks=pytest.mark.slow), "rates", "constraints"]
+)
 def test_no_plan_that_keeps_to_more_than_limits_is_fused(bound):
     """What a kernel does not know it must not leave out."""
     task = PointMassObstacles("constrained" if bound == "constraints" else "priced")

@@ -27,9 +27,9 @@ PLANNERS = found(covary.planners, SamplingPlanner)
 WORLDS = {cls: NumbaDynamics(cls()) for cls in TASKS}
 
 
-EVERYWHERE = ("PointMass", "Reacher", "Push")
+EVERYWHERE = ("PointMass", "Push")
 """The tasks on which every algorithm is tried by default."""
-ALONE = ("PointMassObstacles", "CartPole", "Drone", "PointMasses")
+ALONE = ("PointMassObstacles", "CartPole", "Drone", "PointMasses", "Reacher")
 """Those on which CEM is, which compiles no kernel of its own; the slow set tries the tables."""
 COSTLY = ("CoVO", "TubeMPPI", "MPPIiLQR")
 """They take many times as long as MPPI, or are MPPI where nothing disturbs them: by default they

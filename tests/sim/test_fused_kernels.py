@@ -327,6 +327,7 @@ print(json.dumps([costs[0, 0], sum(stats.cache_hits.values()), sum(stats.cache_m
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_compiles_nothing_and_an_edit_is_seen(tmp_path):
     """Also an edit of what stands beside step and cost, a constant. Nothing old stays."""
     import json

@@ -148,6 +148,7 @@ def test_plans_are_exact_under_every_element(group):
     assert worst[MPPI] < 1e-9 and worst[OneSided] > 1e-3
 
 
+@pytest.mark.slow
 def test_random_forces_are_no_success_and_plans_are():
     planner = MPPI(NumbaDynamics(TASK), temperature=0.5, **PLANS)
     assert sum(episodes(TASK, Uniform(TASK), range(20))) == 0
