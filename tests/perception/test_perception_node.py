@@ -11,11 +11,9 @@ from in_process import covary_here
 from covary.control.policy_node import PolicyNode
 from covary.nodes import messages
 from covary.nodes.bags.dataset import read_episode
-from covary.nodes.bus.local_bus import LocalBus, LocalGraph
 from covary.nodes.launching.launch_file import find
 from covary.nodes.launching.yaml_loader import InputError
 from covary.nodes.parameters import ParameterError
-from covary.nodes.run import build
 from covary.perception.image_estimator import read_estimator
 from covary.perception.model_card import write_model_card
 from covary.perception.perception_node import PerceptionNode
@@ -26,6 +24,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 from hand_eyes import TOPIC, hand_card, hand_eyes, shown  # noqa: E402
+from outside import Outside  # noqa: E402
 
 TASK = PointMass()
 ERROR = 2
@@ -41,31 +40,12 @@ def plant():
     return TASK.plant()
 
 
-class World:
+class World(Outside):
     """A perception node, someone who sends what is seen and done, and all that comes back."""
 
     def __init__(self, eyes, plant, realtime=True, **params):
-        self.graph, self.plant = LocalGraph(), plant
-        spec = {
-            "exec": "perception_node",
-            "name": "perception",
-            "realtime": realtime,
-            "params": {"task": "point_mass", "perception": str(eyes), **params},
-        }
-        self.node = build(spec, LocalBus(self.graph, "perception"))
-        self.node.configure()
-        self.node.start()
-        self.outside = LocalBus(self.graph, "outside")
-        self.heard = self.outside.subscribe("covary_msgs/msg/State", "/estimate", 0)
-        self.told = self.outside.subscribe("diagnostic_msgs/msg/DiagnosticArray", "/diagnostics", 0)
-        self.senders = {}
-
-    def put(self, topic, message):
-        if topic not in self.senders:
-            self.senders[topic] = self.outside.publisher(message.__msgtype__, topic)
-        self.senders[topic].put(messages.serialize(message))
-        while self.graph.step():
-            pass
+        self.plant = plant
+        super().__init__(realtime, **{"task": "point_mass", "perception": str(eyes), **params})
 
     def image(self, time, pixels):
         pixels = np.asarray(pixels, np.float32)

@@ -12,11 +12,10 @@ pytest.importorskip("onnxruntime")
 
 from hand_eyes import hand_card  # noqa: E402
 from made_models import train  # noqa: E402
+from outside import Outside  # noqa: E402
 
 from covary.nodes import messages  # noqa: E402
-from covary.nodes.bus.local_bus import LocalBus, LocalGraph  # noqa: E402
 from covary.nodes.parameters import ParameterError  # noqa: E402
-from covary.nodes.run import build  # noqa: E402
 from covary.perception.latent_observer import correction  # noqa: E402
 from covary.perception.latent_task import LatentTask, is_latent  # noqa: E402
 from covary.perception.learned_dynamics import LearnedDynamics  # noqa: E402
@@ -84,28 +83,13 @@ def test_moved_latents_have_moved_futures_equal_costs_and_moved_plans(dynamics):
     np.testing.assert_array_equal(told[TASK.goal_slice], x[task.goal_slice])
 
 
-class World:
+class World(Outside):
     """A perception node in latents, and someone who shows it states."""
 
     def __init__(self, folder, **params):
-        self.graph = LocalGraph()
         self.renderer = Renderer(TASK, {"heightmap": PIXELS})
-        params = {"task": "push", "perception": str(folder), "model": str(folder), **params}
-        spec = {"exec": "perception_node", "name": "perception", "realtime": True, "params": params}
-        self.node = build(spec, LocalBus(self.graph, "perception"))
-        self.node.configure()
-        self.node.start()
-        self.outside = LocalBus(self.graph, "outside")
-        self.heard = self.outside.subscribe("covary_msgs/msg/State", "/estimate", 0)
-        self.told = self.outside.subscribe("diagnostic_msgs/msg/DiagnosticArray", "/diagnostics", 0)
-        self.senders = {}
-
-    def put(self, topic, message):
-        if topic not in self.senders:
-            self.senders[topic] = self.outside.publisher(message.__msgtype__, topic)
-        self.senders[topic].put(messages.serialize(message))
-        while self.graph.step():
-            pass
+        known = {"task": "push", "perception": str(folder), "model": str(folder)}
+        super().__init__(True, **{**known, **params})
 
     def moment(self, time, x, u, image=None):
         pixels = self.renderer.look(x)[0][0] if image is None else image
