@@ -11,6 +11,9 @@ from ...sim.seen import Seen
 from ...sim.task import Task
 from ...symmetry.declaration import Symmetry
 
+FLAT = 1.5
+"""Numbers beyond it change little when they are squashed: tanh has a fifth of its slope there."""
+
 
 class ActionLimits(nn.Module):
     """Between actions u in their units and scaled ones a = (u - middle) / reach, limits included.
@@ -56,6 +59,14 @@ class ActionLimits(nn.Module):
         return torch.cat(
             [_shortened(x[..., p]) if long else torch.tanh(x[..., p]) for p, long in self.parts], -1
         )
+
+    def excess(self, x: Tensor) -> Tensor:
+        """How far numbers lie where `squashed` is flat, squared; the group changes it not. (...)"""
+        sizes = [
+            torch.linalg.vector_norm(x[..., p], dim=-1, keepdim=True) if long else x[..., p].abs()
+            for p, long in self.parts
+        ]
+        return ((torch.cat(sizes, dim=-1) - FLAT).clamp_min(0.0) ** 2).sum(dim=-1)
 
     def projected(self, a: Tensor) -> Tensor:
         """The nearest scaled actions within the limits. (..., m)"""

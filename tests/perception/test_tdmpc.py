@@ -86,6 +86,19 @@ def test_actions_come_within_the_limits_and_back(name):
     for g in whole.symmetry.group.elements:
         act = torch.tensor(whole.symmetry.orbit("action")[g]).float()
         torch.testing.assert_close(limits.squashed(x @ act.T), limits.squashed(x) @ act.T)
+        torch.testing.assert_close(limits.excess(x @ act.T), limits.excess(x))
+    assert (limits.excess(x) > 0).any() and not limits.excess(inside).any()
+
+
+def test_a_prior_at_the_limits_comes_back():
+    """Squashed, it has next to no slope there; what it pays for being there has."""
+    task = load_task("reacher")
+    limits = ActionLimits(task, seen(task, task.state_names), task.symmetry)
+    x = torch.full((1, 2), 8.0, requires_grad=True)
+    (slope,) = torch.autograd.grad(-limits.squashed(x).sum(), x)
+    assert slope.abs().max() < 1e-5
+    (slope,) = torch.autograd.grad(limits.excess(x).sum(), x)
+    assert slope.min() > 1.0
 
 
 @pytest.mark.parametrize("name, options, symmetry", [
