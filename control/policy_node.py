@@ -38,9 +38,10 @@ FALLBACK_DRAWS = 2
 class PolicyNode(Node):
     """Listens to what its policy wants to see, publishes /plan.
 
-    A moment is answered when the state and all images of one stamp are there. Behind the tick
-    barrier every moment is answered, one that is sent again with the same plan; where the policy
-    has no answer (it is not finite) the plan is the task's safe action. In real time there is no
+    A moment is answered when the state, or perception's estimate of it, and all images of one stamp
+    are there. Behind the tick barrier every moment is answered, one that is sent again with the
+    same plan; where the policy has no answer (it is not finite, or there is no estimate) the plan
+    is the task's safe action. In real time there is no
     plan then, and control falls to the safe action at its deadline.
     """
 
@@ -58,7 +59,7 @@ class PolicyNode(Node):
         task_options: dict[str, str | int] = field(default_factory=dict)
         """What the task's class takes beside, such as robot; an empty text is not given."""
         estimated: bool = False
-        """Whether perception stands in place of the state, which no policy takes."""
+        """Listen to /estimate, what a perception node tells of the state, instead of the state."""
         seed: int = 0
         """With the episode's number, the key of all draws."""
         ground_truth: bool = False
@@ -105,7 +106,7 @@ class PolicyNode(Node):
         """The topics of its policy, and of its fallback, as far as it may listen to them."""
         p = parameters
         task = load_task(p.task, p.task_options)
-        topics = topics_of(wants_of(p.policy, task), task, p.fallback is not None)
+        topics = topics_of(wants_of(p.policy, task), task, p.fallback is not None, p.estimated)
         return {t: kind for t, kind in topics.items() if t != GROUND_TRUTH or p.ground_truth}
 
     @staticmethod
@@ -126,9 +127,6 @@ class PolicyNode(Node):
             PluginError: An outsider's class that cannot be had.
         """
         p = parameters
-        if p.estimated:
-            said = f"{p.policy} sees /state and images itself, and takes no estimate of perception"
-            raise ParameterError(f"policy: {said}; leave out perception:=", "estimated")
         task = load_task(p.task, p.task_options)
         wants = wants_of(p.policy, task)
         check_loadable(p.policy)
@@ -136,7 +134,7 @@ class PolicyNode(Node):
             said = f"{p.policy} has a deterministic head, which is never unsure: say success_limit"
             raise ParameterError(f"uncertainty_limit: {said}", "uncertainty_limit")
         takeover = None if p.fallback is None else _takeover(p, task)
-        seen = topics_of(wants, task, takeover is not None)
+        seen = topics_of(wants, task, takeover is not None, p.estimated)
         if GROUND_TRUTH in seen and not p.ground_truth:
             who = p.policy if wants.state_topic == GROUND_TRUTH else "fallback"
             raise ParameterError(
@@ -169,7 +167,9 @@ class PolicyNode(Node):
         self.reason = ""  # why there was no answer last; empty if there was one
         self.answered = False  # the newest moment
         self.plans = self.create_publisher(messages.JointTrajectory, "/plan")
-        topics = topics_of(self.wants, self.task, self.takeover is not None)
+        self.state_topic = heard(self.wants.state_topic, p.estimated)
+        self.whole_topic = heard(whole_topic(self.task), p.estimated)
+        topics = topics_of(self.wants, self.task, self.takeover is not None, p.estimated)
         self.moments = Moments(topics)
         for topic, kind in topics.items():
             cls = messages.message_class(kind)
@@ -184,14 +184,14 @@ class PolicyNode(Node):
             self.miss(stamp / 1e9, f"{' and '.join(topics)} never came")
         if moment is None:
             return
-        state = moment[self.wants.state_topic]
+        state = moment[self.state_topic]
         time = messages.seconds(state.header.stamp)
         if state.episode != self.episode or time < self.state_time:
             # Time that goes back is another life of the plant, whatever its number.
             self.begin(state.episode)
         elif time == self.state_time:
             # Somebody has not heard one of us. To ask again would draw again.
-            if self.answered and not self.realtime and topic == self.wants.state_topic:
+            if self.answered and not self.realtime and topic == self.state_topic:
                 self.plans.repeat()
             return
         self.state_time, self.answered = time, False
@@ -241,7 +241,7 @@ class PolicyNode(Node):
         Raises:
             NoAnswerError: Something of it is not there.
         """
-        state = self._coordinates(self.wants.state_topic, moment, self.wants.state_names)
+        state = self._coordinates(self.state_topic, moment, self.wants.state_names)
         if not np.isfinite(state).all():
             raise NoAnswerError("the state is not finite")
         seen = {"state": state}
@@ -274,9 +274,8 @@ class PolicyNode(Node):
     ) -> tuple[np.ndarray | None, str]:
         """Actions and what is missing, after somebody has decided who acts."""
         assert self.takeover is not None
-        topic = whole_topic(self.task)
         try:
-            state = self._coordinates(topic, moment, tuple(self.task.state_names))
+            state = self._coordinates(self.whole_topic, moment, tuple(self.task.state_names))
             said = self.takeover.choose(time, state, self.runner.uncertainty, missed)
             if said:
                 self.log.info("t=%.3f s: %s", time, said)
@@ -294,8 +293,15 @@ class PolicyNode(Node):
     def _coordinates(
         self, topic: str, moment: dict[str, Any], wanted: tuple[str, ...]
     ) -> np.ndarray:
-        """Coordinates of a state message of a moment. (k,)"""
+        """Coordinates of a state message of a moment. (k,)
+
+        Raises:
+            NoAnswerError: Perception had no estimate.
+            ValueError: It does not tell what is wanted.
+        """
         message = moment[topic]
+        if not len(message.value):
+            raise NoAnswerError("there is no estimate of the state")
         if topic not in self.names or len(self.names[topic]) != len(message.value):
             self.names[topic] = {name: k for k, name in enumerate(message.name)}
         return state_of(self.names[topic], wanted, message.value)
@@ -337,17 +343,23 @@ def whole_topic(task: Task) -> str:
     return GROUND_TRUTH if task.sensed else "/state"
 
 
-def topics_of(wants: Wants, task: Task, planned: bool) -> dict[str, str]:
+def heard(topic: str, estimated: bool) -> str:
+    """What is listened to for a state: its topic, or its estimate."""
+    return "/estimate" if estimated else topic
+
+
+def topics_of(wants: Wants, task: Task, planned: bool, estimated: bool) -> dict[str, str]:
     """Topic -> type of all that a moment consists of, the state first.
 
     Args:
         wants: The policy's.
         task: The task.
         planned: Whether somebody plans too, who needs the whole state.
+        estimated: Whether perception tells states.
     """
-    topics = {wants.state_topic: STATE}
+    topics = {heard(wants.state_topic, estimated): STATE}
     if planned:
-        topics[whole_topic(task)] = STATE
+        topics[heard(whole_topic(task), estimated)] = STATE
     return topics | dict.fromkeys(wants.images.values(), IMAGE)
 
 

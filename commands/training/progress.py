@@ -28,21 +28,22 @@ class TrainProgress(ProgressBar):
 
     def begin(self, done: int, wanted: int) -> None:
         """There are so many updates of so many already."""
-        self._first, self._since = done, time.monotonic()
+        self._first = done + 1
         super().begin(done, wanted)
 
     def made(self, moment: Moment) -> None:
         """An update has been made."""
         now = time.monotonic()
-        if moment.step == self._first + 1:  # before it a method may fit models of its own
-            self._since, self._first = now, moment.step
+        if moment.step == self._first:  # in it a method may fit models of its own
+            self._since = now
         if moment.entry is not None:
             held_out = moment.entry["validation_loss"]
             self._said = f"loss {moment.entry['loss']:.4g}, validation {held_out:.4g}"
         if now - self._shown > _SHOW_S or moment.entry is not None:
             self._shown = now
-            each = (now - self._since) / max(moment.step - self._first, 1)
-            left = f"{each * (self.wanted - moment.step):.0f} s"
+            made, left = moment.step - self._first, ""
+            if made:
+                left = f"{(now - self._since) / made * (self.wanted - moment.step):.0f} s"
             self.at(moment.step, self._said or f"loss {moment.loss:.4g}", left)
 
 

@@ -69,6 +69,22 @@ def test_ctrl_c_leaves_a_policy_and_the_same_command_goes_on(tmp_path, monkeypat
     assert OnnxPolicy(out).card.metrics["step"] == 16
 
 
+def test_the_time_that_is_left_is_what_an_update_takes(monkeypatch):
+    """But for the first, in which a method may do more."""
+    from covary.commands.training import progress as shown
+    from covary.nodes.training.loop import Moment
+
+    said, now = [], [0.0]
+    monkeypatch.setattr(shown.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(shown.TrainProgress, "at", lambda self, *words: said.append(words))
+    bar = shown.TrainProgress()
+    bar.begin(5, 20)
+    for step in range(6, 10):
+        now[0] += 90.0 if step == 6 else 3.0
+        bar.made(Moment(step, 1.0, None))
+    assert [left for _, _, left in said] == ["", "39 s", "36 s", "33 s"]
+
+
 def test_what_is_wrong_is_a_line_and_leaves_nothing_behind(tmp_path):
     data, out = recorded(tmp_path / "springs"), tmp_path / "p"
     empty = tmp_path / "empty"

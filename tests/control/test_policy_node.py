@@ -122,6 +122,21 @@ def test_a_chunk_is_a_plan_and_goes_on_for_as_long_as_it_is_executed(policy):
     assert np.abs(again[0] - first[0]).max() > 1e-3
 
 
+def test_an_estimate_stands_in_place_of_the_state(policy):
+    world = World(policy(), estimated=True)
+    assert not world.state(0.0, start())
+    (raw,) = world.state(0.0, start(), topic="/estimate")
+    expected = TASK.limits.project(homing_gain() @ start())
+    np.testing.assert_allclose(read(raw)[2], np.tile(expected, (3, 1)), atol=1e-5)
+    # An empty one: perception saw nothing that it knows.
+    world.put("/estimate", state_message((), TASK.dt, 0, np.zeros(0)))
+    (raw,) = world.taken()
+    np.testing.assert_array_equal(read(raw)[2], TASK.safe_action()[None])
+    assert world.node.reason == "there is no estimate of the state"
+    (raw,) = world.state(2 * TASK.dt, start(), topic="/estimate")
+    np.testing.assert_allclose(read(raw)[2][0], expected, atol=1e-5)
+
+
 def test_after_a_gap_it_is_asked_again(policy):
     world = World(policy(chunk=5, execute=3))
     first = read(*world.state(0.0, start(1)))[2]

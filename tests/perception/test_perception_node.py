@@ -6,9 +6,9 @@ import shutil
 
 import numpy as np
 import pytest
+from hand_policies import hand_policy, homing_gain
 from in_process import covary_here
 
-from covary.control.policy_node import PolicyNode
 from covary.nodes import messages
 from covary.nodes.bags.dataset import read_episode
 from covary.nodes.launching.launch_file import find
@@ -211,8 +211,6 @@ def test_a_model_of_another_task_is_one_line(eyes, plant, tmp_path):
     (torn / "estimate.onnx").write_bytes((torn / "estimate.onnx").read_bytes()[:-1])
     with pytest.raises(ParameterError, match="estimate.onnx: truncated or changed"):
         PerceptionNode.check(PerceptionNode.Parameters("point_mass", str(torn)))
-    with pytest.raises(ParameterError, match="takes no estimate of perception; leave out percep"):
-        PolicyNode.check(PolicyNode.Parameters("point_mass", "runs/a_policy", estimated=True))
     done = covary_here(tmp_path, "check", "point_mass", f"perception:={other}", "heightmap:=96")
     assert done.returncode == 2 and "a model of push is not one of point_mass" in done.stderr
     done = covary_here(tmp_path, "check", "point_mass", f"perception:={eyes}")
@@ -271,6 +269,18 @@ def test_a_launch_plans_from_what_is_seen(eyes, tmp_path):
     assert seen["estimate_ms"]["p50"] > 0 and seen["share_of_sensor_to_command"] is None
     bag = read_episode(sorted((run / "bags").iterdir())[0], False)
     assert len(bag) > 10
+
+
+def test_a_policy_acts_on_what_is_seen(eyes, tmp_path):
+    hand_policy(tmp_path / "homing", TASK, homing_gain())
+    words = ("point_mass.yaml", "policy:=homing", f"perception:={eyes}", "heightmap:=96")
+    done = covary_here(tmp_path, "launch", *words, "episodes:=2", "--lockstep")
+    assert done.returncode == 0, done.stderr + done.stdout
+    (run,) = (tmp_path / "runs").iterdir()
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["perception"]["failed_estimates"] == 0
+    stats = json.loads((run / "policy.json").read_text())
+    assert stats["plans"] == summary["perception"]["estimates"] > 20
 
 
 CAMERA = '''
