@@ -4,12 +4,21 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 # As in every node's process: on small arrays and busy cores, BLAS with more is many times slower.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+
+# Hundreds of processes start here. Where the environment forbids bytecode, each would compile a
+# thousand modules again, which takes as long as the rest of a launch: it goes beside the packages.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    sys.pycache_prefix = os.environ.setdefault(
+        "PYTHONPYCACHEPREFIX", str(Path(sys.prefix) / "pycache")
+    )
+    sys.dont_write_bytecode = False
 
 GRACE_S = 2.0
 
