@@ -19,7 +19,7 @@ from covary.nodes.launching.launch_file import find, read_assignments, resolve
 
 PICK = ("collect", "block_pick", "robot:=floating_gripper", "dials:={label_flip: 0.6}")
 """Short episodes of an expert, some of which are called failures."""
-WORDS = (*PICK, "seed:=3", "episodes:=5", "success_only:=true")
+WORDS = (*PICK, "seed:=3", "episodes:=3", "success_only:=true")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,7 +89,7 @@ def test_a_dataset_is_whole_and_says_what_it_is(whole):
     episodes = list(dataset)
     lines = [json.loads(line) for line in (whole / "attempts.jsonl").read_text().splitlines()]
     numbers = [line["attempt"] for line in lines if line["success"]]
-    assert len(dataset) == 5 and [e.number for e in episodes] == numbers
+    assert len(dataset) == 3 and [e.number for e in episodes] == numbers
     assert [line["attempt"] for line in lines] == list(range(numbers[-1] + 1))
     for episode in episodes:
         assert episode.success and episode.time[0] == 0.0
@@ -100,9 +100,9 @@ def test_a_dataset_is_whole_and_says_what_it_is(whole):
     assert card["task"] == "block_pick" and card["symmetry"]["group"] == "D8"
     assert card["arguments"]["robot"] == "floating_gripper" and card["model_sha256"]
     assert card["dials"] == {"label_flip": 0.6} and card["residuals"]
-    assert 5 < card["attempts"]["made"] and card["attempts"]["successes"] == 5
+    assert 3 < card["attempts"]["made"] and card["attempts"]["successes"] == 3
     summary = json.loads((whole / "summary.json").read_text())
-    assert summary["episodes"] == 5 and summary["exit_code"] == 0
+    assert summary["episodes"] == 3 and summary["exit_code"] == 0
     text = (whole / "README.md").read_text()
     assert card["model_sha256"] in text and "CC-BY-4.0" in text and card["command"] in text
     assert not (whole / ".work").exists()
@@ -135,8 +135,8 @@ def test_killed_and_begun_again_it_is_the_same(whole, tmp_path):
 
 def test_ctrl_c_leaves_a_usable_dataset_and_nobody_behind(tmp_path, whole):
     data = tmp_path / "data"
-    words = (*(word for word in WORDS if word != "episodes:=5"), "workers:=2", f"out:={data}")
-    child = started(tmp_path, *words, "episodes:=4")
+    words = (*(word for word in WORDS if word != "episodes:=3"), "workers:=2", f"out:={data}")
+    child = started(tmp_path, *words, "episodes:=2")
     wait_for(lambda: len(list(data.glob("bags/episode_*"))) >= 1, launcher=child)
     child.send_signal(signal.SIGINT)
     screen, _ = child.communicate(timeout=60)
@@ -145,7 +145,7 @@ def test_ctrl_c_leaves_a_usable_dataset_and_nobody_behind(tmp_path, whole):
     dataset = Dataset(data)
     assert not dataset.card["complete"] and 1 <= len(list(dataset))
     assert json.loads((data / "summary.json").read_text())["exit_code"] == 130
-    collect(tmp_path, *words, "episodes:=5")  # it may be asked to grow
+    collect(tmp_path, *words, "episodes:=3")  # it may be asked to grow
     assert files_of(data) == files_of(whole)
 
 
@@ -153,7 +153,7 @@ def test_a_whole_dataset_is_left_alone(whole):
     place = whole.parent
     before = files_of(whole)
     done = collect(place, *WORDS, f"out:={whole}")
-    assert "5 of them there already" in done.stderr and files_of(whole) == before
+    assert "3 of them there already" in done.stderr and files_of(whole) == before
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_whole_dataset_is_left_alone(whole):
         (["seed:=1"], "was begun with seed:=3, not seed:=1"),
         (["licence:=CC0-1.0"], "was begun with licence:=CC-BY-4.0, not licence:=CC0-1.0"),
         (["success_only:=false"], "was begun with success_only:=true, not success_only:=false"),
-        (["episodes:=4"], "was begun with episodes:=5, not episodes:=4"),
+        (["episodes:=2"], "was begun with episodes:=3, not episodes:=2"),
     ],
 )
 def test_other_arguments_are_refused(whole, words, said):

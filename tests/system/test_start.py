@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from launches import MOST, SMALL, launch
+from launches import SMALL, WHOLE, launch
 
 import covary
 
@@ -50,7 +50,9 @@ def watched(place, *words, **more):
     return len(lines) - len(compiled), compiled
 
 
-@pytest.mark.parametrize("name", MOST)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n == "push" else SLOW) for n in WHOLE]
+)
 def test_a_second_launch_compiles_nothing(tmp_path, name):
     words = (name, *SMALL, "episodes:=1", "--lockstep")
     launch(tmp_path, *words, here=True)  # whatever was missing is on disk now
@@ -119,8 +121,15 @@ print(sorted(set(sys.modules) - loaded))
 """
 
 
-@pytest.mark.parametrize("nodes", ["together", "sim alone"])
-@pytest.mark.parametrize("task", ["push", "point_mass"])
+@pytest.mark.parametrize(
+    ("task", "nodes"),
+    [
+        ("push", "together"),
+        pytest.param("push", "sim alone", marks=SLOW),
+        pytest.param("point_mass", "together", marks=SLOW),
+        ("point_mass", "sim alone"),
+    ],
+)
 def test_the_first_ticks_import_nothing(tmp_path, task, nodes):
     """Slow work is done before the nodes are active: a kernel loads 250 modules of Numba's."""
     command = [sys.executable, "-P", "-c", FIRST_TICKS, task, str(tmp_path / "bags"), nodes]
