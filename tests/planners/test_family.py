@@ -95,9 +95,8 @@ def test_the_family_is_here():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_gets_there(name):
-    found = [run(planner(name), seed=k) for k in range(3)]
-    assert np.median([distance for _, distance, _ in found]) < 0.1
-    assert np.median([total for total, _, _ in found]) < 10.0  # standing still: 65
+    total, distance, _ = run(planner(name))
+    assert distance < 0.1 and total < 10.0  # standing still: 65
 
 
 def test_predictive_sampling_is_never_worse_than_the_plan_before():

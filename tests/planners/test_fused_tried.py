@@ -43,10 +43,11 @@ def apart(one, other, x, count, size):
 @pytest.mark.parametrize(
     ("kind", "task", "symmetry", "more"),
     [
-        (MPPI, Push, "none", {}),
+        (MPPI, PointMass, "none", {}),
+        pytest.param(MPPI, Push, "none", {}, marks=pytest.mark.slow),
         (MPPI, PointMass, "C2", {"noise_law": "sobol", "iterations": 3}),
         (KMPPI, PointMass, "D1", {"noise_law": "sobol", "antithetic": True}),
-        (KMPPI, Push, "none", {"samples": 33}),
+        (KMPPI, PointMass, "none", {"samples": 33}),
     ],
 )
 def test_they_are_those_of_the_loop(kind, task, symmetry, more):

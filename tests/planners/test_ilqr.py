@@ -108,7 +108,10 @@ def test_derivatives_are_those_of_the_reference():
     np.testing.assert_allclose(found.curvature[2], np.diag(diagonal), atol=1e-9)
 
 
-@pytest.mark.parametrize("task_class", [PointMass, Reacher, Push])
+@pytest.mark.parametrize(
+    "task_class",
+    [PointMass, *(pytest.param(task, marks=pytest.mark.slow) for task in (Reacher, Push))],
+)
 def test_derivatives_go_with_every_element(task_class):
     task = task_class()
     s, model = task.symmetry, NumbaDynamics(task)
@@ -136,7 +139,9 @@ def test_derivatives_go_with_every_element(task_class):
         assert worst > 1e-6
 
 
-@pytest.mark.parametrize("task_class", [PointMass, Reacher, Push])
+@pytest.mark.parametrize(
+    "task_class", [PointMass, pytest.param(Reacher, marks=pytest.mark.slow), Push]
+)
 def test_plans_go_with_every_element_warm_or_not(task_class):
     task = task_class()
     one = ILQR(NumbaDynamics(task), horizon=16, iterations=3)
@@ -251,6 +256,7 @@ def test_before_an_obstacle_the_seed_chooses_the_side():
     assert sides == {-1.0, 1.0}
 
 
+@pytest.mark.slow  # test_a_polish_knows_of_a_delay has one
 def test_a_polish_lowers_the_cost_at_equal_samples():
     task = Pointmass()
     more = {"samples": 64, "horizon": 32}

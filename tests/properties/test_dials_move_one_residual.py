@@ -39,7 +39,7 @@ def test_with_all_dials_at_zero_everything_is_exact(plain):
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Dials), ids=lambda f: f.name)
-@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize("share", [0.5, pytest.param(0.9, marks=pytest.mark.slow)])
 def test_a_dial_moves_what_it_names_and_nothing_else(grading, plain, field, share):
     low, high = field.metadata["low"], field.metadata["high"]
     value = type(field.default)(low + share * (high - low) if low >= 0 else share * high)

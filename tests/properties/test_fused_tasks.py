@@ -51,7 +51,7 @@ def test_the_walk_finds_tasks():
     assert all(task.kernels is not None for task in TASKS)
 
 
-@in_both
+@pytest.mark.parametrize("precision", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @every_task
 def test_it_can_be_translated(task, precision):
     assert f"real = np.{precision}" in fused_kernels.source_of(task, precision)[0]

@@ -254,12 +254,13 @@ def copied(folder):
     return folder
 
 
-@pytest.mark.parametrize("names", [("push",), pytest.param((), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("names", [("point_mass",), pytest.param((), marks=pytest.mark.slow)])
 def test_a_second_process_compiles_nothing(tmp_path, names):
     """Of one task, or of all."""
     folder = copied(tmp_path)
     first = run(folder, names=names)
-    assert "push" in first and all(task["misses"] >= 3 for task in first.values())
+    assert set(names or ("push",)) <= set(first)
+    assert all(task["misses"] >= 3 for task in first.values())
     kept = cache(folder)
     assert kept, "nothing was cached"
     second = run(folder, names=names)

@@ -32,14 +32,12 @@ WITH_KERNELS = [cls for cls in TASKS if cls().kernels is not None]
 
 
 def usual(classes):
-    """The models of the tabletop tasks are much the same: of most the slow set tries them."""
+    """Models of tabletop tasks compile for long: by default test_tabletop_model.py tries one."""
     return [
         pytest.param(
             task := cls(),
             id=task.name,
-            marks=pytest.mark.slow
-            if isinstance(task, Tabletop) and task.name != "block_push"
-            else (),
+            marks=pytest.mark.slow if isinstance(task, Tabletop) else (),
         )
         for cls in classes
     ]

@@ -241,6 +241,14 @@ def test_a_box_on_its_goal_is_a_success():
     assert [result[2] for result in results] == [False] * (len(results) - 1) + [True]
 
 
+LIMITED = ("push", "drone", "block_pick")
+
+
+@pytest.mark.parametrize(
+    "env",
+    [pytest.param(t, marks=() if t in LIMITED else pytest.mark.slow) for t in TASKS],
+    indirect=True,
+)
 def test_the_time_limit_truncates(env):
     env.reset(seed=2)
     last = round(env.task.time_limit / env.task.dt)

@@ -51,7 +51,7 @@ def test_thresholds_and_cost():
     assert float(TASK.terminal_cost(x)) == pytest.approx(1.5)
 
 
-@pytest.mark.parametrize("balls", [1, 4])
+@pytest.mark.parametrize("balls", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_model_and_plant_agree_over_a_second(balls):
     task = PointMasses(balls)
     x, u = starts([3], task)[0], np.random.default_rng(0).uniform(-FORCE, FORCE, (4, 20, 3 * balls))
