@@ -230,8 +230,7 @@ class PerceptionNode(Node):
         try:
             checked = self.eyes.check(image)
             if self.stillness.frozen(checked, action, self._all(self.eyes.deviation)):
-                count = self.stillness.count
-                raise ImageError(f"it is frozen: {count + 1} equal images while the scene moves")
+                raise ImageError("it is frozen: equal images while the scene moves")
             value, deviation = self.eyes.estimate(image)
         except ImageError as error:
             raise ImageError(f"{self.eyes.topic}: {error}") from None

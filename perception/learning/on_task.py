@@ -254,7 +254,8 @@ class OnTask:
         for g in self.world.group.elements:
             moved = model.latent.act(g, z)
             apart = model.head.network(moved) - model.head.latent.act(g, told)
-            worst = max(worst, float(apart.abs().max() / told.abs().max()))
+            # Its numbers are of order one once it has learned; by chance they cancel to less.
+            worst = max(worst, float(apart.abs().max() / told.abs().max().clamp_min(1.0)))
             if self.parameters.pixels == "moved":
                 seen = model.encode(model.encoder.move(g, frames))
                 worst = max(worst, float((seen - moved).abs().max()) / size)
