@@ -154,7 +154,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     own = {k: v for k, v in summary["metrics"].items() if k not in kept and k not in _SHOWN}
     rows += [(name.replace("_", " "), f"{value:.4g}") for name, value in own.items()]
     if summary["updates_per_s"]:
-        rows.append(("pace", f"{summary['updates_per_s']:.0f} updates/s on {summary['device']}"))
+        rows.append(("pace", f"{summary['updates_per_s']:.3g} updates/s on {summary['device']}"))
     rows.append(("wall time", f"{summary['wall_s']:.1f} s"))
     return rows
 
