@@ -94,6 +94,9 @@ def _launch(summary: Mapping[str, Any]) -> str:
     except InputError:
         return ""
     given = [f"{k}:={v}" for k, v in options.items() if k in known and known[k] != v]
+    if others := {k: v for k, v in options.items() if k not in known}:
+        said = ", ".join(f"{k}: {v}" for k, v in others.items())
+        given.append(f"task_options:={{{said}}}")
     given += [f"{k}:={shape[1]}" for k, shape in summary["images"].items() if k in known]
     given += [f"policy:={summary['out']}", _other_seed(summary)]
     words = shlex.join([f"{name}.yaml", *given])
@@ -117,6 +120,9 @@ def _model_launch(summary: Mapping[str, Any]) -> str:
     if "plans" in summary["does"] and summary["images"]:  # what plans in latents is told them
         words.insert(0, "perception")
     given = [f"{k}:={v}" for k, v in options.items() if k in known and known[k] != v]
+    if others := {k: v for k, v in options.items() if k not in known}:
+        said = ", ".join(f"{k}: {v}" for k, v in others.items())
+        given.append(f"task_options:={{{said}}}")
     seen = [topic.removeprefix("/camera/").partition("/")[0] for topic in summary["images"]]
     shapes = dict(zip(seen, summary["images"].values(), strict=True))
     given += [f"{k}:={shape[-1]}" for k, shape in shapes.items() if k == "heightmap"]

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -83,6 +84,19 @@ def test_the_time_that_is_left_is_what_an_update_takes(monkeypatch):
         now[0] += 90.0 if step == 6 else 3.0
         bar.made(Moment(step, 1.0, None))
     assert [left for _, _, left in said] == ["", "39 s", "36 s", "33 s"]
+
+
+@pytest.mark.parametrize(("task", "options", "said"), [
+    ("point_masses", {"balls": 2, "group": "I"}, ["task_options:={balls: 2, group: I}"]),
+    ("block_pick", {"robot": "floating_gripper"}, ["robot:=floating_gripper"]),
+    ("push", {}, []),
+])  # fmt: skip
+def test_the_launch_of_a_model_is_of_its_world(task, options, said):
+    from covary.commands.training.progress import _model_launch
+
+    summary = {"task": task, "task_options": options, "does": ["plans"], "images": {}, "out": "m"}
+    words = shlex.split(_model_launch(summary))
+    assert words == ["covary", "launch", f"{task}.yaml", *said, "model:=m"]
 
 
 def test_what_is_wrong_is_a_line_and_leaves_nothing_behind(tmp_path):
