@@ -37,7 +37,8 @@ class LatentObserver:
     """What is foretold, corrected by what is seen instead, with a fixed gain.
 
     That is a Kalman filter in its steady state (R. Kalman, 1960). It goes with the group as the
-    model does: a moved episode gives moved latents.
+    model does: a moved episode gives moved latents. A period without an image adds as much variance
+    as one is foretold wrongly by, until the next image.
 
     Args:
         task: With (latent, goal) as its state.
@@ -69,6 +70,7 @@ class LatentObserver:
     def reset(self) -> None:
         """Forget everything: another episode."""
         self.state: np.ndarray | None = None
+        self._growth = 1.0  # of the standard deviations, since the last image
 
     def update(
         self,
@@ -91,19 +93,32 @@ class LatentObserver:
         if self.state is not None:
             foretold = self.ahead(self.state, action)[self.places]
             apart = latent - foretold
-            anomaly = float(np.sqrt(np.mean((apart / self._usual) ** 2)))
-            latent = self._correct(foretold, latent) if anomaly <= limit else foretold
-        self.state = np.concatenate([latent, goal])
-        return Estimate(self.state.copy(), self._spread.copy(), anomaly)
+            anomaly = float(np.sqrt(np.mean((apart / (self._growth * self._usual)) ** 2)))
+            if anomaly > limit:
+                self._alone(foretold, goal)
+                return self._estimate(anomaly)
+            latent = self._correct(foretold, latent)
+        self.state, self._growth = np.concatenate([latent, goal]), 1.0
+        return self._estimate(anomaly)
 
     def skip(self, action: np.ndarray) -> None:
         """Let a period pass without an image. (m,)"""
         if self.state is not None:
-            self.state = self.ahead(self.state, action)
+            foretold = self.ahead(self.state, action)
+            self._alone(foretold[self.places], foretold[len(self.places) :])
 
     def ahead(self, state: np.ndarray, action: np.ndarray) -> np.ndarray:
         """Latent and goal one period after others. (w + g,), (m,) -> (w + g,)"""
         return np.asarray(self.model.next_state(state[None], action[None]))[0]
+
+    def _alone(self, foretold: np.ndarray, goal: np.ndarray) -> None:
+        """Take what was foretold for what is so."""
+        self.state = np.concatenate([foretold, goal])
+        self._growth = float(np.sqrt(self._growth**2 + 1.0))
+
+    def _estimate(self, anomaly: float) -> Estimate:
+        assert self.state is not None
+        return Estimate(self.state.copy(), self._growth * self._spread, anomaly)
 
     def apart(self, value: np.ndarray, state: np.ndarray) -> np.ndarray:
         """A latent, minus what a state has in its place. (w,)"""

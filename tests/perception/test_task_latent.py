@@ -16,7 +16,7 @@ from outside import Outside  # noqa: E402
 
 from covary.nodes import messages  # noqa: E402
 from covary.nodes.parameters import ParameterError  # noqa: E402
-from covary.perception.latent_observer import correction  # noqa: E402
+from covary.perception.latent_observer import LatentObserver, correction  # noqa: E402
 from covary.perception.latent_task import LatentTask, is_latent  # noqa: E402
 from covary.perception.learned_dynamics import LearnedDynamics  # noqa: E402
 from covary.perception.learning.seen_states import Renderer  # noqa: E402
@@ -141,6 +141,22 @@ def test_the_node_tells_latents_corrected_by_what_was_foretold(folder, dynamics)
     assert len(world.moment(3 * TASK.dt, x, u)) == 1
     assert world.moment(4 * TASK.dt, x, u, np.full((8, 8), 0.01)) == []
     assert "8 x 8 x 1; the model sees 32 x 32 x 1" in world.said().message
+
+
+def test_periods_without_an_image_make_a_latent_less_sure(dynamics):
+    task, usual = dynamics.task, np.full(dynamics.task.latent_width, 0.1)
+    observer = LatentObserver(task, dynamics, lambda foretold, seen: seen, usual)
+    goal, u, value = np.zeros(3), np.zeros(2), np.zeros(task.latent_width)
+    sure = observer.update(goal, u, value, usual)
+    for _ in range(3):
+        observer.skip(u)
+    surprised = observer.update(goal, u, value + 100.0, usual, limit=1.0)
+    assert surprised.anomaly > 1.0  # so what is seen is not taken in
+    np.testing.assert_allclose(surprised.deviation, np.sqrt(5.0) * sure.deviation)
+    expected = observer.ahead(observer.state, u)[observer.places]
+    far = observer.update(goal, u, expected + np.sqrt(5.0) * usual, usual)
+    assert far.anomaly == pytest.approx(1.0)
+    np.testing.assert_allclose(far.deviation, sure.deviation)
 
 
 def test_a_model_that_drifts_makes_no_frozen_image_of_a_scene_at_rest():
