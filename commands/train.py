@@ -96,6 +96,10 @@ def _run(recipe: Any, craft: Any) -> int:
                 failures.append(f"cannot write into {p.out}: {error.strerror or error}")
             except (TrainingError, ExportError) as error:
                 failures.append(str(error))
+            except (MemoryError, RuntimeError) as error:
+                if not _is_of_memory(error):
+                    raise
+                failures.append(f"not enough memory: {' '.join(str(error).split())[:200]}")
         code = 1 if failures else 0 if training.done else 130
         summary = _summary(training, craft, card, failures, code, time.monotonic() - begin)
         _written(training, craft, card, summary)
@@ -124,15 +128,53 @@ def _opened(recipe: Any, craft: Any) -> Any:
     from ..symmetry.group import GroupError
     from ..symmetry.pixels import PixelError
 
+    p = recipe.parameters
     try:
         return craft.opened(recipe)
     except GroupError as error:
-        said = f"symmetry:={recipe.parameters.symmetry}: {error}"
-        raise InputError(said, recipe.name) from None
+        raise recipe.mistake("symmetry", str(error)) from None
     except PixelError as error:
-        raise InputError(f"images: {error}", recipe.name) from None
-    except (BagError, ParameterError, PluginError, SeenError) as error:
+        raise recipe.mistake(_of_pixels(p), str(error)) from None
+    except InputError as error:
+        key, _, said = error.message.partition(": ")
+        if error.file == recipe.name and not error.line and hasattr(p, key):
+            raise recipe.mistake(key, said) from None
+        raise
+    except (ParameterError, PluginError) as error:
+        if key := _blamed(p, error):
+            raise recipe.mistake(key, str(error).removeprefix(f"{key}: ")) from None
         raise InputError(str(error)) from None
+    except (BagError, SeenError) as error:
+        raise InputError(str(error)) from None
+    except (MemoryError, RuntimeError) as error:
+        if not _is_of_memory(error):
+            raise
+        raise InputError(f"not enough memory for what it asks for: {error}", recipe.name) from None
+
+
+def _of_pixels(p: Any) -> str:
+    """The parameter that says how large images are."""
+    if getattr(p, "pool", 1) > 1:
+        return "pool"
+    sizes = (name for name in ("pixels", "heightmap") if isinstance(getattr(p, name, ""), int))
+    return next(sizes, "images")
+
+
+def _blamed(p: Any, error: Any) -> str:
+    """The parameter that an error about a task or world is about; empty where nobody knows."""
+    for key in (error.key.partition(".")[0], str(error).partition(":")[0].partition(".")[0]):
+        if key in getattr(p, "task_options", {}):
+            return "task_options"
+        if hasattr(p, key):
+            return key
+    named = (n for n in ("task", "world") if (v := getattr(p, n, "")) and repr(v) in str(error))
+    return next(named, "")
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether memory was asked for that is not there; torch has no class of its own for that."""
+    words = ("allocate memory", "out of memory")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 def _written(training: Any, craft: Any, card: Any, summary: dict[str, Any]) -> None:

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...nodes.launching.yaml_loader import InputError
-
 CARD = "model.yaml"
 """Of the folder that it leaves."""
 
@@ -32,12 +30,12 @@ def _with_a_word(recipe: Any) -> Any:
         return recipe
     if not getattr(p, "task", ""):
         said = "a file is held to a task: say task:=NAME beside it, or a word such as C4"
-        raise InputError(f"symmetry:={p.symmetry}: {said}", recipe.name)
+        raise recipe.mistake("symmetry", f"{p.symmetry}: {said}")
     declared = load_task(p.task, p.task_options)
     task, word = claimed(declared, p.symmetry)
     if task is not declared:
         said = f"it claims {word}, and {p.task} declares less; a model takes what restricts a task"
-        raise InputError(f"symmetry:={p.symmetry}: {said}", recipe.name)
+        raise recipe.mistake("symmetry", f"{p.symmetry}: {said}")
     return replace(recipe, parameters=replace(p, symmetry=word))
 
 

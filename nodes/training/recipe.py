@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,19 @@ class Recipe:
     """The method's class."""
     parameters: Any
     """Of the method, a `Learner.Parameters`."""
+    written: Callable[[str, str], InputError] | None = None
+    """A mistake in a parameter, and what is wrong with it -> the error at the place where that was
+    written."""
+
+    def mistake(self, key: str, said: str) -> InputError:
+        """What is wrong with a parameter as an error: at the word that was typed, or at its line.
+
+        Args:
+            key: The parameter.
+            said: What is wrong, without its name.
+        """
+        text = f"{key}: {said}"
+        return self.written(key, text) if self.written else InputError(text, self.name)
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -75,9 +88,14 @@ def read_recipe(path: Path, given: Mapping[str, Variable] | None = None) -> Reci
     if errors:
         raise MistakesError.of(errors)
     try:
-        return Recipe(path.name, kind, from_dict(kind.Parameters, words, spec))
+        parameters = from_dict(kind.Parameters, words, spec)
     except ParameterError as error:  # cannot be: errors_of has read them all
         raise InputError(str(error), str(path)) from None
+
+    def written(key: str, text: str) -> InputError:
+        return _placed(ParameterError(text, key), root, given or {}, spec)
+
+    return Recipe(path.name, kind, parameters, written)
 
 
 def method_of(

@@ -70,7 +70,8 @@ class StateEncoder(ToldState):
     ) -> None:
         channels, height, across = shape
         if height != across or height % pool:
-            raise ValueError(f"image: {height} x {across} pixels: no square that {pool} divides")
+            key = "pool" if height == across else "image"
+            raise ValueError(f"{key}: {height} x {across} pixels: no square that {pool} divides")
         places = told_by_images(task, frames)
         if not places:
             raise ValueError(f"frames: {frames} of an image tell nothing of {task.name}")

@@ -311,10 +311,11 @@ class OnTask:
         }
         both = dict(zip(CORRECTED, (following, z), strict=True))
         written[CORRECT] = (plain(correction).eval(), both, (STATE,), [corrected])
+        sizes = {"told": float(model.head.scale.max()) if len(model.head.scale) else 1.0}
         return {
             name: write_onnx(
                 net.cpu(), folder / name, {k: v.cpu() for k, v in inputs.items()}, names,
-                [one.cpu().numpy() for one in expected],
+                [one.cpu().numpy() for one in expected], sizes=sizes,
             )
             for name, (net, inputs, names, expected) in written.items()
         }  # fmt: skip

@@ -32,7 +32,7 @@ from .losses import LOSSES
 from .on_task import on_task
 from .task_parameters import TaskParameters
 from .world_frames import Moves, WorldFrames
-from .world_learner import LARGEST_WIDTH, WorldLearner
+from .world_learner import LARGEST_WIDTH, MOST, WorldLearner
 
 _HELD, _AUGMENTED = 11, 12  # of the keys of draws: no other purpose of a training has them
 CONVOLUTIONS: dict[str, tuple[Stage, ...]] = {
@@ -109,6 +109,12 @@ class SEN(WorldLearner):
             for name in ("episodes", "length", "evaluation", "horizon", "channels"):
                 if getattr(self, name) < 1:
                     raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
+            if self.episodes * self.length > MOST:
+                said = f"{self.episodes} of {self.length} steps are more than {MOST} transitions"
+                raise ValueError(f"episodes: {said}")
+            if self.evaluation * self.horizon > MOST:
+                said = f"{self.evaluation} of {self.horizon} steps are more than {MOST}"
+                raise ValueError(f"evaluation: {said}")
             for name in ("channels", "fields"):
                 if getattr(self, name) > LARGEST_WIDTH:
                     said = f"{getattr(self, name)} must be at most {LARGEST_WIDTH}"
@@ -305,8 +311,10 @@ def world_of(p: Any, where: str) -> PixelWorld:
     try:
         return load_world(p.world, options)
     except WorldError as error:
-        known = "" if "did you mean" in str(error) else nearest(p.symmetry, ("full", _NO_GROUP))
-        raise InputError(f"{error}{known}", where) from None
+        if p.symmetry == "full" or repr(p.symmetry) not in str(error):
+            raise InputError(f"world_options: {error}", where) from None
+        words = () if "did you mean" in str(error) else ("full", _NO_GROUP)
+        raise InputError(f"symmetry: {error}{nearest(p.symmetry, words)}", where) from None
 
 
 def networks(world: PixelWorld, p: Any) -> tuple[Encoder, LatentTransition]:

@@ -143,7 +143,7 @@ class StateEncoder(WorldLearner):
         try:
             return Training(recipe, source, made)
         except ValueError as error:
-            if str(error).startswith(("image: ", "frames: ")):
+            if str(error).startswith(("image: ", "frames: ", "pool: ")):
                 raise state_model.InputError(str(error), recipe.name) from None
             raise
 
@@ -280,7 +280,8 @@ class StateEncoder(WorldLearner):
             return off
 
         path, inputs = folder / ESTIMATE, {INPUTS[0]: given.cpu()}
-        return {ESTIMATE: write_onnx(plain, path, inputs, OUTPUTS, expected, difference)}
+        sizes = {OUTPUTS[0]: float(self.network.scale.max()) if len(self.network.scale) else 1.0}
+        return {ESTIMATE: write_onnx(plain, path, inputs, OUTPUTS, expected, difference, sizes)}
 
     def _sensed(self) -> dict[str, Any]:
         p, data = self.parameters, self.transitions

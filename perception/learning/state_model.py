@@ -21,7 +21,7 @@ from ..world_models import state_model
 from .augmented import moved
 from .panels import Panel, draw
 from .transitions import Transitions, both, interacted, recorded
-from .world_learner import WorldLearner
+from .world_learner import MOST, WorldLearner
 
 _DATA = 10  # of the keys of draws: no other purpose of a training has it
 HORIZONS = (1, 5, 10, 20, 30)
@@ -58,8 +58,8 @@ class StateModel(WorldLearner):
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            if self.interaction < 0:
-                raise ValueError(f"interaction: {self.interaction} must not be negative")
+            if not 0 <= self.interaction <= MOST:
+                raise ValueError(f"interaction: {self.interaction} must be from 0 to {MOST}")
             if not 1 <= self.unroll <= 1000:
                 raise ValueError(f"unroll: {self.unroll} must be from 1 to 1000")
             if not 0 < self.held_out < 0.5:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from ...sim.camera_view import LARGEST
-from .world_learner import WorldLearner
+from .world_learner import MOST, WorldLearner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,5 +69,5 @@ class TaskParameters(WorldLearner.Parameters):
         for name, limit in most.items():
             if not 1 <= getattr(self, name) <= limit:
                 raise ValueError(f"{name}: {getattr(self, name)} must be from 1 to {limit}")
-        if self.interaction < 0:
-            raise ValueError(f"interaction: {self.interaction} must not be negative")
+        if not 0 <= self.interaction <= MOST:
+            raise ValueError(f"interaction: {self.interaction} must be from 0 to {MOST}")

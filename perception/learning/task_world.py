@@ -60,7 +60,7 @@ class TaskWorld(PixelWorld):
         channels, height, width = shape
         if height != width or height % sight.pool:
             said = f"{height} x {width} pixels: no square that {sight.pool} divides"
-            raise WorldError(f"image: {said}")
+            raise WorldError(f"{'pool' if height == width else 'image'}: {said}")
         self.task, self.shape, self.sight, self.level = task, tuple(shape), sight, level
         self.renderer = renderer
         self.symmetry = seen_in_pixels(task.symmetry, word)

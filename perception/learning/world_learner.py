@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 CLIP = 10.0
 """Largest norm of the gradient that `descend` goes down."""
-LARGEST_WIDTH = 8192
-"""Channels of a layer; more is a slip of the finger."""
+LARGEST_WIDTH, DEEPEST = 8192, 100
+"""Channels of a layer, and layers; more is a slip of the finger."""
+MOST = 10_000_000
+"""Transitions that are made for one training."""
 
 
 class WorldLearner(Learner):
@@ -53,8 +55,9 @@ class WorldLearner(Learner):
         def __post_init__(self) -> None:
             super().__post_init__()
             for name in ("banks", "width", "depth"):
-                if not 1 <= getattr(self, name) <= LARGEST_WIDTH:
-                    said = f"{getattr(self, name)} must be from 1 to {LARGEST_WIDTH}"
+                most = DEEPEST if name == "depth" else LARGEST_WIDTH
+                if not 1 <= getattr(self, name) <= most:
+                    said = f"{getattr(self, name)} must be from 1 to {most}"
                     raise ValueError(f"{name}: {said}")
             if self.relaxation_penalty < 0:
                 raise ValueError(

@@ -14,6 +14,10 @@ MOST_STD = 2.0
 """Of the noise at the start of every plan, in scaled actions."""
 
 
+MOST, LONGEST = 100_000, 1000
+"""Samples, and periods or rounds; more is a slip of the finger."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How a latent planner samples."""
@@ -37,6 +41,9 @@ class Sampling:
         for name in ("samples", "horizon", "iterations", "elites", "policy_samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: {getattr(self, name)} must be at least 1")
+            most = LONGEST if name in ("horizon", "iterations") else MOST
+            if getattr(self, name) > most:
+                raise ValueError(f"{name}: {getattr(self, name)} must be at most {most}")
         if self.elites > self.samples:
             raise ValueError(f"elites: {self.elites} are more than {self.samples} samples")
         if not 0 <= self.momentum < 1:

@@ -108,7 +108,7 @@ def test_what_is_wrong_is_a_line_and_leaves_nothing_behind(tmp_path):
         ((f"data:={tmp_path / 'no'}",), "no dataset: there is no such folder"),
         ((f"data:={empty}",), "an empty dataset: there are no episodes in it"),
         ((f"data:={data}", "demonstrations:=1"), "one episode cannot be split"),
-        ((f"data:={data}", "symmetry:=C7"), "symmetry:=C7: C7 is no subgroup of D8"),
+        ((f"data:={data}", "symmetry:=C7"), "symmetry:=C7: symmetry: C7 is no subgroup of D8"),
         ((f"data:={data}", "images:=[top]"), "no images of 'top' in it; collect again with"),
         ((f"data:={data}", "observation:=/ground_truth"), "no /ground_truth in it; observation:="),
     ):

@@ -59,6 +59,13 @@ def test_a_state_and_its_latent():
     np.testing.assert_allclose(found.numpy(), x, atol=1e-5)
 
 
+def test_an_encoder_that_has_hardly_learned_is_written_too(tmp_path):
+    # What it tells is next to nothing, and the rounding of what cancels to that is not.
+    words = ("task:=point_mass", "interaction:=150", "images:=1", "pixels:=16", "width:=8")
+    code, said = train("state_encoder", *words, "steps:=2", "batch:=4", f"out:={tmp_path / 'e'}")
+    assert code == 0, said
+
+
 def test_images_too_large_are_one_line(tmp_path):
     words = ("task:=reacher", "interaction:=150", "pixels:=5000", f"out:={tmp_path / 'e'}")
     code, said = train("state_encoder", *words)

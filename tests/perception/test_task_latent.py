@@ -230,11 +230,28 @@ def test_a_card_that_says_something_else_is_refused_in_a_line(folder, tmp_path, 
         (("task:=push",), "nothing to learn from"),
         (("task:=reacher", "interaction:=150"), "no image tells shoulder_rate"),
         (("task:=push", "interaction:=150", "unroll:=99"), "no episode is so long"),
+        (("world:=shapes", "world_options:={rng: 5}"), "'rng'; it takes group"),
+        (("world:=shapes", "episodes:=1000000000000"), "are more than 10000000 transitions"),
+        (("world:=shapes", "symmetry:=C3"), "command line: symmetry:=C3: symmetry: shapes"),
+        (("world:=rush_hour",), "sen.yaml:3: actions: rush_hour has no action 'up'"),
+        (("task:=push", "interaction:=99", "heightmap:=17"), "heightmap:=17: heightmap: images of"),
+        (("task:=push", "interaction:=99", "heightmap:=16", "pool:=3"), "pool:=3: pool: 16 x 16"),
     ],
 )
 def test_what_cannot_be_learned_is_said_in_a_line(tmp_path, words, said):
     code, out = train("sen", *words, "steps:=1", f"out:={tmp_path / 'out'}")
     assert code == 2 and said in out
+
+
+def test_a_task_without_angles_tells_no_directions(tmp_path):
+    words = ("task:=point_mass", "interaction:=150", "images:=40", "heightmap:=16", "frames:=2")
+    few = ("steps:=1", "batch:=4", "width:=8", "unroll:=2", "horizon:=2", "evaluation:=5")
+    code, out = train("sen", *words, *few, f"out:={tmp_path / 'seen'}")
+    assert code == 0, out
+    dynamics = LearnedDynamics.of(load_task("point_mass"), str(tmp_path / "seen"))
+    z, action = np.zeros(len(dynamics.task.state_names)), np.zeros(2)
+    assert np.isfinite(dynamics.next_state(z, action)).all()
+    assert np.isfinite(dynamics.task.running_cost(z, action))
 
 
 def test_a_model_of_a_pixel_world_is_none_of_a_task(tmp_path):

@@ -291,10 +291,15 @@ def test_every_way_of_learning_ends_with_a_model(tmp_path, words):
 
 
 @pytest.mark.parametrize("words, said", [
-    (("task:=reachr",), "reacher"),
-    (("task_options:={bals: 2}",), "bals"),
-    (("dials:={windd: 1}",), "windd"),
-    (("symmetry:=D5",), "D5"),
+    (("task:=reachr",), "command line: task:=reachr: task: no sim/tasks file"),
+    (("task_options:={bals: 2}",), "task_options:={bals: 2}: task_options: task"),
+    (("dials:={windd: 1}",), "dials:={windd: 1}: dials: unknown"),
+    (("symmetry:=D5",), "symmetry:=D5: symmetry: D5 is no subgroup of"),
+    (("symmetry:=no.yaml",), "symmetry:=no.yaml: symmetry: no.yaml: cannot read it"),
+    (("sampling:={samples: 1000000000}",), "samples: 1000000000 must be at most"),
+    (("episode:=100000000",), "episode: 100000000 periods are more than"),
+    (("depth:=8192",), "depth: 8192 must be from 1 to 100"),
+    (("steps:=100000000", "episode:=100000"), "not enough memory for what it asks for"),
     (("elites:=3",), "unknown parameter"),
     (("sampling:={samples: 2, elites: 1}",), "less than one orbit"),
     (("episode:=1", "stretch:=3"), "less than a stretch"),
