@@ -96,10 +96,11 @@ def _run(recipe: Any, craft: Any) -> int:
                 failures.append(f"cannot write into {p.out}: {error.strerror or error}")
             except (TrainingError, ExportError) as error:
                 failures.append(str(error))
-            except (MemoryError, RuntimeError) as error:
-                if not _is_of_memory(error):
+            except Exception as error:
+                if not ((theirs := _of_an_outsider(error)) or _is_of_memory(error)):
                     raise
-                failures.append(f"not enough memory: {' '.join(str(error).split())[:200]}")
+                said = f"not enough memory: {' '.join(str(error).split())[:200]}"
+                failures.append(str(theirs or said))
         code = 1 if failures else 0 if training.done else 130
         summary = _summary(training, craft, card, failures, code, time.monotonic() - begin)
         _written(training, craft, card, summary)
@@ -146,7 +147,9 @@ def _opened(recipe: Any, craft: Any) -> Any:
         raise InputError(str(error)) from None
     except (BagError, SeenError) as error:
         raise InputError(str(error)) from None
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
+        if theirs := _of_an_outsider(error):
+            raise theirs from None
         if not _is_of_memory(error):
             raise
         raise InputError(f"not enough memory for what it asks for: {error}", recipe.name) from None
@@ -169,6 +172,22 @@ def _blamed(p: Any, error: Any) -> str:
             return key
     named = (n for n in ("task", "world") if (v := getattr(p, n, "")) and repr(v) in str(error))
     return next(named, "")
+
+
+def _of_an_outsider(error: Exception) -> InputError | None:
+    """An error in somebody's own file, such as a task's, at its line; None where it is ours."""
+    import sysconfig
+    import traceback
+
+    others, ours = sysconfig.get_path("stdlib"), str(Path(__file__).resolve().parents[1])
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = str(Path(frame.filename).resolve())
+        if "site-packages" in file or file.startswith(others) or not Path(file).is_file():
+            continue  # who calls a library wrongly is whoever calls it
+        if file.startswith(f"{ours}{os.sep}"):
+            return None
+        return InputError(f"{type(error).__name__}: {error}", frame.filename, frame.lineno or 0)
+    return None
 
 
 def _is_of_memory(error: Exception) -> bool:

@@ -15,9 +15,11 @@ from ..nodes.moments import Moments
 from ..nodes.node import Node
 from ..sim.load_task import load_task
 from ..sim.pixels import pixels_of, words_for
+from ..sim.planner_plugin import build_dynamics
 from ..sim.task import Task
 from ..sim.task_messages import TaskMessageError, command_action, state_message
 from .image_estimator import ImageError
+from .latent_task import is_latent
 from .model_card import ModelCard
 from .observer import Stillness
 from .observing import checked, opened
@@ -95,24 +97,34 @@ class PerceptionNode(Node):
     @staticmethod
     def also_subscribes(parameters: Parameters) -> dict[str, str]:
         """The image, and the joints where it takes them in."""
-        _, card = PerceptionNode.check(parameters)
+        _, card = PerceptionNode._read(parameters)
         joints = {"/joint_states": "sensor_msgs/msg/JointState"}
         return dict.fromkeys(card.images, IMAGE) | (joints if parameters.joint_states else {})
 
     @staticmethod
     def asks_for(parameters: Parameters) -> dict[str, str]:
         """What publishes the image that it sees: topic -> the words to type."""
-        _, card = PerceptionNode.check(parameters)
+        _, card = PerceptionNode._read(parameters)
         return {topic: words_for(topic, shape) for topic, shape in card.images.items()}
 
     @staticmethod
     def check(parameters: Parameters) -> tuple[Task, ModelCard]:
-        """The task and the encoder's card; no network is opened.
+        """The task and the encoder's card; no network that sees is opened.
 
         Raises:
-            ParameterError: No encoder, or one of another task; a model that foretells no states;
-                somebody who plans with another model than latents are of.
+            ParameterError: No encoder, or one of another task; no model, or one that foretells no
+                states; somebody who plans with another model than latents are of.
+            PluginError: A user's own model that cannot be had.
         """
+        p = parameters
+        task, card = PerceptionNode._read(p)
+        if p.model and p.model != p.planned_with and not is_latent(card):  # else a planner says it
+            build_dynamics(task, p.model, 0.8)
+        return task, card
+
+    @staticmethod
+    def _read(parameters: Parameters) -> tuple[Task, ModelCard]:
+        """The task and the encoder's card, held to each other."""
         p = parameters
         task = load_task(p.task, p.task_options)
         card = checked(task, p.perception, p.model, p.planned_with, p.joint_states)
@@ -121,7 +133,7 @@ class PerceptionNode(Node):
     def configure(self) -> None:
         """Load encoder and model, and have them answer once."""
         p = self.parameters
-        self.task, _ = self.check(p)
+        self.task, _ = self._read(p)
         self.eyes, self.joints, self.observer = opened(
             self.task, p.perception, p.model, p.joint_states, p.device
         )

@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,9 @@ def _flaw(task: Any) -> str:
         return "declares no symmetry; a task that has none declares the group trivial()"
     if lacking:
         return f"lacks {', '.join(lacking)}"
+    for name in ("dt", "physics_dt"):
+        if not (isinstance(period := getattr(task, name), Real) and 0 < period < np.inf):
+            return f"its {name} is {period!r}, and must be a positive number of seconds"
     s = task.symmetry
     if not isinstance(s, Symmetry) or not isinstance(task.limits, Limits):
         return "its symmetry must be a Symmetry, its limits must be Limits"
@@ -209,6 +213,8 @@ def _flaw(task: Any) -> str:
                 f"the {space} parts of its symmetry have {s.width(space)} coordinates, "  # type: ignore[arg-type]
                 f"its {space}_names are {len(names)}"
             )
+        if twice := [name for name in names if list(names).count(name) > 1]:
+            return f"its {space}_names have {twice[0]!r} twice"
     for space in ("state", "action"):
         names, units = getattr(task, f"{space}_names"), getattr(task, f"{space}_units")
         if units and len(units) != len(names):

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...nodes.bags.dataset import Dataset, Episode, read_episode
 from ...nodes.launching.yaml_loader import InputError
+from ...nodes.plugin import PluginError
 from ...sim.load_task import load_task, recorded_task, task_options
 from ...sim.task import Task
 
@@ -134,7 +135,7 @@ def interacted(
     Actions are uniform within the limits and held for one to eight periods.
 
     Raises:
-        ParameterError, PluginError: The task cannot be had.
+        ParameterError, PluginError: The task cannot be had, or moves to where nothing is finite.
     """
     task = load_task(name, options)
     plant, ticks = task.plant(), round(task.dt / task.physics_dt)
@@ -155,6 +156,9 @@ def interacted(
             states.append(plant.state())
             actions.append(u)
         x = np.array(states)
+        if not np.isfinite(x).all():
+            said = "its states do not stay finite, in random motion from its starts"
+            raise PluginError(f"task {name!r}: {said}", True, "task")
         parts.append((x[:-1], np.array(actions), x[1:]))
     return _joined(task, name, options, f"random motion of {name}", parts)
 

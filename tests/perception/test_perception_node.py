@@ -215,6 +215,9 @@ def test_a_model_of_another_task_is_one_line(eyes, plant, tmp_path):
     assert done.returncode == 2 and "a model of push is not one of point_mass" in done.stderr
     done = covary_here(tmp_path, "check", "point_mass", f"perception:={eyes}")
     assert done.returncode == 2 and "say heightmap:=96" in done.stderr
+    seen = ("check", "point_mass", "policy:=a:B", f"perception:={eyes}", "heightmap:=96")
+    done = covary_here(tmp_path, *seen, "foretold_by:=numbaa")
+    assert done.returncode == 2 and "'numbaa' is none; did you mean 'numba'?" in done.stderr
 
 
 def test_a_model_that_plans_in_a_latent_foretells_no_states(eyes, plant, tmp_path):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from in_process import covary_here
 from typer.testing import CliRunner
 
 from covary.commands.main import build
@@ -160,6 +161,49 @@ def test_a_card_may_not_have_anything_imported(tmp_path, line):
     (copy / "model.yaml").write_text("\n".join(changed), encoding="utf-8")
     with pytest.raises(InputError, match="a model's card may not have it imported"):
         load_model(copy)
+
+
+TASKS = """
+from covary.sim.tasks.point_mass import PointMass
+
+
+class Timeless(PointMass):
+    dt = 0.0
+
+
+class Twins(PointMass):
+    state_names = ("a", "a", "b", "c", "d", "e")
+
+
+class Lost(PointMass):
+    def initial_state(self, rng):
+        return super().initial_state(rng) + float("nan")
+
+
+class Late(PointMass):
+    def plant(self):
+        raise KeyError("no plant")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "Timeless",
+            "task:=wrong_tasks:Timeless: task: task 'wrong_tasks:Timeless': its dt is 0.0",
+        ),
+        ("Twins", "its state_names have 'a' twice"),
+        ("Lost", "its states do not stay finite"),
+        ("Late", "wrong_tasks.py:20: KeyError: 'no plant'"),
+    ],
+)
+def test_what_is_wrong_in_somebodys_task_is_one_line(tmp_path, name, said):
+    (tmp_path / "wrong_tasks.py").write_text(TASKS)
+    words = (f"task:=wrong_tasks:{name}", "interaction:=150", "steps:=1", "out:=o")
+    done = covary_here(tmp_path, "train", "state_model", *words)
+    assert done.returncode == 2 and said in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "o").exists()
 
 
 def test_a_symmetry_file_restricts_a_model_and_claims_no_more(tmp_path):
