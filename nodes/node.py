@@ -17,6 +17,8 @@ from . import messages
 from .bus.local_bus import Bus, Subscription
 from .clock import Clock, SimClock, WallClock
 
+ANY = ", or another size"
+"""End of the words of `Node.asks_for` that are one example."""
 PRIVILEGE = "ground_truth"
 """Name of the topics that hold what no sensor tells, and of the parameter that opens them."""
 
@@ -147,7 +149,8 @@ class Node:
     def asks_for(parameters: Any) -> dict[str, str]:
         """Of topics that it listens to and that are not always there: topic -> what to type.
 
-        Such as ``heightmap:=64``; ``covary check`` says it where nobody publishes the topic.
+        Such as ``heightmap:=64``; ``covary check`` says it where nobody publishes the topic, and
+        where it is published otherwise, but for words that go on with ``ANY``.
         """
         return {}
 

@@ -20,6 +20,8 @@ from .model_card import CARD, ModelCard, check_model_fits, read_model_card
 ESTIMATE = "estimate.onnx"
 """The file of an encoder: images -> value, and its deviation where a state is told."""
 INPUTS, OUTPUTS = ("images",), ("value", "deviation")
+REMEDY = "the same `covary train` again writes it"
+"""What to do where that file is gone."""
 FLAT = 1e-6
 """Spread of an image's pixels, in its own unit, below which it shows nothing."""
 
@@ -75,8 +77,7 @@ class ImageEstimator:
 
     def _opened(self) -> Estimate:
         path, wanted = self.folder / ESTIMATE, self.card.files.get(ESTIMATE)
-        remedy = "the same `covary train` again writes it"
-        session = open_onnx(path, wanted, self.folder / CARD, remedy=remedy)
+        session = open_onnx(path, wanted, self.folder / CARD, remedy=REMEDY)
         there = [v.name for v in session.get_inputs()]
         outputs = OUTPUTS[:1] if self.latent else OUTPUTS
         if there != list(INPUTS) or {v.name for v in session.get_outputs()} != set(outputs):
@@ -148,8 +149,11 @@ def read_estimator(folder: Path, task: Task) -> ModelCard:
     check_model_fits(card, task)
     if reason := _flaw(card, task):
         raise InputError(reason, str(Path(folder) / CARD))
-    if ESTIMATE in damaged(Path(folder), {ESTIMATE: card.files.get(ESTIMATE, "")}):
-        raise InputError(f"truncated or changed since {CARD} was written", f"{folder}/{ESTIMATE}")
+    for name in dict.fromkeys((ESTIMATE, *(n for n in card.files if n.endswith(".onnx")))):
+        if not (Path(folder) / name).exists():
+            raise InputError(f"there is none; {REMEDY}", f"{folder}/{name}")
+        if name in damaged(Path(folder), {name: card.files.get(name, "")}):
+            raise InputError(f"truncated or changed since {CARD} was written", f"{folder}/{name}")
     return card
 
 

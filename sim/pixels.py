@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..nodes.node import ANY
+
 _KINDS = {"32FC1": ("f4", 1), "rgb8": ("u1", 3), "mono8": ("u1", 1), "16UC1": ("u2", 1)}
 
 
@@ -34,5 +36,5 @@ def words_for(topic: str, shape: tuple[int, int, int] | None) -> str:
     if name == "top":
         return "camera:=true"
     if name in ("heightmap", "in_hand"):
-        return f"{name}:={shape[2] if shape else 64}"
+        return f"{name}:={shape[2] if shape else f'64{ANY}'}"
     return f"cameras:={{{name}: {{...}}}}"

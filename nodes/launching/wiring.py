@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from .. import messages
-from ..node import PRIVILEGE, Node, is_privileged
+from ..node import ANY, PRIVILEGE, Node, is_privileged
 from ..parameters import from_dict
 from ..plugin import PluginError, load, load_node
 from .description import LaunchDescription, NodeDescription
@@ -316,7 +316,7 @@ def _other_values(
     spoken = {end.topic for end in wiring.ends if end.publishes}
     for (node, topic), words in asked.items():
         name, _, wanted = words.partition(":=")
-        if topic in spoken and name in launch.values and wanted:
+        if topic in spoken and name in launch.values and wanted and not wanted.endswith(ANY):
             found = as_text(launch.values[name])
             if found != wanted and not isinstance(launch.values[name], dict):
                 said = launch.origins.get(name, Origin())

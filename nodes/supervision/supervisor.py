@@ -322,12 +322,15 @@ class Supervisor:
         if not self.realtime:
             self._ask(now)
             return
+        silent = []
         for child in self.children:
             limit = child.node.heartbeat_timeout
-            if child.phase is not Phase.ACTIVE or child.node.command or not limit or child.stuck:
-                continue
-            if now - child.heard > limit:
+            live = child.phase is Phase.ACTIVE and not (child.node.command or child.stuck)
+            if live and limit and now - child.heard > limit:
                 self._kill_silent(child, f"no heartbeat for {limit:g} s")
+                silent.append(child)
+        for child in set(self.children).difference(silent) if silent else ():
+            child.heard = max(child.heard, now)  # who leaves may have had to wait for the stuck one
 
     def _ask(self, now: float) -> None:
         """Without a clock: asks who watches over the others whether it still turns its loop."""

@@ -211,6 +211,9 @@ def test_a_model_of_another_task_is_one_line(eyes, plant, tmp_path):
     (torn / "estimate.onnx").write_bytes((torn / "estimate.onnx").read_bytes()[:-1])
     with pytest.raises(ParameterError, match="estimate.onnx: truncated or changed"):
         PerceptionNode.check(PerceptionNode.Parameters("point_mass", str(torn)))
+    (torn / "estimate.onnx").unlink()
+    with pytest.raises(ParameterError, match="estimate.onnx: there is none; the same"):
+        PerceptionNode.check(PerceptionNode.Parameters("point_mass", str(torn)))
     done = covary_here(tmp_path, "check", "point_mass", f"perception:={other}", "heightmap:=96")
     assert done.returncode == 2 and "a model of push is not one of point_mass" in done.stderr
     done = covary_here(tmp_path, "check", "point_mass", f"perception:={eyes}")

@@ -159,6 +159,25 @@ def test_what_its_policy_does_not_see_is_one_line_that_says_what_to_type(tmp_pat
         assert done.stderr.count("\n") == 1 and ".yaml:" in done.stderr, done.stderr
     done = covary_here(place, "check", "push", f"policy:={homing}", "heightmap:=16")
     assert done.returncode == 2 and "push has none" in done.stderr
+    (place / "somebodys.py").write_text(SEES)
+    check = ("check", "point_mass", "policy:=somebodys:Sees")
+    assert covary_here(place, *check, "heightmap:=16").returncode == 0
+    assert "say heightmap:=64, or another size" in covary_here(place, *check).stderr
+
+
+SEES = """
+class Sees:
+    images = {"heightmap": "/camera/heightmap/image_raw"}
+
+    def __init__(self, task):
+        self.task = task
+
+    def reset(self, rng):
+        pass
+
+    def act(self, observation):
+        return self.task.safe_action()
+"""
 
 
 def test_an_expert_takes_over_from_a_policy_that_does_nothing(tmp_path, idle):
