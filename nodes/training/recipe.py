@@ -121,7 +121,7 @@ def _opened(path: Path, given: Mapping[str, Variable]) -> tuple[Element, type[Le
     if "method" in given:
         found, where = given["method"].value, InputError("", "command line")
     elif "method" in root.items:
-        found, where = root.items["method"].value, root.error("", "method")
+        found, where = root.items["method"].python(), root.error("", "method")
     else:
         near = next((key for key in root.items if nearest(key, ["method"])), None)
         hint = f"unknown parameter '{near}'; did you mean method?" if near else None

@@ -125,6 +125,9 @@ class OnTask:
             if not min(map(len, sets)):
                 said = f"unroll:={p.unroll}: no episode is so long"
                 raise InputError(said, "command line")
+            if not len(sets[2].data.windows(p.horizon)):  # said now, not when all is learned
+                said = f"horizon:={p.horizon}: no test episode is so long"
+                raise InputError(said, "command line")
             found: Any = cls(*sets[:2], world, p, device)  # type: ignore[call-arg]
             found.test, found.topic = sets[2], renderer.topic
             return found
@@ -323,10 +326,7 @@ class OnTask:
     def held(self) -> Held:
         """What it is judged on: stretches of episodes that nothing was chosen on."""
         p, data = self.parameters, self.test
-        rows = data.data.windows(p.horizon)
-        if not len(rows):
-            raise InputError(f"horizon:={p.horizon}: no test episode is so long", "command line")
-        rng = keyed(p.seed, _HELD)
+        rows, rng = data.data.windows(p.horizon), keyed(p.seed, _HELD)
         rows = np.sort(rng.permutation(rows)[: p.evaluation])
         ahead = np.arange(p.horizon + 1)
         states = data.world_states(data.first[rows][:, None] + ahead)

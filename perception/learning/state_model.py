@@ -251,6 +251,10 @@ def transitions_of(p: Any) -> Transitions:
         if p.task and p.task != found.task_name:
             said = f"task:={p.task}: the dataset is of {found.task_name}"
             raise InputError(said, "command line")
+        for name, value in p.task_options.items():
+            if str(found.task_options.get(name)) != str(value):
+                said = f"task_options: {name}: {value}: the dataset is of {found.task_name} with "
+                raise InputError(f"{said}{found.task_options or 'none'}", "command line")
     if p.interaction:
         task = p.task or (found.task_name if found else "")
         if not task:

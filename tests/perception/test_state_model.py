@@ -1,6 +1,7 @@
 """The learned state model: its law, what it learns from, and what a planner makes of it."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ pytest.importorskip("onnxruntime")
 
 from made_models import state_model, train  # noqa: E402
 
+from covary.perception.learning import state_model as learning  # noqa: E402
 from covary.perception.model_card import read_model_card  # noqa: E402
 from covary.perception.model_folder import load_model  # noqa: E402
 from covary.perception.world_models.state_model import StateModel  # noqa: E402
@@ -161,6 +163,16 @@ def test_a_card_may_not_have_anything_imported(tmp_path, line):
     (copy / "model.yaml").write_text("\n".join(changed), encoding="utf-8")
     with pytest.raises(InputError, match="a model's card may not have it imported"):
         load_model(copy)
+
+
+def test_options_of_another_dataset_are_not_passed_over(monkeypatch):
+    of = SimpleNamespace(task_name="point_masses", task_options={"balls": 2})
+    monkeypatch.setattr(learning, "recorded", lambda folder: of)
+    asked = SimpleNamespace(data="pushes", task="", task_options={"balls": 3}, interaction=0)
+    with pytest.raises(InputError, match="balls: 3: the dataset is of point_masses with .*2"):
+        learning.transitions_of(asked)
+    asked.task_options = {"balls": 2}
+    assert learning.transitions_of(asked) is of
 
 
 TASKS = """

@@ -37,6 +37,7 @@ def test_the_command_line_is_above_the_file():
     ("text", "said"),
     [
         ("method: bc\n\nwidht: 3\n", "r.yaml:3: unknown parameter 'widht'; did you mean width?"),
+        ("method: [bc]\n", "r.yaml:1: method: ['bc'] is no name of a method"),
         ("method: bc\nwidth: wide\n", "r.yaml:2: width: 'wide' is not a whole number"),
         ("method: bc\nwidth: 0\n", "r.yaml:2: width: 0 must be at least 1"),
         (
