@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 VALIDATION, TEST = 90_000, 70_000
 """Seeds of the starts by which weights are selected, and of those of the card's figures."""
-_LONGEST = 100_000  # periods of an episode; more is a slip of the finger
+_MOST = (
+    100_000  # periods of an episode, and episodes that are looked at; more is a slip of the finger
+)
 _CLIP = 10.0  # largest norm of a gradient
 _EXCESS = 0.1  # what the policy prior's `ActionLimits.excess` costs it, in units of reward
 
@@ -137,10 +139,12 @@ class TDMPC(WorldLearner):
             if self.episode < max(self.stretch, 1):
                 said = f"{self.episode} periods are less than a stretch of {self.stretch}"
                 raise ValueError(f"episode: {said}")
-            if self.episode > _LONGEST:
-                raise ValueError(f"episode: {self.episode} periods are more than {_LONGEST}")
-            if not 0 < self.per_period <= 100:
-                raise ValueError(f"per_period: {self.per_period} must be above 0, up to 100")
+            for name in ("episode", "validation_episodes"):
+                if (value := getattr(self, name)) > _MOST:
+                    raise ValueError(f"{name}: {value} must be at most {_MOST}")
+            if not 1 / self.episode <= self.per_period <= 100:
+                said = "must be a step in an episode at least, up to 100 in a period"
+                raise ValueError(f"per_period: {self.per_period} {said}")
             for name in ("discount", "rho", "follow", "noise_until"):
                 if not 0 < getattr(self, name) <= 1:
                     raise ValueError(f"{name}: {getattr(self, name)} must be above 0, up to 1")

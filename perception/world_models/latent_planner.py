@@ -46,6 +46,8 @@ class Sampling:
                 raise ValueError(f"{name}: {getattr(self, name)} must be at most {most}")
         if self.elites > self.samples:
             raise ValueError(f"elites: {self.elites} are more than {self.samples} samples")
+        if self.sharpness < 0:
+            raise ValueError(f"sharpness: {self.sharpness} must not be negative")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum: {self.momentum} must be from 0 to below 1")
 
