@@ -59,7 +59,6 @@ def test_a_tuning_ends_with_a_file_that_launches(tmp_path, short):
         assert getattr(planner, name) == value
 
 
-@pytest.mark.slow
 def test_a_killed_one_goes_on_to_the_same_end(tmp_path, short, monkeypatch):
     words = ("tune", *SMALL, "ranges:={knots: null}", "trials:=9", "out:=t")
     made = TuneProgress.made

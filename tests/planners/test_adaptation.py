@@ -15,15 +15,12 @@ WEIGHING = {
     **{name: {} for name in ("mppi", "kmppi", "smppi", "covo", "tube_mppi", "dial")},
     "mppi_ilqr": {"polish": 0},  # its steps end by a cost
 }
-PAIRS = [
+KINDS = [
     *WEIGHING.items(),
     ("mppi", {"weights": "tsallis", "tsallis_order": 2.0}),
     ("mppi", {"best_fraction": 0.3}),
 ]
-KINDS = [
-    pytest.param(*pair, marks=pytest.mark.slow if pair[0] == "tube_mppi" else ()) for pair in PAIRS
-]
-ADAPTED = [pair for pair in KINDS if pair.values[0] != "dial"]
+ADAPTED = [pair for pair in KINDS if pair[0] != "dial"]
 X = np.concatenate([AWAY, [0.0, 0.0]])
 
 
@@ -42,7 +39,13 @@ def ticks(one, count=3):
     return plan.actions, memory
 
 
-@pytest.mark.parametrize(("name", "more"), KINDS)
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        pytest.param(*pair, marks=pytest.mark.slow if pair[0] == "tube_mppi" else ())
+        for pair in KINDS
+    ],
+)
 def test_the_unit_of_cost_does_not_matter_by_the_spread(name, more):
     """Nor to adapted noise; with a temperature in units of cost it does."""
     adapted = {"noise_adaptation": 0.5} if name != "dial" else {}
@@ -65,7 +68,13 @@ def test_a_spread_is_told_as_a_temperature():
     assert np.isfinite(one.weight(np.ones(7))).all()  # all alike
 
 
-@pytest.mark.parametrize(("name", "more"), ADAPTED)
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        pytest.param(*pair, marks=pytest.mark.slow if pair[0] == "tube_mppi" else ())
+        for pair in ADAPTED
+    ],
+)
 def test_noise_is_large_where_the_goal_is_far_and_small_at_it(name, more):
     asked = {"noise": 0.4, "noise_adaptation": 0.5, "relative_temperature": 0.2, **more}
     one, found = planner(name, **asked), []

@@ -26,7 +26,7 @@ def _including(name):
 
 FILES = _including("planning")
 WHOLE = ("point_mass", "push", "reach")
-"""Of these most is looked at by default; the others are run once, and the rest is slow."""
+"""Of these everything is looked at by default; the others are run once, and the rest is slow."""
 MOST = [pytest.param(f, marks=() if f in WHOLE else pytest.mark.slow) for f in FILES]
 TABLETOP = _including("tabletop")
 SMALL = ("samples:=64", "horizon:=20", "iterations:=1")

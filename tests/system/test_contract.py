@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import topics_table
-from launches import FILES, SMALL, TABLETOP, covary_here, renders
+from launches import FILES, SMALL, TABLETOP, WHOLE, covary_here, renders
 
 from covary.nodes import messages, plugin
 from covary.nodes.bus.local_bus import LocalBus, LocalGraph
@@ -30,7 +30,7 @@ def noting(method, found):
 OTHER, TRUTH = "side", "/ground_truth"
 STATED = ("/camera/top/image_raw", "/camera/top/camera_info")
 """What the recorder listens to even if nobody in the launch publishes it."""
-QUICK = ("point_mass", "block_pick")
+QUICK = (*WHOLE, "block_pick")
 SEEN = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
     for name in (*FILES, *TABLETOP)

@@ -118,7 +118,6 @@ def pose(x, y, yaw):
     return messages.serialize(messages.PoseStamped(header=header, pose=where))
 
 
-@pytest.mark.slow
 def test_from_outside_over_zenoh(tmp_path):
     """Behind the tick barrier all before the goal is bit-equal to lockstep, so what differs shows.
 

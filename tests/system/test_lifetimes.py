@@ -113,7 +113,7 @@ def test_two_launches_at_once_do_what_each_does_alone(tmp_path, running):
         assert run.stats("control")["commands"] == alone.stats("control")["commands"]
 
 
-@pytest.mark.parametrize("mode", ["realtime", pytest.param("lockstep", marks=SLOW)])
+@pytest.mark.parametrize("mode", ["realtime", "lockstep"])
 def test_ctrl_c_during_start_up(running, mode):
     launcher, place = running(*LONG, *MODES[mode])
     if mode == "lockstep":
@@ -136,9 +136,7 @@ def test_ctrl_c_at_any_time(running, mode, delay_s):
     assert_ended_well(launcher, place)
 
 
-@pytest.mark.parametrize(
-    "mode", ["barrier", *(pytest.param(m, marks=SLOW) for m in ("lockstep", "realtime"))]
-)
+@pytest.mark.parametrize("mode", ["barrier", "lockstep", pytest.param("realtime", marks=SLOW)])
 def test_ctrl_c_in_the_middle_of_an_episode(running, mode):
     launcher, place = running(*LONG, *MODES[mode])
     into_the_second_episode(launcher, place)

@@ -60,7 +60,7 @@ def test_mujoco_as_the_planners_model_succeeds_as_it_comes(tmp_path):
     assert run.summary["success_rate"] == 1.0
 
 
-@pytest.mark.parametrize("mode", ["lockstep", pytest.param("processes", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mode", ["lockstep", "processes"])
 def test_a_planner_from_outside(tmp_path, mode):
     (tmp_path / "my_file.py").write_text(THREE_LINES)
     flags = ["--lockstep"] if mode == "lockstep" else []

@@ -8,12 +8,8 @@ from test_launch_files import TOPICS, assert_light, assert_recorded
 from covary.commands.replay import verify
 from covary.nodes.bags.reader import read
 
-QUICK = ("block_pick", "block_stack", "drawer_open")
-"""The experts of all are tried by tests/sim/test_tabletop.py, without a launch."""
-EXPERTS = [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in TABLETOP]
 
-
-@pytest.mark.parametrize("name", EXPERTS)
+@pytest.mark.parametrize("name", TABLETOP)
 def test_the_expert_does_it_and_the_replay_is_identical(tmp_path, name):
     run = launch(tmp_path, name, "episodes:=1", "seed:=7", "--lockstep", here=True)
     said = run.summary
