@@ -184,7 +184,7 @@ def report(found: dict[str, Any], folder: Path) -> None:
 
 def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
-    for name in ("task", "planner", "symmetry", "seed"):
+    for name in ("task", "planner", "symmetry", "model", "seed"):
         if found[name] is not None:
             rows.append((name, str(found[name])))
     if found["episodes"] or found["aborted"]:
@@ -198,6 +198,8 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         if found[name] and found[name]["p50"] is not None:
             text = f"{found[name]['p50']:.1f} ms (p99 {found[name]['p99']:.1f} ms)"
             rows.append((label, text))
+    if eyes := found["perception"]:
+        rows.append(("perception", _seen(eyes)))
     if found["interventions"]:
         rows.append(("safe action", f"{found['interventions']} x, {found['safe_s']:.2f} s in all"))
     if found["takeovers"] is not None:
@@ -213,6 +215,17 @@ def _facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             rows.append((name, str(found[name])))
     rows.append(("wall time", f"{found['wall_s']:.1f} s"))
     return rows
+
+
+def _seen(eyes: dict[str, Any]) -> str:
+    """What saw, how long it took, and how expected and how sure that was (medians)."""
+    words = [str(eyes["network"])]
+    for name, said in (("estimate_ms", "{:.1f} ms"), ("anomaly", "anomaly {:.2g}")):
+        if eyes[name] and eyes[name]["p50"] is not None:
+            words.append(said.format(eyes[name]["p50"]))
+    if eyes["failed_estimates"]:
+        words.append(f"{eyes['failed_estimates']} failed estimates, see perception.log")
+    return ", ".join(words)
 
 
 def _next_words(bag: str, folder: Path) -> list[str]:

@@ -217,6 +217,8 @@ class PlannerNode(Node):
         self.stats.update(plans=0, overruns=0, samples=0, horizon=0, iterations=0, symmetry=said)
         self.stats["symmetry_mode"] = p.symmetry_mode
         self.stats.update(planner=p.planner["plugin"], plan_ms=None, failed_plans=0)
+        # A script looks at no model, whatever the launch says.
+        self.stats["model"] = p.model if hasattr(self.planner, "dynamics") else None
         self.reason = ""  # why there was no plan last; empty if there was one
         ParameterServices(self, self.tunable, self.retune, explained(self.planner.Parameters))
         self.plans = self.create_publisher(messages.JointTrajectory, "/plan")

@@ -64,10 +64,18 @@ class World:
             for _ in range(int(rng.integers(TICKS // 2))):
                 self._on(held)
             x = self.plant.state()
-            if np.isfinite(x).all():
+            if np.isfinite(x).all() and self._is_start(x):
                 states.append(x)
                 actions.append(self.task.limits.project(rng.uniform(low, high)))
         return np.stack(states), np.stack(actions)
+
+    def _is_start(self, x: np.ndarray) -> bool:
+        """Whether the plant can begin there: soft limits may be passed on the way, not before."""
+        try:
+            self.task.physics_from_state(x)
+        except ValueError:
+            return False
+        return True
 
 
 def demonstrated(

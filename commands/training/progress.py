@@ -127,6 +127,8 @@ def _model_launch(summary: Mapping[str, Any]) -> str:
     shapes = dict(zip(seen, summary["images"].values(), strict=True))
     given += [f"{k}:={shape[-1]}" for k, shape in shapes.items() if k == "heightmap"]
     given += ["camera:=true"] if "top" in shapes else []
+    if known.get("planner") == "expert":  # a script, which looks at no model
+        given.append("planner:=mppi")
     given = [f"{name}.yaml", *given, *(f"{word}:={summary['out']}" for word in words)]
     return f"covary launch {shlex.join(given)}"
 

@@ -209,6 +209,7 @@ def summarise(folder: Path, launch: LaunchDescription, outcome: Outcome) -> dict
         "task": outcome.task or _said("task", stats, launch),
         "planner": _said("planner", stats, launch),
         "symmetry": _said("symmetry", stats, launch),
+        "model": planner.get("model"),
         "seed": _said("seed", stats, launch),
         "episodes": len(finished),
         "success_rate": successes / len(finished) if finished else None,
@@ -248,6 +249,7 @@ def _perception(eyes: Mapping[str, Any], sim: Mapping[str, Any], realtime: bool)
     whole = _percentiles(whole) if realtime else None
     share = taken["p50"] / whole["p50"] if taken and whole and whole["p50"] else None
     return {
+        "network": eyes.get("perception"),
         "estimate_ms": taken,
         "share_of_sensor_to_command": share,
         "anomaly": _percentiles(eyes.get("anomaly")),

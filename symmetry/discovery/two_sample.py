@@ -43,6 +43,7 @@ _BEHIND = (0.7, 0.5, 0.0, 1.5, 1.5)
 what departs smoothly is given most of the level, and what is far off is seen by any."""
 _BLOCK = 64
 _SOFT = 1e-3  # of the median squared distance, added to each before the logarithm
+_LEAST = 1e-6  # of what is added: rows are in units of their root mean square, in float32
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ class Sample:
         some = self.points[: min(len(rows), 200)]
         apart = np.square(some[:, None] - some[None]).sum(axis=3)  # (S, S, k)
         pairs = apart[np.triu_indices(len(some), 1)]
-        self._softs = (_SOFT * np.median(pairs, axis=0) + 1e-9).astype(np.float32)
+        # Where most points are one and the same, what rounding leaves of their distance is 0 too.
+        self._softs = np.maximum(_SOFT * np.median(pairs, axis=0), _LEAST).astype(np.float32)
 
     def statistics(self, moves: np.ndarray) -> np.ndarray:
         """Of the points whose units were moved: how clustered they are, and their moments. (s,)
@@ -155,11 +157,11 @@ class Sample:
         total = np.zeros(max(1, 2 * k))
         for start in range(0, count, _BLOCK):  # pairs within a block count twice, as all do
             rows = slice(start, start + _BLOCK)
-            lead = one[0, rows] @ other[0, :, start:]
+            lead = np.maximum(one[0, rows] @ other[0, :, start:], self._softs[0])
             whole = lead.copy()
             total[0] += _twice(np.log(lead))
             for j in range(1, k):
-                apart = one[j, rows] @ other[j, :, start:]
+                apart = np.maximum(one[j, rows] @ other[j, :, start:], self._softs[j])
                 whole += apart
                 total[2 * j - 1] += _twice(np.log(lead + apart))
                 total[2 * j] += _twice(np.log(apart, out=apart))

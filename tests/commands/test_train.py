@@ -88,7 +88,7 @@ def test_the_time_that_is_left_is_what_an_update_takes(monkeypatch):
 
 @pytest.mark.parametrize(("task", "options", "said"), [
     ("point_masses", {"balls": 2, "group": "I"}, ["task_options:={balls: 2, group: I}"]),
-    ("block_pick", {"robot": "floating_gripper"}, ["robot:=floating_gripper"]),
+    ("block_pick", {"robot": "floating_gripper"}, ["robot:=floating_gripper", "planner:=mppi"]),
     ("push", {}, []),
 ])  # fmt: skip
 def test_the_launch_of_a_model_is_of_its_world(task, options, said):

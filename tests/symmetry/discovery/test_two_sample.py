@@ -23,6 +23,14 @@ def test_the_group_is_kept_and_all_others_are_rejected():
         assert invariance(sample, named(name)).rejected, name
 
 
+def test_data_that_are_mostly_one_row_have_a_finite_test():
+    rows = points("C4", 60)
+    rows[20:] = rows[0]
+    sample = Sample(rows)
+    told = sample.statistics(np.broadcast_to(np.eye(2), (sample.units, 2, 2)))
+    assert np.isfinite(told).all()
+
+
 def test_in_space():
     rng = np.random.default_rng(1)
     moved = np.einsum("nij,kj->nki", named("T", 3).random(rng, 120), rng.normal(size=(4, 3)))
