@@ -6,14 +6,13 @@ import types
 import numpy as np
 import pytest
 from hand_policies import hand_policy, homing_gain
+from outside import Outside
 
 from covary.control.load_policy import wants_of
 from covary.control.policy_node import PolicyNode
 from covary.nodes import messages
-from covary.nodes.bus.local_bus import LocalBus, LocalGraph
 from covary.nodes.parameters import ParameterError
 from covary.nodes.plugin import PluginError
-from covary.nodes.run import build
 from covary.sim.pixels import pixels_of
 from covary.sim.task_messages import header, plan_actions, state_message
 from covary.sim.tasks.block_pick import BlockPick
@@ -25,31 +24,13 @@ TASK = PointMass()
 TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 
 
-class World:
+class World(Outside):
     """A policy node, someone who sends what sensors see, and all plans that come back."""
 
     def __init__(self, policy, realtime=False, folder=None, task=TASK, **params):
-        self.graph, self.task = LocalGraph(), task
-        spec = {
-            "exec": "policy_node",
-            "name": "policy",
-            "realtime": realtime,
-            "run_folder": folder and str(folder),
-            "params": {"task": task.name, "policy": str(policy), **params},
-        }
-        self.node = build(spec, LocalBus(self.graph, "policy"))
-        self.node.configure()
-        self.node.start()
-        self.outside = LocalBus(self.graph, "outside")
+        self.task = task
+        super().__init__("policy", realtime, folder, task=task.name, policy=str(policy), **params)
         self.plans = self.outside.subscribe(TRAJECTORY, "/plan", 0)
-        self.senders = {}
-
-    def put(self, topic, message):
-        if topic not in self.senders:
-            self.senders[topic] = self.outside.publisher(message.__msgtype__, topic)
-        self.senders[topic].put(messages.serialize(message))
-        while self.graph.step():
-            pass
 
     def state(self, time, x, episode=0, topic="/state", names=None):
         self.put(topic, state_message(names or self.task.state_names, time, episode, x))

@@ -24,7 +24,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 from hand_eyes import TOPIC, hand_card, hand_eyes, shown  # noqa: E402
-from outside import Outside  # noqa: E402
+from looked_at import LookedAt  # noqa: E402
 
 TASK = PointMass()
 ERROR = 2
@@ -40,7 +40,7 @@ def plant():
     return TASK.plant()
 
 
-class World(Outside):
+class World(LookedAt):
     """A perception node, someone who sends what is seen and done, and all that comes back."""
 
     def __init__(self, eyes, plant, realtime=True, **params):

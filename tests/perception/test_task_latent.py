@@ -11,8 +11,8 @@ pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 from hand_eyes import hand_card  # noqa: E402
+from looked_at import LookedAt  # noqa: E402
 from made_models import train  # noqa: E402
-from outside import Outside  # noqa: E402
 
 from covary.nodes import messages  # noqa: E402
 from covary.nodes.parameters import ParameterError  # noqa: E402
@@ -83,7 +83,7 @@ def test_moved_latents_have_moved_futures_equal_costs_and_moved_plans(dynamics):
     np.testing.assert_array_equal(told[TASK.goal_slice], x[task.goal_slice])
 
 
-class World(Outside):
+class World(LookedAt):
     """A perception node in latents, and someone who shows it states."""
 
     def __init__(self, folder, **params):
