@@ -75,7 +75,7 @@ class TDMPC(WorldLearner):
     dynamics, reward R and values; the policy prior maximises sum_t rho^t min Q(z_t, pi(z_t)).
     Primed networks are moving averages; as a target's latent the paper takes h(x_t+1). Beside the
     paper's, the prior pays for numbers so large that the limits leave no slope (`excess`): with
-    torques it stood at them in 94 % of states otherwise, whatever its values said. Reward is
+    torques it stood at them nearly always otherwise, whatever its values said. Reward is
     minus cost, in units of the mean cost of the first episodes; beyond one unit the squares of its
     and the values' errors go on along their tangents, so that a rare penalty (a zone that costs 20
     times what a period costs elsewhere) does not drown all else.
