@@ -133,6 +133,31 @@ class StateFeatures(nn.Module):
 
     def forward(self, state: Tensor) -> Tensor:
         """(B, n) in SI units -> (B, representation.width)"""
+        turned = []
+        if len(self.directions):
+            between = state[:, self.between[0]] - state[:, self.between[1]]
+            angles = torch.cat([state[:, self.directions], between], dim=1)
+            for k in self.harmonics:
+                pairs = torch.stack([torch.cos(k * angles), torch.sin(k * angles)], dim=-1)
+                turned.append(pairs.flatten(1))
+        return self._with(state, turned)
+
+    def of_directions(self, state: Tensor, pairs: Tensor) -> Tensor:
+        """The same of a state whose angles are told as (cos, sin), shorter ones where unsure.
+
+        Args:
+            state: Its angles are not looked at. (B, n)
+            pairs: Of each angle, in the state's order. (B, d, 2)
+        """
+        places = {int(i): k for k, i in enumerate(self.directions)}
+        at = [[places[int(i)] for i in row] for row in self.between]
+        apart = turned_back(pairs[:, at[0]], pairs[:, at[1]]) if self.pairs else pairs[:, :0]
+        once = torch.cat([pairs, apart], dim=1)
+        turned = [multiple(once, k).flatten(1) for k in self.harmonics] if len(places) else []
+        return self._with(state, turned)
+
+    def _with(self, state: Tensor, turned: list[Tensor]) -> Tensor:
+        """Coordinates and differences, and the harmonics that are given; (B, width)."""
         # No matrix product: those are what autocast would round to a few digits.
         there = state - self.centre
         apart = there[:, self.apart[0]] - there[:, self.apart[1]]
@@ -142,13 +167,22 @@ class StateFeatures(nn.Module):
             squares = squares + self.paired * squares[:, self.mate]
             for share in self.near:
                 found.append(apart / torch.sqrt(squares + (share * scale) ** 2))
-        if len(self.directions):
-            between = state[:, self.between[0]] - state[:, self.between[1]]
-            angles = torch.cat([state[:, self.directions], between], dim=1)
-            for k in self.harmonics:
-                turned = torch.stack([torch.cos(k * angles), torch.sin(k * angles)], dim=-1)
-                found.append(turned.flatten(1))
-        return torch.cat(found, dim=1)[:, self.order]
+        return torch.cat([*found, *turned], dim=1)[:, self.order]
+
+
+def turned_back(one: Tensor, other: Tensor) -> Tensor:
+    """(cos, sin) of a - b, of those of a and b. (..., 2)"""
+    (a, b), (c, d) = one.unbind(-1), other.unbind(-1)
+    return torch.stack([a * c + b * d, b * c - a * d], dim=-1)
+
+
+def multiple(pairs: Tensor, k: int) -> Tensor:
+    """(cos, sin) of k times an angle, of those of the angle. (..., 2)"""
+    (a, b), found = pairs.unbind(-1), pairs
+    for _ in range(k - 1):
+        c, d = found.unbind(-1)
+        found = torch.stack([a * c - b * d, a * d + b * c], dim=-1)
+    return found
 
 
 def blocks_of(matrices: np.ndarray, among: np.ndarray) -> list[list[int]]:

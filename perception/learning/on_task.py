@@ -37,6 +37,7 @@ from ..world_models.action_limits import ActionLimits
 from ..world_models.equivariant_mlp import relaxation
 from ..world_models.state_head import StateHead
 from ..world_models.task_latent import Sight, TaskLatent
+from ..world_models.told_features import ToldFeatures
 from ..world_models.transition import Transition
 from .latent_filter import LENGTH, STEPS, STRETCHES, Followed, Stretches, follow
 from .losses import energy
@@ -176,13 +177,22 @@ class OnTask:
             else SymmetricEmbedding(*of, sizes=sizes)
         )
         action = world.action_representation()
-        transition = Transition(encoder.latent, action, p.width, p.depth, p.mode, p.banks)
         places = told_by_images(world.task, p.frames)
         like = (encoder.latent, p.symmetry, p.width, p.mode, p.banks)
         head = StateHead(world.task, places, *like)
+        heard = ToldFeatures(head) if p.grounding else None  # else latents are the method's own
+        transition = Transition(
+            encoder.latent,
+            action,
+            p.width,
+            p.depth,
+            p.mode,
+            p.banks,
+            beside=heard.representation if heard else None,
+        )
         limits = ActionLimits(world.task, world.seen, world.symmetry)
         decoder = cls.decoder_of(encoder.latent.width, world.frame_shape, p)  # type: ignore
-        return TaskLatent(encoder, transition, decoder, head, limits, world.sight)
+        return TaskLatent(encoder, transition, decoder, head, limits, world.sight, heard)
 
     def update(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         """One batch of rows; at the end, of stretches of latents."""
@@ -240,9 +250,8 @@ class OnTask:
             z = model.next_latent(z, actions[:, t])
             latents.append(z)
         true = [states[:, 0], states[:, 1], *states[:, 1:].unbind(1)]
-        seen = torch.cat(latents)
-        seen = torch.lerp(seen.detach(), seen, weight)  # the same, of which the gradient is weighed
-        return loss + model.head.loss(seen, torch.cat(true))
+        told = torch.cat(latents if weight else [x.detach() for x in latents])
+        return loss + (weight or 1.0) * model.head.loss(told, torch.cat(true))
 
     @torch.no_grad()
     def equivariance_error(self) -> float:
@@ -303,8 +312,7 @@ class OnTask:
             goal = torch.from_numpy(data.states[at][:, data.data.task.goal_slice]).to(z)
             actions = torch.from_numpy(data.data.action[chosen]).to(z)
             following = model.next_latent(z, model.limits.scaled(actions))
-            numbers = model.head.network(z)
-            told = model.head.in_units(numbers), numbers[:, len(model.head.linear) :]
+            told = model.head.tells(z)
             corrected = correction(following, z)
             state, nxt = torch.cat([z, goal], 1), torch.cat([following, goal], 1)
         written = {

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from ...symmetry.layers.representation import Representation
 from ..encoders.encoder import Encoder
 from ..latent import Latent
-from .transition import LatentTransition
+from .transition import LatentTransition, rolled_out
 
 
 class LatentModel(nn.Module):
@@ -52,7 +52,7 @@ class LatentModel(nn.Module):
 
     def rollout(self, z: Tensor, actions: Tensor) -> Tensor:
         """Latents after each action. (B, w), (B, H, m) -> (B, H, w)"""
-        return self.transition.rollout(z, actions)
+        return rolled_out(self.next_latent, z, actions)
 
     def act_action(self, g: int, actions: Tensor) -> Tensor:
         """Where element g sends actions. (..., action.width)"""

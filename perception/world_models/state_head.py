@@ -45,6 +45,14 @@ class StateHead(ToldState):
         """Latents to coordinates of the state, SI units. (B, width) -> (B, k)"""
         return self.decode(self.network(z))
 
+    def tells(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Coordinates in units, and (cos, sin) of directions, raw.
+
+        (B, width) -> (B, l), (B, 2 d)
+        """
+        numbers = self.network(z)
+        return self.in_units(numbers), numbers[:, self.linear.shape[0] :]
+
     def loss(self, z: Tensor, states: Tensor) -> Tensor:
         """Squared error of the numbers, over all of them. (B, width), (B, k) -> ()"""
         return (self.network(z) - self.encode(states)).square().mean()

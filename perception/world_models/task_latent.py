@@ -15,7 +15,8 @@ from ..encoders.encoder import Encoder
 from .action_limits import ActionLimits
 from .latent_model import LatentModel
 from .state_head import StateHead
-from .transition import LatentTransition
+from .told_features import ToldFeatures
+from .transition import Transition
 
 
 @dataclass(frozen=True)
@@ -41,21 +42,24 @@ class TaskLatent(LatentModel):
         head: Latents to coordinates of the state.
         limits: Of the task's actions.
         sight: How the images are seen.
+        heard: What the transition hears of what the head tells; None: it knows the latent alone.
     """
 
     level: Tensor
+    transition: Transition
 
     def __init__(
         self,
         encoder: Encoder,
-        transition: LatentTransition,
+        transition: Transition,
         decoder: nn.Module | None,
         head: StateHead,
         limits: ActionLimits,
         sight: Sight,
+        heard: ToldFeatures | None = None,
     ) -> None:
         super().__init__(encoder, transition, decoder)
-        self.head, self.limits, self.sight = head, limits, sight
+        self.head, self.limits, self.sight, self.heard = head, limits, sight, heard
         self.register_buffer("level", torch.ones(()))
         """What one of 255 steps of a frame stands for, in the image's own unit."""
 
@@ -74,12 +78,20 @@ class TaskLatent(LatentModel):
         """
         self.level.fill_(level)
         self.head.fit_states(states)
+        if self.heard is not None:
+            self.heard.fit(states)
         if hasattr(self.encoder, "fit"):
             self.encoder.fit(self._changes(torch.from_numpy(frames)))  # type: ignore[operator]
 
     def encode(self, observation: Tensor) -> Tensor:
         """Latents of frames, the newest first. (B, frames * C, H, W) -> (B, width)"""
         return self.encoder(self._changes(observation))
+
+    def next_latent(self, z: Tensor, a: Tensor) -> Tensor:
+        """(B, latent.width), (B, action.width) -> (B, latent.width)"""
+        if self.heard is None:
+            return self.transition.next_latent(z, a)
+        return self.transition.next_latent(z, a, self.heard(*self.head.tells(z)))
 
     def _changes(self, frames: Tensor) -> Tensor:
         """Of two frames the newer, and how the older differs from it: little, but what tells rates.
@@ -144,5 +156,4 @@ class _Told(nn.Module):
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor]:
         """(B, width) -> (B, l), (B, 2 d)"""
         # No angle: where one jumps, rounding is as large as a turn.
-        numbers = self.head.network(latent)
-        return self.head.in_units(numbers), numbers[:, self.head.linear.shape[0] :]
+        return self.head.tells(latent)
