@@ -17,7 +17,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from covary.benchmarks.running.rows import kept_rows
@@ -106,13 +106,7 @@ def run(task: str, condition: str, seed: int, out: Path, realtime: bool = False)
     words += [setting["image"]] if "perception" in uses else []
     words += [f"episodes:={REAL_TIME if realtime else STARTS}"]
     words += ["realtime:=true"] if realtime else []
-    with tempfile.TemporaryDirectory() as place:
-        command = [sys.executable, "-P", "-m", "covary.commands.main", "launch", *words]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=place)
-        found = list(Path(place).glob("runs/*/summary.json"))
-        if done.returncode or not found:
-            raise RuntimeError(f"{' '.join(words)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-        summary = json.loads(found[0].read_text())
+    summary = launched(words)
     seen = summary["perception"] or {}
     return {
         "kind": "real time" if realtime else "run",
@@ -128,6 +122,17 @@ def run(task: str, condition: str, seed: int, out: Path, realtime: bool = False)
         "share_of_sensor_to_command": seen.get("share_of_sensor_to_command"),
         "failed_estimates": seen.get("failed_estimates"),
     }
+
+
+def launched(words: Sequence[str]) -> dict:
+    """The summary of a launch."""
+    with tempfile.TemporaryDirectory() as place:
+        command = [sys.executable, "-P", "-m", "covary.commands.main", "launch", *words]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=place)
+        found = list(Path(place).glob("runs/*/summary.json"))
+        if done.returncode or not found:
+            raise RuntimeError(f"{' '.join(words)}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return json.loads(found[0].read_text())
 
 
 def rows(seeds: int, tasks: list[str], out: Path) -> Iterator[tuple[str, Callable[[], dict]]]:
