@@ -75,6 +75,7 @@ RESULTS = {
     "discovery_claims": Part("results/discovery_claims.py", 10),
     "exact_relaxed_free": Part("results/exact_relaxed_free.py", 75),
     "experts": Part("results/experts.py", 25),
+    "latents": Part("results/latents.py", 90),
     "mismatch": Part("results/mismatch.py", 30),
     "perception": Part("results/perception.py", 120),
     "plan_memory": Part("results/plan_memory.py", 10),

@@ -126,6 +126,10 @@ def test_features_move_with_the_state(name):
         features = StateFeatures(whole, symmetry)
         features.fit(x)
         made[subgroup] = features(torch.tensor(x).float()).numpy()
+        angles = torch.tensor(x).float()[:, features.directions]
+        pairs = torch.stack([angles.cos(), angles.sin()], dim=-1)
+        again = features.of_directions(torch.tensor(x).float(), pairs).numpy()
+        assert np.abs(again - made[subgroup]).max() < TOLERANCE
         for g in symmetry.group.elements:
             moved = features(torch.tensor(symmetry.act(g, state=x)).float()).numpy()
             expected = features.representation.act(g, made[subgroup])

@@ -8,18 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from walking import found
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
 
 import covary.perception.encoders  # noqa: E402
 import covary.perception.learning  # noqa: E402
 import covary.perception.world_models  # noqa: E402
+import covary.sim.tasks  # noqa: E402
 from covary.perception.encoders.encoder import Encoder, Sizes  # noqa: E402
 from covary.perception.encoders.object_slots import ObjectSlots  # noqa: E402
 from covary.perception.encoders.rotation_encoder import RotationEncoder  # noqa: E402
 from covary.perception.encoders.state_fields import StateFields  # noqa: E402
 from covary.perception.encoders.steerable_encoder import SteerableEncoder  # noqa: E402
 from covary.perception.encoders.symmetric_embedding import SymmetricEmbedding  # noqa: E402
+from covary.perception.encoders.told_state import ToldState, told_by_images  # noqa: E402
 from covary.perception.latent import Latent  # noqa: E402
 from covary.perception.learning.on_task import on_task  # noqa: E402
 from covary.perception.learning.sen import SEN  # noqa: E402
@@ -28,12 +31,15 @@ from covary.perception.world_models.correction import Correction  # noqa: E402
 from covary.perception.world_models.graph_transition import GraphTransition  # noqa: E402
 from covary.perception.world_models.rotation_transition import RotationTransition  # noqa: E402
 from covary.perception.world_models.task_latent import Sight  # noqa: E402
+from covary.perception.world_models.told_features import ToldFeatures  # noqa: E402
 from covary.perception.world_models.transition import LatentTransition, Transition  # noqa: E402
 from covary.sim.load_task import load_task  # noqa: E402
 from covary.sim.seen import seen  # noqa: E402
+from covary.sim.task import Task  # noqa: E402
 from covary.symmetry.group import group  # noqa: E402
 from covary.symmetry.layers.linear import Linear  # noqa: E402
 from covary.symmetry.layers.representation import planar, regular, signs  # noqa: E402
+from covary.symmetry.pixels import PixelError  # noqa: E402
 
 STEPS, BATCH, HORIZON = 30, 8, 3
 SMALL = Sizes(8, 48, "exact")
@@ -162,6 +168,7 @@ def test_rollouts_go_with_the_group(cls, name):
             trained(model, lambda: model.rollout(z, actions))
 
 
+TASKS = found(covary.sim.tasks, Task)
 METHODS = sorted(classes(covary.perception.learning, SEN), key=lambda cls: cls.__name__)
 
 
@@ -197,6 +204,34 @@ def test_models_of_a_task_keep_its_law_in_latents(kind, name):
                 check(correct(other[:, 0], moved), model.latent.act(g, corrected))
         if moment == "before":
             trained(model, lambda: head.network(model.rollout(model.encode(frames), actions)))
+
+
+@pytest.mark.parametrize("cls", TASKS)
+@pytest.mark.parametrize("frames", [1, 2])
+def test_features_go_with_what_is_told(cls, frames):
+    torch.manual_seed(0)
+    task = cls()
+    places = told_by_images(task, frames)
+    try:
+        told = ToldState(task, places)
+    except PixelError:
+        pytest.skip("no element permutes pixels")
+    rng = np.random.default_rng(0)
+    states = np.stack([task.initial_state(rng) for _ in range(50)])[:, places]
+    features = ToldFeatures(told)
+    told.fit_states(states)
+    features.fit(states)
+    y = torch.randn(BATCH, told.latent.width)
+    y[0, len(told.linear) :] = 0.0  # of some directions nothing is said
+    found = heard(told, features, y)
+    assert found.shape == (BATCH, features.representation.width)
+    for g in told.symmetry.group.elements:
+        moved = heard(told, features, told.latent.act(g, y))
+        check(moved, features.representation.act(g, found))
+
+
+def heard(told, features, y):
+    return features(told.in_units(y), y[:, len(told.linear) :])
 
 
 def test_slots_change_places():
