@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,12 @@ class Followed:
 
 
 def follow(
-    model: Any, training: Stretches, validation: Stretches, seed: int, steps: int = STEPS
+    model: Any,
+    training: Stretches,
+    validation: Stretches,
+    seed: int,
+    steps: int = STEPS,
+    begun: Correction | None = None,
 ) -> Followed:
     """Fit the gain of a Kalman filter in its steady state, by what the head tells of the latents.
 
@@ -60,12 +66,13 @@ def follow(
         validation: What decides.
         seed: Of the draws.
         steps: Updates of the matrix.
+        begun: Another gain that is tried first, and not changed.
     """
+    first = [shared(model, share) for share in SHARES] + ([begun] if begun else [])
     with torch.no_grad():
-        tried = [(_loss(model, c, validation), c) for c in map(_shared(model), SHARES)]
+        tried = [(_loss(model, c, validation), c) for c in first]
     best = min(tried, key=lambda one: float(one[0]))
-    correction, rng = _shared(model)(best[1].share), np.random.default_rng(seed)
-    correction.to(training.seen.device)
+    correction, rng = copy.deepcopy(best[1]), np.random.default_rng(seed)
     optimizer = torch.optim.Adam(correction.parameters(), RATE)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = RATE * (1.0 - step / steps)
@@ -77,38 +84,34 @@ def follow(
         optimizer.step()
     with torch.no_grad():
         found = min(best, (_loss(model, correction, validation), correction), key=lambda o: o[0])
-        apart = _followed(model, found[1], validation)[1]
+        apart = followed(model, found[1], validation)[1]
     order = model.latent.group.order
     square = apart[:, AFTER - 1 :].square().mean((0, 1)).unflatten(0, (-1, order))
     deviation = square.mean(1, keepdim=True).expand(-1, order).flatten().sqrt().clamp_min(1e-6)
     return Followed(found[1], deviation.double().tolist(), validation.seen[0, 0].double().tolist())
 
 
-def _shared(model: Any) -> Any:
-    """Makes corrections by a share of what is seen."""
-
-    def made(share: float) -> Correction:
-        linear = Linear(model.latent.whole, model.latent.whole, bias=False)
-        for weight in linear.parameters():
-            nn.init.zeros_(weight)
-        return Correction(share, linear).to(next(model.parameters()).device)
-
-    return made
+def shared(model: Any, share: float) -> Correction:
+    """A correction by a share of what is seen, where the model is."""
+    linear = Linear(model.latent.whole, model.latent.whole, bias=False)
+    for weight in linear.parameters():
+        nn.init.zeros_(weight)
+    return Correction(share, linear).to(next(model.parameters()).device)
 
 
-def _followed(model: Any, correction: Correction, of: Stretches) -> tuple[Tensor, Tensor]:
+def followed(model: Any, correction: Correction, of: Stretches) -> tuple[Tensor, Tensor]:
     """Latents along stretches, and what was seen minus what was foretold. (S, L, w) both"""
-    now, followed, apart = of.seen[:, 0], [], []
+    now, found, apart = of.seen[:, 0], [], []
     for t in range(of.actions.shape[1]):
         foretold, seen = model.next_latent(now, of.actions[:, t]), of.seen[:, t + 1]
         now = correction(foretold, seen)
-        followed.append(now)
+        found.append(now)
         apart.append(seen - foretold)
-    return torch.stack(followed, 1), torch.stack(apart, 1)
+    return torch.stack(found, 1), torch.stack(apart, 1)
 
 
 def _loss(model: Any, correction: Correction, of: Stretches) -> Tensor:
     """What the head tells wrongly of what is followed. ()"""
-    followed, _ = _followed(model, correction, of)
-    late = min(AFTER, followed.shape[1]) - 1
-    return model.head.loss(followed[:, late:].flatten(0, 1), of.states[:, 1 + late :].flatten(0, 1))
+    latents, _ = followed(model, correction, of)
+    late = min(AFTER, latents.shape[1]) - 1
+    return model.head.loss(latents[:, late:].flatten(0, 1), of.states[:, 1 + late :].flatten(0, 1))

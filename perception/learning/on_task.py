@@ -39,7 +39,7 @@ from ..world_models.state_head import StateHead
 from ..world_models.task_latent import Sight, TaskLatent
 from ..world_models.told_features import ToldFeatures
 from ..world_models.transition import Transition
-from .latent_filter import LENGTH, STEPS, STRETCHES, Followed, Stretches, follow
+from .latent_filter import LENGTH, STEPS, STRETCHES, Followed, Stretches, follow, followed, shared
 from .losses import energy
 from .seen_states import Renderer, sensed_by
 from .state_model import transitions_of
@@ -55,6 +55,8 @@ BATCH = 256
 """Stretches of latents in an update at most; four times as many as of images."""
 PIECE = 20
 """Periods of a stretch that are moved alike, beside those that are foretold."""
+SHARE = 0.5
+"""Of what is seen, in latents that are followed, before a gain is learned."""
 _ROWS = 32  # on which exported networks are held to the trained one
 
 
@@ -86,7 +88,9 @@ class OnTask:
     model: TaskLatent
     parameters: Any
     device: torch.device
+    modules: dict[str, torch.nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
+    steepest = 1.0
     test: TaskFrames
     topic: str
 
@@ -143,6 +147,7 @@ class OnTask:
         self._found: Followed | None = None
         self._seen: Stretches | None = None
         p = self.parameters
+        self.correction = self.modules["correction"] = shared(self.model, SHARE)
         if p.settled:  # the loop lowers its rate too, from this step on to zero
             left = 0.5 * (1.0 + math.cos(math.pi * (1.0 - p.settled)))
             self.optimizers["settled"] = torch.optim.AdamW(  # type: ignore[attr-defined]
@@ -202,22 +207,29 @@ class OnTask:
         if self._seen is None:
             self._seen = self._settled()
         rows = torch.from_numpy(rng.integers(len(self._seen.seen), size=min(4 * p.batch, BATCH)))
-        seen, actions = self._seen.seen[rows], self._seen.actions[rows]
-        foretold = self.model.rollout(seen[:, 0], actions)
-        latents = torch.cat([seen[:, :1], foretold], dim=1).flatten(0, 1)
-        loss = self.model.head.loss(latents, self._seen.states[rows].flatten(0, 1))
+        seen, actions, states = (x[rows] for x in vars(self._seen).values())
+        half = (actions.shape[1] + 1) // 2
+        # Planned from is a latent that was followed: it knows rates better than one that is seen.
+        some = Stretches(seen[:, : half + 1], actions[:, :half], states[:, : half + 1])
+        latents = [followed(self.model, self.correction, some)[0]]
+        if half < actions.shape[1]:
+            latents.append(self.model.rollout(latents[0][:, -1], actions[:, half:]))
+        foretold = torch.cat(latents, dim=1)
+        told = torch.cat([seen[:, :1], foretold], dim=1).flatten(0, 1)
+        loss = self.model.head.loss(told, states.flatten(0, 1))
         whole = (p.grounding or 1.0) * loss + energy(foretold, seen[:, 1:]).mean()
         if p.relaxation_penalty:
             whole = whole + p.relaxation_penalty * relaxation(self.model)
         optimizer = self.optimizers["settled"]
         optimizer.zero_grad(set_to_none=True)
         whole.backward()
-        torch.nn.utils.clip_grad_norm_([*self._settling()], 1.0)
+        torch.nn.utils.clip_grad_norm_([*self._settling()], self.steepest)
         optimizer.step()
         return {"loss": float(whole.detach())}
 
     def _settling(self) -> Iterator[torch.nn.Parameter]:
         """What goes on learning when latents stay."""
+        yield from self.correction.parameters()
         yield from self.model.transition.parameters()
         yield from self.model.head.parameters()
 
@@ -373,7 +385,8 @@ class OnTask:
             lengths = [k for k in (LENGTH, 10, 3, 1) if all(len(s.data.windows(k)) for s in sets)]
             learned, judged = (self._stretches(data, lengths[0]) for data in sets)
             p = self.parameters
-            found = follow(self.model, learned, judged, p.seed, min(STEPS, p.steps))
+            steps, begun = min(STEPS, p.steps), self.correction if p.settled else None
+            found = follow(self.model, learned, judged, p.seed, steps, begun)
             self._found = found
             return found
         return self._found

@@ -61,6 +61,9 @@ class SEN(WorldLearner):
         device: Where tensors live.
     """
 
+    steepest: float | None = None
+    """Length to which a longer gradient is cut."""
+
     @dataclass(frozen=True, kw_only=True)
     class Parameters(TaskParameters):
         """Of the world, the data and the networks."""
@@ -217,6 +220,8 @@ class SEN(WorldLearner):
         optimizer = self.optimizers["model"]
         optimizer.zero_grad(set_to_none=True)
         whole.backward()
+        if self.steepest is not None:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.steepest)
         optimizer.step()
         return {"loss": float(loss.detach())}
 
