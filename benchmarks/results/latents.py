@@ -23,18 +23,18 @@ from covary.commands.intervals import wilson
 STARTS, HELD_OUT = 50, 900
 COLLECT = ("push.yaml", "episodes:=100", "seed:=3000", "samples:=64", "horizon:=20",
            "iterations:=1", "knots:=5", "action_noise:=0.7", "success_only:=false")  # fmt: skip
-TRAINING = ("batch:=64", "width:=128", "evaluation:=200", "augment:=true", "settled:=0.4")
+TRAINING = ("steps:=5500", "settled:=0.36", "batch:=64", "width:=128", "augment:=true",
+            "evaluation:=200", "validate_every:=500")  # fmt: skip
 TASKS = {
     "push": {
         "launch": ("push.yaml", "camera:=true", "samples:=256", "iterations:=1", "horizon:=30",
-                   "knots:=6", "temperature:=0.1"),
+                   "knots:=6"),
         "training": ("task:=push", "data:=DATA", "interaction:=6000", "images:=30000",
-                     "camera:=top", "pool:=2", "steps:=4000", "validate_every:=400"),
+                     "camera:=top", "pool:=2"),
     },
     "reacher": {
         "launch": ("reach.yaml", "heightmap:=64", "samples:=128", "iterations:=1", "horizon:=25"),
-        "training": ("task:=reacher", "interaction:=20000", "frames:=2", "images:=20000",
-                     "steps:=3500", "validate_every:=350"),
+        "training": ("task:=reacher", "interaction:=20000", "frames:=2", "images:=20000"),
     },
 }  # fmt: skip
 METHODS = {"contrastive": ("sen",), "reconstruction": ("world_model",)}

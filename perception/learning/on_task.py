@@ -206,8 +206,9 @@ class OnTask:
             return super().update(step, rng)  # type: ignore[misc]
         if self._seen is None:
             self._seen = self._settled()
-        rows = torch.from_numpy(rng.integers(len(self._seen.seen), size=min(4 * p.batch, BATCH)))
-        seen, actions, states = (x[rows] for x in vars(self._seen).values())
+        of = self._seen
+        rows = torch.from_numpy(rng.integers(len(of.seen), size=min(4 * p.batch, BATCH)))
+        seen, actions, states = of.seen[rows], of.actions[rows], of.states[rows]
         half = (actions.shape[1] + 1) // 2
         # Planned from is a latent that was followed: it knows rates better than one that is seen.
         some = Stretches(seen[:, : half + 1], actions[:, :half], states[:, : half + 1])
