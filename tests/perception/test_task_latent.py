@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from in_process import covary_here
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 from hand_eyes import hand_card  # noqa: E402
@@ -15,7 +15,9 @@ from looked_at import LookedAt  # noqa: E402
 from made_models import train  # noqa: E402
 
 from covary.nodes import messages  # noqa: E402
+from covary.nodes.launching.launch_file import read_assignments  # noqa: E402
 from covary.nodes.parameters import ParameterError  # noqa: E402
+from covary.nodes.training.recipe import find_recipe, read_recipe  # noqa: E402
 from covary.perception.latent_observer import LatentObserver, correction  # noqa: E402
 from covary.perception.latent_task import LatentTask, is_latent  # noqa: E402
 from covary.perception.learned_dynamics import LearnedDynamics  # noqa: E402
@@ -56,6 +58,29 @@ def test_a_folder_tells_latents_and_where_they_plan(folder):
     assert set(card.files) >= {"estimate.onnx", "step.onnx", "told.onnx", "correct.onnx"}
     wanted = {"step_1_hits_at_10", "distance_error", "test_box_yaw", "told_3_box_yaw"}
     assert wanted <= set(card.metrics) and (folder / "foreseen.png").is_file()
+
+
+def test_a_training_that_stops_while_latents_settle_goes_on_to_the_same_filter(tmp_path):
+    longer = {"steps:=2": "steps:=4", "validate_every:=2": "validate_every:=1"}
+    words = [*(longer.get(word, word) for word in SMALL), "settled:=0.5"]
+    made = []
+    for name, stops in (("whole", 0), ("killed", 3)):
+        asked = read_assignments([*words, f"out:={tmp_path / name}"])
+        recipe = read_recipe(find_recipe("sen"), asked)
+        if stops:
+            moments = recipe.kind.begin(recipe).moments()
+            for _ in range(stops):  # it is killed after a checkpoint
+                next(moments)
+        training = recipe.kind.begin(recipe)
+        for _ in training.moments():
+            pass
+        assert training.resumed == stops
+        made.append(training.method)
+    whole, again = made
+    for one, other in ((whole.model, again.model), (whole.correction, again.correction)):
+        for name, w in one.state_dict().items():
+            assert torch.equal(w, other.state_dict()[name])
+    assert any(w.abs().max() > 0 for w in whole.correction.parameters())
 
 
 def test_moved_latents_have_moved_futures_equal_costs_and_moved_plans(dynamics):
