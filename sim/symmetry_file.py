@@ -8,7 +8,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..nodes.launching.yaml_loader import Element, InputError, dump, load_file, nearest
+from ..nodes.launching.yaml_loader import (
+    Element,
+    InputError,
+    dump,
+    load_file,
+    nearest,
+    nearest_path,
+)
 from ..nodes.parameters import ParameterError, from_dict
 from ..symmetry.declaration import Symmetry, SymmetryError
 from ..symmetry.group import GroupError, group
@@ -171,7 +178,7 @@ def read_symmetry(path: Path | str) -> SymmetryFile:
         size = path.stat().st_size
     except OSError as error:
         beside = [one.name for one in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        hint = nearest(path.name, beside)
+        hint = nearest_path(path, beside)
         raise InputError(f"cannot read it: {error.strerror or error}{hint}", str(path)) from None
     if size > LARGEST:
         raise InputError(f"{size} bytes; a symmetry file has at most {LARGEST}", str(path), 1)

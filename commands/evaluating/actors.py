@@ -15,7 +15,7 @@ from ...control.policy_card import CARD
 from ...control.policy_runner import NoAnswerError, PolicyRunner, state_of
 from ...nodes import plugin
 from ...nodes.launching.launch_file import find, read_assignments, resolve
-from ...nodes.launching.yaml_loader import InputError, in_a_line, nearest
+from ...nodes.launching.yaml_loader import InputError, in_a_line, nearest, nearest_path
 from ...nodes.parameters import ParameterError, from_dict
 from ...planners.planner_node import PlannerNode
 from ...sim.senses import GROUND_TRUTH
@@ -160,7 +160,7 @@ def kind_of(name: str) -> str:
         return "class"
     if name not in known:
         beside = [found.parent.name for found in Path(name).parent.glob(f"*/{CARD}")]
-        hint = nearest(Path(name).name, beside) or nearest(name, known)
+        hint = nearest_path(Path(name), beside) or nearest(name, known)
         hint = hint or f"; planners are {', '.join(known)}"
         said = f"{name}: is no policy's folder, no my_file:MyPolicy and no planner{hint}"
         raise InputError(said, PLACE)

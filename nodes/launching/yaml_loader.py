@@ -84,11 +84,22 @@ def in_a_line(text: str) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The end of an error message: ``; did you mean 'samples'?``, or nothing when none is near."""
+    found = _closest(word, known)
+    return f"; did you mean '{found}'?" if found else ""
+
+
+def nearest_path(path: Path, beside: Iterable[str]) -> str:
+    """The same of a path by its last part, with names that lie beside it; whole, to be typed."""
+    found = _closest(path.name, beside)
+    return f"; did you mean '{path.with_name(found)}'?" if found else ""
+
+
+def _closest(word: str, known: Iterable[str]) -> str:
     if len(word) > _LONGEST_WORD:
         return ""
     names = {name.lower(): name for name in known if len(name) <= _LONGEST_WORD}
     found = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
-    return f"; did you mean '{names[found[0]]}'?" if found else ""
+    return names[found[0]] if found else ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..launching.yaml_loader import InputError, dump, load_file, nearest
+from ..launching.yaml_loader import InputError, dump, load_file, nearest_path
 from ..parameters import ParameterError, from_dict
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def missing(path: Path, what: str) -> str:
     if not folder.is_dir():
         beside = [found.parent.name for found in folder.parent.glob(f"*/{path.name}")]
         there = f"; beside it are {', '.join(sorted(beside)[:5])}" if beside else ""
-        return f"no {what}: there is no such folder{nearest(folder.name, beside) or there}"
+        return f"no {what}: there is no such folder{nearest_path(folder, beside) or there}"
     for name, other in _CARDS.items():
         if name != path.name and (folder / name).is_file():
             return f"no {what} but {other}"

@@ -15,7 +15,7 @@ def test_what_is_in_the_place_of_a_card(tmp_path):
     (tmp_path / "picker" / "policy.yaml").touch()
     (tmp_path / "begun" / "last").mkdir(parents=True)
     for name, said in (
-        ("eye", "there is no such folder; did you mean 'eyes'?"),
+        ("eye", f"there is no such folder; did you mean '{tmp_path / 'eyes'}'?"),
         ("somewhere", "there is no such folder; beside it are eyes"),
         ("eyes/model.yaml", "is a file; name the folder of a model"),
         ("picker", "no model but a policy; policy:= takes it"),
