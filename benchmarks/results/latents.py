@@ -33,7 +33,7 @@ TASKS = {
                      "camera:=top", "pool:=2"),
     },
     "reacher": {
-        "launch": ("reach.yaml", "heightmap:=64", "samples:=128", "iterations:=1", "horizon:=25"),
+        "launch": ("reach.yaml", "heightmap:=64"),
         "training": ("task:=reacher", "interaction:=20000", "frames:=2", "images:=20000"),
     },
 }  # fmt: skip
