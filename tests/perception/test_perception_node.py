@@ -205,7 +205,9 @@ def test_a_model_of_another_task_is_one_line(eyes, plant, tmp_path):
         World(other, plant)
     assert found.value.key == "perception"
     parameters = PerceptionNode.Parameters("point_mass", f"{tmp_path / 'othre'}")
-    with pytest.raises(ParameterError, match=r"othre: no model: there is.* did you mean '.*other'\?"):
+    with pytest.raises(
+        ParameterError, match=r"othre: no model: there is.* did you mean '.*other'\?"
+    ):
         PerceptionNode.check(parameters)
     torn = shutil.copytree(eyes, tmp_path / "torn")
     (torn / "estimate.onnx").write_bytes((torn / "estimate.onnx").read_bytes()[:-1])
