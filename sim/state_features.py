@@ -72,6 +72,9 @@ class StateFeatures(nn.Module):
         where = [i for block in blocks for i in block]
         direct = np.flatnonzero(angles)
         self.pairs = _pairs_of_angles(whole, offsets, direct)
+        among = direct.tolist()
+        self.ends = [[among.index(pair[i]) for pair in self.pairs] for i in (0, 1)]
+        """The directions of each pair, by their place among the directions."""
         # Differences of points (two columns each) and of heights.
         points = [(a, b) for a, b in combinations(seen.points.tolist(), 2)]
         heights = [(a, b) for a, b in combinations(seen.heights.tolist(), 2)]
@@ -149,12 +152,11 @@ class StateFeatures(nn.Module):
             state: Its angles are not looked at. (B, n)
             pairs: Of each angle, in the state's order. (B, d, 2)
         """
-        places = {int(i): k for k, i in enumerate(self.directions)}
-        at = [[places[int(i)] for i in row] for row in self.between]
-        apart = turned_back(pairs[:, at[0]], pairs[:, at[1]]) if self.pairs else pairs[:, :0]
-        once = torch.cat([pairs, apart], dim=1)
-        turned = [multiple(once, k).flatten(1) for k in self.harmonics] if len(places) else []
-        return self._with(state, turned)
+        if not len(self.directions):
+            return self._with(state, [])
+        one, other = self.ends
+        once = torch.cat([pairs, turned_back(pairs[:, one], pairs[:, other])], dim=1)
+        return self._with(state, [multiple(once, k).flatten(1) for k in self.harmonics])
 
     def _with(self, state: Tensor, turned: list[Tensor]) -> Tensor:
         """Coordinates and differences, and the harmonics that are given; (B, width)."""
