@@ -43,6 +43,8 @@ CONVOLUTIONS: dict[str, tuple[Stage, ...]] = {
 }
 """Kernel, stride and padding of each convolution of S, by the share of the side they leave."""
 _MEASURED = 64
+EACH_FIRST = 0.3
+"""For what share of the updates the loss `each_first` has a hinge for each slot."""
 _NO_GROUP = "none"
 
 
@@ -93,9 +95,12 @@ class SEN(WorldLearner):
         fields: int = 0
         """Regular fields of the latent, of a slot where there are slots; 0: 2 in a slot, 4
         otherwise, 8 of a task."""
-        loss: Literal["code", "paper", "each", "softmax"] = "code"
+        centred: bool = False
+        """Whether what is usual is taken off the maps and latents of slots."""
+        loss: Literal["code", "paper", "each", "each_first", "softmax"] = "code"
         """Contrastive as the authors' code has it, as their paper prints it, as the code has it
-        with a hinge for each slot, or by which of the batch's states follows."""
+        with a hinge for each slot, that at first and then the code's, or by which of the batch's
+        states follows."""
         stretch: int = 1
         """Steps on end that come into a batch together, so that near states are told apart."""
         hinge: float = 1.0
@@ -125,6 +130,8 @@ class SEN(WorldLearner):
             if self.stretch < 1 or self.length % self.stretch or self.batch % self.stretch:
                 said = f"{self.stretch} must divide length ({self.length}) and batch ({self.batch})"
                 raise ValueError(f"stretch: {said}")
+            if self.task and self.centred:
+                raise ValueError("centred: true is for slots; latents of a task have none")
             if self.task and self.stretch > 1:
                 raise ValueError(f"stretch: {self.stretch} must be 1 of a task")
             if not 0 <= self.warm_up <= 0.5:
@@ -152,6 +159,7 @@ class SEN(WorldLearner):
             fused=True,
         )
         self.moves = Moves(world) if parameters.augment else None
+        self.early = False
 
     @classmethod
     def begin(cls, recipe: Recipe) -> Training:
@@ -164,6 +172,11 @@ class SEN(WorldLearner):
         if p.task:
             return on_task(cls).begin(recipe)
         world = world_of(p, recipe.name)
+        if p.centred and world.objects == 1:
+            said = (
+                f"centred: true is for slots, of a world of several objects; {world.name} has one"
+            )
+            raise InputError(said, recipe.name)
         known = world.turns_frames or p.pixels == "moved"
         if p.augment and not known:
             said = (
@@ -213,6 +226,7 @@ class SEN(WorldLearner):
         if self.moves is not None:
             batch = self.moves.draw(rng, *batch, stretch)
         warm = self.parameters.warm_up * self.parameters.steps
+        self.early = step < EACH_FIRST * self.parameters.steps
         loss = self._loss(batch, rng, float(np.clip(step / warm - 1.0, 0.0, 1.0)) if warm else 1.0)
         whole = loss
         if self.parameters.relaxation_penalty:
@@ -228,6 +242,7 @@ class SEN(WorldLearner):
     def validate(self) -> dict[str, float]:
         """The loss on all validation transitions, with the same negatives every time."""
         rng, size, total = np.random.default_rng(0), len(self.validation), 0.0
+        self.early = False  # judged by one measure throughout
         for start in range(0, size, self.parameters.batch):
             rows = np.arange(start, min(start + self.parameters.batch, size))
             total += len(rows) * float(self._loss(self.validation.rows(rows), rng))
@@ -262,8 +277,10 @@ class SEN(WorldLearner):
     ) -> Tensor:
         """The contrastive loss; the negatives are the batch's own latents in another order. ()"""
         p, order = self.parameters, torch.from_numpy(rng.permutation(len(z))).to(z.device)
-        slots = self.model.latent.slots
-        return LOSSES[p.loss](z, predicted, following, z[order], slots, p.hinge)
+        slots, loss = self.model.latent.slots, p.loss
+        if loss == "each_first":
+            loss = "each" if self.early else "code"
+        return LOSSES[loss](z, predicted, following, z[order], slots, p.hinge)
 
     @torch.no_grad()
     def equivariance_error(self) -> float:
@@ -332,7 +349,9 @@ def networks(world: PixelWorld, p: Any) -> tuple[Encoder, LatentTransition]:
         return turned, RotationTransition(turned.latent, p.width, p.mode)
     if world.objects > 1:
         stages = CONVOLUTIONS[p.convolutions or ("cells" if world.turns_frames else "fifths")]
-        slots = ObjectSlots(world.group, image, world.objects, p.fields or 2, stages, sizes)
+        slots = ObjectSlots(
+            world.group, image, world.objects, p.fields or 2, stages, sizes, p.centred
+        )
         part = world.action_part
         return slots, GraphTransition(slots.latent, part, p.width, p.mode, p.banks)
     stages = CONVOLUTIONS[p.convolutions or "quarters"]
