@@ -10,7 +10,9 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 from covary.nodes.launching.launch_file import read_assignments  # noqa: E402
 from covary.nodes.launching.yaml_loader import InputError  # noqa: E402
 from covary.nodes.training.recipe import find_recipe, read_recipe  # noqa: E402
+from covary.perception.encoders.encoder import Sizes  # noqa: E402
 from covary.perception.encoders.feature_maps import FeatureMaps  # noqa: E402
+from covary.perception.encoders.object_slots import ObjectSlots  # noqa: E402
 from covary.perception.learning.losses import (  # noqa: E402
     contrastive_code,
     contrastive_each,
@@ -26,6 +28,7 @@ from covary.perception.model_folder import load_model, write_model  # noqa: E402
 from covary.sim.built_on import MismatchError  # noqa: E402
 from covary.sim.load_task import load_task  # noqa: E402
 from covary.sim.pixel_worlds.world import load_world  # noqa: E402
+from covary.symmetry.group import group  # noqa: E402
 
 SMALL = ("steps:=4", "batch:=8", "validate_every:=2", "episodes:=20", "length:=2", "width:=16")
 JUDGED = ("evaluation:=20", "horizon:=3", "channels:=8")
@@ -57,6 +60,53 @@ def test_a_hinge_for_each_slot_hears_of_one_that_tells_nothing_apart():
     args = (z, z, z, apart, 2, 1.0)
     assert float(contrastive_code(*args)) == 0.0
     assert float(contrastive_each(*args)) == pytest.approx(0.5)
+
+
+def test_each_slot_has_its_hinge_at_first_and_then_all_have_one(tmp_path):
+    def objective(training):
+        z, slots = torch.zeros(8, training.method.model.latent.width), 5
+        apart = z.unflatten(1, (slots, -1)).clone()
+        apart[:, 0, 0] = 2.0 + torch.arange(8)  # of all slots one alone tells anything apart
+        z = apart.flatten(1)
+        return float(training.method.objective(z, z, z, z, z, np.random.default_rng(1)))
+
+    names = ("each_first", "each", "code")
+    ours, each, code = (begun(tmp_path / name, f"loss:={name}") for name in names)
+    assert objective(each) != objective(code)
+    found = []
+    for _ in ours.moments():
+        found.append(ours.method.early)
+        assert objective(ours) == objective(each if ours.method.early else code)
+    assert found == [True, False, False, False]  # the second is followed by a look
+    ours.method.early = True
+    ours.method.validate()
+    assert not ours.method.early
+
+
+@pytest.mark.parametrize("pixels", ["learned", "moved"])
+@pytest.mark.parametrize("mode", ["exact", "free"])
+def test_centred_slots_vary_about_nothing_and_keep_their_law(pixels, mode):
+    torch.manual_seed(0)
+    quarter = group("C4")
+    sizes = Sizes(8, 16, mode, pixels=pixels)
+    encoder = ObjectSlots(quarter, (3, 20, 20), 3, 2, ((2, 2, 0), (1, 1, 0)), sizes, centred=True)
+    frames = torch.randint(0, 256, (64, 3, 20, 20), dtype=torch.uint8)
+    with torch.no_grad():
+        for _ in range(200):
+            z = encoder(frames)
+        usual = z.view(-1, 2, 4).mean(0)
+        assert (usual if mode == "free" else usual.mean(-1)).abs().max() < 1e-5
+        encoder.eval()
+        y = encoder.embed(frames)
+        assert (encoder(frames) - z).abs().max() < 1e-3  # batch norms' variances, by n and n - 1
+        assert y.mean((0, 2, 3)).abs().max() < 1e-5
+        for g in quarter.elements:
+            if mode == "exact":
+                moved = encoder.encode_embedding(encoder.move(g, y))
+                assert (moved - encoder.latent.act(g, encoder(frames))).abs().max() < 1e-5
+            if pixels == "moved":
+                seen = encoder.embed(encoder.move(g, frames.float()))
+                assert (seen - encoder.move(g, y)).abs().max() < 1e-5
 
 
 def test_softmax_asks_which_of_the_batch_follows():
@@ -149,6 +199,7 @@ def test_a_training_that_stops_goes_on_to_the_same_weights(tmp_path):
     ("recipe", "words"),
     [
         ("sen", ()),
+        ("sen", ("centred:=true", "loss:=each_first")),
         pytest.param(
             *("sen", ("world:=blocks", "actions:=[]", "mode:=relaxed", "relaxation_penalty:=0.1")),
             marks=pytest.mark.slow,
@@ -190,6 +241,8 @@ def test_a_frame_of_one_channel_is_seen_as_grey():
         (("world:=shape",), "shapes"),
         (("symmetry:=C3",), "C3"),
         (("warm_up:=2",), "warm_up"),
+        (("centred:=true", "world:=rotating_object", "actions:=[large]"), "several objects"),
+        (("centred:=true", "task:=push"), "latents of a task have none"),
         (("fields:=1000000",), "must be at most 8192"),
     ],
 )
