@@ -83,7 +83,7 @@ RESULTS = {
     "planners": Part("results/planners.py", 15),
     "prediction": Part("results/prediction.py", 75),
     "push_groups": Part("results/push_groups.py", 60),
-    "sen": Part("results/sen.py", 120),
+    "sen": Part("results/sen.py", 150),
     "state_models": Part("results/state_models.py", 15),
     "success": Part("results/success.py", 6),
     "symmetry": Part("results/symmetry.py", 5),
