@@ -79,7 +79,16 @@ def summary(training: Any) -> dict[str, Any]:
         },
         "images": {name: list(shape) for name, shape in said.get("images", {}).items()},
         "does": list(said.get("does", ())),
+        "units": _units(said) if "state_names" in said else {},  # worlds of pixels have none
     }
+
+
+def _units(said: dict[str, Any]) -> dict[str, str]:
+    """Of a task's coordinates, where the task says them."""
+    from ...sim.load_task import load_task
+
+    task = load_task(said["task"], said.get("task_options", {}))
+    return dict(zip(task.state_names, task.state_units, strict=False))
 
 
 def pictures(training: Any, card: Any) -> list[Path]:

@@ -160,11 +160,18 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         if name.startswith("drift/"):
             rows.append((f"drift of {name.removeprefix('drift/')}", f"{value:.3g}"))
     own = {k: v for k, v in summary["metrics"].items() if k not in kept and k not in _SHOWN}
-    rows += [(name.replace("_", " "), f"{value:.4g}") for name, value in own.items()]
+    units = summary.get("units", {})
+    rows += [(n.replace("_", " "), f"{v:.4g} {_unit(n, units)}".strip()) for n, v in own.items()]
     if summary["updates_per_s"]:
         rows.append(("pace", f"{summary['updates_per_s']:.3g} updates/s on {summary['device']}"))
     rows.append(("wall time", f"{summary['wall_s']:.1f} s"))
     return rows
+
+
+def _unit(metric: str, units: Mapping[str, str]) -> str:
+    """Of what a metric is about: that of the coordinate whose name it ends in, if in any."""
+    about = [name for name in units if metric.endswith(f"_{name}")]
+    return units[max(about, key=len)] if about else ""
 
 
 def _said_of(data: Mapping[str, Any]) -> str:

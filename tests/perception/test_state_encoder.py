@@ -1,5 +1,7 @@
 """The state encoder: a moved image gives the moved state, and the folder answers as the network."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,7 @@ def test_an_encoder_that_has_hardly_learned_is_written_too(tmp_path):
     words = ("task:=point_mass", "interaction:=150", "images:=1", "pixels:=16", "width:=8")
     code, said = train("state_encoder", *words, "steps:=2", "batch:=4", f"out:={tmp_path / 'e'}")
     assert code == 0, said
+    assert re.search(r"test mass x +│ [0-9.e+-]+ m ", said), said
 
 
 def test_images_too_large_are_one_line(tmp_path):
