@@ -212,7 +212,7 @@ def main() -> None:
     """Make what is missing and fits; print all there is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("runs/results/tdmpc"))
-    parser.add_argument("--minutes", type=float, default=150.0, help="after so many none is begun")
+    parser.add_argument("--minutes", type=float, default=200.0, help="after so many none is begun")
     parser.add_argument("--share", default="1/1", help="i/n: every n-th run from the i-th on")
     parser.add_argument("--episodes", type=int, default=EPISODES, help="of each run")
     parser.add_argument("--problems", nargs="*", default=list(PROBLEMS))
