@@ -171,7 +171,8 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _unit(metric: str, units: Mapping[str, str]) -> str:
     """Of what a metric is about: that of the coordinate whose name it ends in, if in any."""
     about = [name for name in units if metric.endswith(f"_{name}")]
-    return units[max(about, key=len)] if about else ""
+    unit = units[max(about, key=len)] if about else ""
+    return "" if unit == "1" else unit
 
 
 def _said_of(data: Mapping[str, Any]) -> str:

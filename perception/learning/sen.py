@@ -159,7 +159,7 @@ class SEN(WorldLearner):
             fused=True,
         )
         self.moves = Moves(world) if parameters.augment else None
-        self.early = False
+        self.early = False  # whether `each_first` still has a hinge for each slot
 
     @classmethod
     def begin(cls, recipe: Recipe) -> Training:
